@@ -1,0 +1,116 @@
+import type { Suite } from '@ringfence/srtp/suite.ts';
+
+/**
+ * What the edge asks of the media process. An *endpoint* is one stream of one leg: its local ports, its keys
+ * and the one remote that it talks with. Two endpoints are linked; what one receives, the other sends.
+ */
+export interface EndpointSpec {
+  /** Local IP address to bind; its family is the leg's family. */
+  readonly local: string;
+  /** `mux`: RTP and RTCP on one port (RFC 5761). `pair`: RTP on an even port, RTCP on the next. `single`: one port, no RTCP (UDPTL). */
+  readonly ports: 'mux' | 'pair' | 'single';
+  /** DSCP code point of what is sent; 46 is EF. */
+  readonly dscp: number;
+  /** A fresh sending master key is made for each of these; empty for plain RTP. */
+  readonly suites: readonly Suite[];
+  /** Applied at once, so that an offer and its keys cost one round trip. */
+  readonly config?: EndpointConfig;
+}
+
+export interface LocalKey {
+  readonly suite: Suite;
+  /** Master key, then master salt. The receiver wipes it once the SDP is written. */
+  readonly material: Uint8Array;
+}
+
+export interface EndpointOpened {
+  readonly id: number;
+  readonly address: string;
+  readonly rtpPort: number;
+  /** Equal to `rtpPort` with `mux`; 0 with `single`. */
+  readonly rtcpPort: number;
+  readonly keys: readonly LocalKey[];
+}
+
+export interface Remote {
+  /** As signalled in SDP. */
+  readonly address: string;
+  readonly rtpPort: number;
+  /** Equal to `rtpPort` where the peer multiplexes. */
+  readonly rtcpPort: number;
+  /**
+   * Address that the peer's signalling came from. Plain RTP is accepted from `address`:port, or, where this is
+   * given, from the first port seen of this address, never moved until the next `configure`. SRTP learns its source
+   * once, from the first packet that authenticates.
+   */
+  readonly signalling?: string;
+}
+
+export interface EndpointConfig {
+  /** Absent: nothing is sent yet. */
+  readonly remote?: Remote;
+  /** `opaque` relays datagrams untouched (UDPTL). */
+  readonly media: 'rtp' | 'srtp' | 'opaque';
+  /** The peer's sending key, with its MKI where signalled (RFC 4568 §6.1). A changed key is a rekeying: ROC restarts. */
+  readonly receive?: { readonly suite: Suite; readonly material: Uint8Array; readonly mki?: Uint8Array };
+  /** Which of the endpoint's local keys to send with. */
+  readonly send?: { readonly suite: Suite };
+  /** Clock rates in Hz by payload type, for jitter; 8000 where not named. */
+  readonly clockRates?: Readonly<Record<number, number>>;
+  /** May packets come in, may packets go out (hold). Both true by default. */
+  readonly accept?: boolean;
+  readonly emit?: boolean;
+}
+
+/** Counters of one endpoint, both directions. Times in ms, jitter in ms per RFC 3550 §6.4.1. */
+export interface EndpointStats {
+  readonly id: number;
+  readonly received: DirectionStats;
+  readonly sent: { readonly packets: number; readonly octets: number };
+  /** Dropped before they could have an effect. */
+  readonly dropped: {
+    readonly source: number;
+    readonly authentication: number;
+    readonly replay: number;
+    readonly malformed: number;
+    readonly unlinked: number;
+  };
+  /** Address and port that media is accepted from; absent before the first accepted packet. */
+  readonly source?: { readonly address: string; readonly port: number };
+}
+
+export interface DirectionStats {
+  readonly packets: number;
+  readonly octets: number;
+  readonly rtcpPackets: number;
+  readonly lost: number;
+  readonly reordered: number;
+  readonly duplicates: number;
+  readonly jitterMs: number;
+  /** ms since the last packet; -1 before the first. */
+  readonly idleMs: number;
+}
+
+export type RelayEvent =
+  | { readonly kind: 'learned'; readonly endpoint: number; readonly address: string; readonly port: number }
+  | { readonly kind: 'refused'; readonly endpoint: number; readonly reason: 'source' | 'authentication' | 'replay'; readonly count: number }
+  | { readonly kind: 'one-way'; readonly endpoint: number; readonly silentMs: number }
+  | { readonly kind: 'down'; readonly reason: string };
+
+export type RelayErrorCode = 'no-ports' | 'no-descriptors' | 'bad-address' | 'unknown-endpoint' | 'relay-down';
+
+/** The edge's side of the control socket. Messages are applied in the order in which they were given. */
+export interface Relay {
+  /** Opens all or none. */
+  open(specs: readonly EndpointSpec[]): Promise<
+    | { readonly ok: true; readonly value: readonly EndpointOpened[] }
+    | { readonly ok: false; readonly error: RelayErrorCode }
+  >;
+  configure(id: number, config: EndpointConfig): void;
+  link(a: number, b: number): void;
+  unlink(a: number): void;
+  /** Closes sockets, overwrites keys, gives the final counters. Unknown ids are left out of the answer. */
+  close(ids: readonly number[]): Promise<readonly EndpointStats[]>;
+  stats(ids: readonly number[]): Promise<readonly EndpointStats[]>;
+  onEvent(listener: (event: RelayEvent) => void): void;
+}

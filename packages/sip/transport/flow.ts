@@ -1,0 +1,42 @@
+/** How a SIP message travels (RFC 3261 §18); `wss` and `ws` follow RFC 7118. */
+export type Transport = 'udp' | 'tcp' | 'tls';
+
+/** An IP address in text form without brackets, and a port. */
+export interface SocketAddress {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** What TLS negotiated on a flow; part of a leg's protection record. */
+export interface TlsFacts {
+  /** e.g. `TLSv1.3` */
+  readonly version: string;
+  /** e.g. `TLS_AES_256_GCM_SHA384` */
+  readonly cipher: string;
+  /** Key exchange group, e.g. `X25519MLKEM768`; absent where it could not be learned. */
+  readonly group?: string;
+  /** Names (DNS and URI SANs) of the peer's certificate, present only if it was verified. */
+  readonly peerNames?: readonly string[];
+  /** SHA-256 fingerprint of the peer's certificate, colon-separated hexadecimal. */
+  readonly peerFingerprint?: string;
+}
+
+/**
+ * A way to a peer: one connection (TCP, TLS), or one local socket and one remote address (UDP).
+ *
+ * Flows are made by whoever owns the sockets; protocol code only compares them by `id` and reads their facts.
+ * RFC 5626 §1.3.
+ */
+export interface Flow {
+  readonly id: number;
+  readonly transport: Transport;
+  /** True for TCP and TLS: no retransmission by transactions (RFC 3261 §17). */
+  readonly reliable: boolean;
+  readonly local: SocketAddress;
+  readonly remote: SocketAddress;
+  /** `host[:port]` to put into Via sent-by for requests over this flow. */
+  readonly sentBy: string;
+  /** Name of the listener that the flow belongs to. */
+  readonly listener: string;
+  readonly tls?: TlsFacts;
+}
