@@ -1,0 +1,49 @@
+import type { Secret } from '@ringfence/bytes/secret.ts';
+import type { Encryption } from '../config/schema.ts';
+
+/** Digest algorithms, RFC 8760 §2.2, by their names on the wire. */
+export type DigestAlgorithm = 'SHA-512-256' | 'SHA-256' | 'MD5';
+
+/** HA1 per algorithm, decrypted; MD5 is there only where `allowMd5` is set. */
+export type Ha1Set = ReadonlyMap<DigestAlgorithm, Secret>;
+
+export interface Device {
+  readonly name: string;
+  readonly encryption: Encryption;
+  readonly ha1: Ha1Set;
+}
+
+export interface User {
+  readonly domain: string;
+  readonly name: string;
+  readonly displayName?: string;
+  readonly number?: string;
+  readonly devices: readonly Device[];
+}
+
+export interface Trunk {
+  readonly domain: string;
+  readonly name: string;
+  readonly target: string;
+  readonly addresses: readonly string[];
+  readonly certificateNames: readonly string[];
+  readonly inbound?: { readonly username: string; readonly ha1: Ha1Set };
+  readonly outbound?: { readonly username: string; readonly password: Secret; readonly allowMd5: boolean };
+  readonly encryption: Encryption;
+}
+
+export interface Route {
+  readonly domain: string;
+  readonly name: string;
+  readonly priority: number;
+  readonly match: string;
+  readonly from: 'users' | 'trunks' | 'any';
+  readonly to: { readonly trunk: string } | { readonly user: string } | { readonly block: string };
+}
+
+/** Everything that decisions are made from; replaced as a whole when something changes. */
+export interface Objects {
+  readonly users: readonly User[];
+  readonly trunks: readonly Trunk[];
+  readonly routes: readonly Route[];
+}

@@ -1,0 +1,24 @@
+import type { Suite } from '@ringfence/srtp/suite.ts';
+import type { Encryption } from '../config/schema.ts';
+
+/** What protected one leg of one call. Sealed into the CDR when the call ends; the padlock's only source. */
+export interface LegProtection {
+  readonly leg: number;
+  readonly party: string;
+  readonly demanded: Encryption;
+  readonly signalling: {
+    readonly transport: 'udp' | 'tcp' | 'tls';
+    readonly version?: string;
+    readonly cipher?: string;
+    readonly group?: string;
+    readonly peerNames?: readonly string[];
+    readonly peerFingerprint?: string;
+  };
+  readonly media: {
+    readonly protocol: 'srtp' | 'rtp' | 'none';
+    readonly suite?: Suite;
+    readonly keyExchange?: 'sdes';
+    /** True where SRTP keys crossed signalling that was not encrypted: then SRTP protects nothing. */
+    readonly keysExposed?: boolean;
+  };
+}

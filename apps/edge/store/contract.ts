@@ -1,0 +1,79 @@
+import type { Objects } from '../objects/types.ts';
+
+/** One registered contact, RFC 3261 §10. Times are Unix ms. */
+export interface Binding {
+  readonly domain: string;
+  readonly user: string;
+  readonly device: string;
+  /** Identifies the binding: contact URI, or instance and reg-id (RFC 5626). */
+  readonly key: string;
+  readonly contact: string;
+  readonly callId: string;
+  readonly cseq: number;
+  readonly expiresAt: number;
+  readonly transport: string;
+  readonly source: string;
+  readonly listener: string;
+  readonly userAgent: string;
+  readonly updatedAt: number;
+}
+
+/** One call in the CDR table; written when it is answered or refused, and again when it ends. */
+export interface CallRecord {
+  readonly id: string;
+  readonly domain: string;
+  readonly startedAt: number;
+  readonly ringingAt?: number;
+  readonly answeredAt?: number;
+  /** Absent while the call lives. */
+  readonly endedAt?: number;
+  /** Caller and called party as the edge understood them. */
+  readonly caller: string;
+  readonly callee: string;
+  /** `device:alice@example.test/desk`, `trunk:carrier@example.test`, `unknown`. */
+  readonly principal: string;
+  /** e.g. `user:bob`, `trunk:carrier`, `emergency`, `block:...`; empty where none was found. */
+  readonly route: string;
+  readonly disposition: 'live' | 'answered' | 'cancelled' | 'busy' | 'unanswered' | 'refused' | 'failed' | 'interrupted';
+  /** SIP status that ended the set-up, or 200. */
+  readonly status: number;
+  /** Stable reject or hang-up reason: `normal`, `rate`, `no-route`, `authentication`, `access`, `policy`, `malformed`, `overload`, `media`, `timeout`, `edge-restart`. */
+  readonly cause: string;
+  /** Decision with its reasons, as JSON. */
+  readonly decision: string;
+  readonly legs: readonly LegRecord[];
+}
+
+export interface LegRecord {
+  /** 0 is the caller. */
+  readonly index: number;
+  readonly direction: 'in' | 'out';
+  readonly principal: string;
+  readonly remote: string;
+  readonly transport: string;
+  readonly callId: string;
+  readonly status: number;
+  readonly startedAt: number;
+  readonly answeredAt?: number;
+  readonly endedAt?: number;
+  /** Protection record, JSON. */
+  readonly protection: string;
+  /** Counters and MOS, JSON; empty where no media flowed. */
+  readonly quality: string;
+}
+
+/**
+ * The database, owned by a worker thread. A returned promise settles once the change is committed, so whatever has
+ * been acknowledged survives `kill -9`. Calls never wait for it longer than their owner wants to.
+ */
+export interface Store {
+  objects(): Promise<Objects>;
+  /** Called when another process (the command line) has changed domain objects. */
+  onObjectsChanged(listener: () => void): void;
+  bindings(): Promise<readonly Binding[]>;
+  putBindings(put: readonly Binding[], remove: readonly { domain: string; user: string; key: string }[]): Promise<void>;
+  putCall(record: CallRecord): Promise<void>;
+  /** Calls that were live when the last process died: closed with `interrupted`/`edge-restart`; gives their number. */
+  closeInterrupted(now: number): Promise<number>;
+  close(): Promise<void>;
+}

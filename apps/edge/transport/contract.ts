@@ -1,0 +1,41 @@
+import type { Result } from '@ringfence/bytes/result.ts';
+import type { Flow, SocketAddress, Transport } from '@ringfence/sip/transport/flow.ts';
+
+export interface OutboundTarget {
+  readonly transport: Transport;
+  readonly address: string;
+  readonly port: number;
+  /** Name that the peer's certificate must prove (RFC 5922); required for TLS. */
+  readonly serverName?: string;
+}
+
+export interface TransportEvents {
+  /** One whole SIP message, already admitted. `bytes` is only valid during the call. */
+  message(flow: Flow, bytes: Uint8Array, now: number): void;
+  /** A stream broke, or was closed by either side. UDP flows never close. */
+  closed(flow: Flow, reason: string): void;
+}
+
+export interface ListenerState {
+  readonly name: string;
+  readonly transport: Transport;
+  readonly bound: SocketAddress;
+}
+
+/** All sockets for SIP. */
+export interface Transports {
+  readonly listeners: readonly ListenerState[];
+  /** Flow to a target: an open connection to it if there is one, else a new one (TLS: handshake done and name proven). */
+  connect(target: OutboundTarget): Promise<Result<Flow, { code: string; detail: string }>>;
+  /** UDP needs no waiting. */
+  udpFlow(address: string, port: number, listener?: string): Flow | undefined;
+  /** Live flow by id (RFC 5626: back over the flow that registered); undefined once it is closed. */
+  flow(id: number): Flow | undefined;
+  /** False where the flow is gone. */
+  send(flow: Flow, bytes: Uint8Array): boolean;
+  /** A flow with a registration is not closed for idleness. */
+  keep(flowId: number, keep: boolean): void;
+  /** New certificates for new handshakes; live connections stay. */
+  reloadCertificates(): Promise<void>;
+  close(): Promise<void>;
+}
