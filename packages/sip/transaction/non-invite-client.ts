@@ -1,0 +1,1 @@
+export type NonInviteClientState = 'trying' | 'proceeding' | 'completed' | 'terminated';

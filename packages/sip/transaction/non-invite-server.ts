@@ -1,0 +1,1 @@
+export type NonInviteServerState = 'trying' | 'proceeding' | 'completed' | 'terminated';
