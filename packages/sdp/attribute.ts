@@ -180,10 +180,21 @@ export function rtcp(media: Section): RtcpAttribute | undefined {
 /** `a=rtcp-mux`, RFC 5761 §5.1.1. */
 export const rtcpMux = (media: Section): boolean => hasAttribute(media, 'rtcp-mux');
 
-/** Whether a stream is on hold for its receiver: direction, or the `c=0.0.0.0` of RFC 2543 (RFC 3264 §8.4). */
-export function isHeld(session: SessionDescription, media: MediaDescription): boolean {
-  const said = direction(session, media);
-  if (said === 'sendonly' || said === 'inactive') return true;
+/** `c=0.0.0.0`, by which RFC 2543 put a stream on hold; RFC 3264 §8.4 asks to understand it still. */
+function isHoldAddress(session: SessionDescription, media: MediaDescription): boolean {
   const address = (media.connection ?? session.connection)?.address;
   return address === '0.0.0.0' || address === '::';
+}
+
+/** The direction that is meant: a hold address forbids to send towards its owner, whatever the attribute says. */
+export function effectiveDirection(session: SessionDescription, media: MediaDescription): Direction {
+  const said = direction(session, media);
+  if (said === 'sendonly' || said === 'inactive' || !isHoldAddress(session, media)) return said;
+  return said === 'sendrecv' ? 'sendonly' : 'inactive';
+}
+
+/** Whether the writer of this description put the stream on hold, RFC 3264 §8.4. */
+export function isHeld(session: SessionDescription, media: MediaDescription): boolean {
+  const meant = effectiveDirection(session, media);
+  return meant === 'sendonly' || meant === 'inactive';
 }
