@@ -1,29 +1,342 @@
-import type { HeaderList } from '../message/header-list.ts';
-import type { SipMessage, SipRequest, SipResponse } from '../message/types.ts';
+import { MisuseError } from '@ringfence/bytes/misuse.ts';
+import { makeResponse, withVia } from '../message/build.ts';
+import { HeaderList } from '../message/header-list.ts';
+import { serializeMessage } from '../message/serialize.ts';
+import type { SipMessage, SipRequest, SipResponse, Via } from '../message/types.ts';
+import { magicCookie } from '../message/via.ts';
 import type { Flow } from '../transport/flow.ts';
-import type { TimerValues } from './timers.ts';
+import { TransactionCore } from './core.ts';
+import { ackOfFailure, cancelOf } from './hop-by-hop.ts';
+import { inviteClient } from './invite-client.ts';
+import { inviteServer } from './invite-server.ts';
+import { hasUniqueBranch, mergedKey, serverKey, statelessTag, tagOf } from './matching.ts';
+import { nonInviteClient } from './non-invite-client.ts';
+import { nonInviteServer } from './non-invite-server.ts';
+import { ClientRecord, ServerRecord, type Transaction } from './record.ts';
+import { defaultTimerValues, type TimerValues } from './timers.ts';
 import type { ClientTransaction, ServerTransaction, TransactionOutput } from './transaction.ts';
+import { ownVia, stampReceived } from './via.ts';
 
 export interface TransactionOptions {
-  /** Fresh randomness in token characters, without `z9hG4bK`. */
+  /** Fresh randomness in token characters, without `z9hG4bK`; at least 64 bits keep answers unguessable. */
   newBranch(): string;
+  /** Milliseconds; default RFC 3261 table 4. */
   readonly timers?: Partial<TimerValues>;
+  /** Live server transactions, beyond which requests get 503 without state. Default 100,000, about 2 kB each. */
   readonly maxServer?: number;
+  /** Live client transactions, beyond which `request` fails with `overload`. Default 100,000. */
   readonly maxClient?: number;
+  /** Seconds in the Retry-After of those 503. Default 5. */
+  readonly retryAfter?: number;
 }
 
-export declare class TransactionLayer {
-  constructor(options: TransactionOptions);
-  receive(message: SipMessage, flow: Flow, now: number): void;
-  request(request: SipRequest, flow: Flow, now: number): ClientTransaction;
-  respond(transaction: ServerTransaction, response: SipResponse, now: number): void;
-  trying(transaction: ServerTransaction, now: number): void;
-  cancel(transaction: ClientTransaction, now: number, headers?: HeaderList): void;
-  sendAck(request: SipRequest, flow: Flow): Uint8Array;
-  resend(bytes: Uint8Array, flow: Flow): void;
-  flowFailed(flowId: number, now: number): void;
-  handleTimeout(now: number): void;
-  nextTimeout(): number;
-  poll(): TransactionOutput | undefined;
-  readonly size: { readonly server: number; readonly client: number };
+const isOld = (request: SipRequest): boolean => !hasUniqueBranch(request.via[0] as Via);
+
+/** What was dropped or refused without the owner hearing of it. */
+export interface TransactionCounters {
+  strayResponses: number;
+  strayCancels: number;
+  mergedRequests: number;
+  refusedRequests: number;
+}
+
+/**
+ * Transactions of RFC 3261 §17 with RFC 6026, matched and kept in time, without sockets or clock.
+ *
+ * Feed it messages and the time, then drain `poll` until it returns undefined, then ask `nextTimeout`. `now` is in
+ * milliseconds of any clock that does not run backwards. Responses go where the request came from (RFC 3581 §4),
+ * also for peers that did not ask for `rport`: what a Via says elsewhere would let a stranger aim our answers.
+ */
+export class TransactionLayer {
+  readonly counters: TransactionCounters = {
+    strayResponses: 0,
+    strayCancels: 0,
+    mergedRequests: 0,
+    refusedRequests: 0,
+  };
+  readonly #newBranch: () => string;
+  readonly #maxServer: number;
+  readonly #maxClient: number;
+  readonly #retryAfter: string;
+  readonly #core: TransactionCore;
+  readonly #servers = new Map<string, ServerRecord>();
+  readonly #merged = new Map<string, ServerRecord>();
+  readonly #clients = new Map<string, ClientRecord>();
+  /** Transactions by the reliable flow that they need; datagram flows are searched instead. */
+  readonly #byFlow = new Map<number, Set<Transaction>>();
+  #serial = 0;
+
+  constructor(options: TransactionOptions) {
+    this.#newBranch = () => options.newBranch();
+    this.#maxServer = options.maxServer ?? 100_000;
+    this.#maxClient = options.maxClient ?? 100_000;
+    this.#retryAfter = String(options.retryAfter ?? 5);
+    const values: TimerValues = { ...defaultTimerValues, ...options.timers };
+    for (const value of Object.values(values)) {
+      if (!(value > 0 && value < Number.POSITIVE_INFINITY)) {
+        throw new MisuseError('bad-timer-value', 'timer values are positive numbers of milliseconds');
+      }
+    }
+    this.#core = new TransactionCore(values, (transaction) => this.#remove(transaction));
+  }
+
+  /** Live transactions, finished ones that still absorb repetitions included. */
+  get size(): { readonly server: number; readonly client: number } {
+    return { server: this.#servers.size, client: this.#clients.size };
+  }
+
+  /** Timers that run now. */
+  get timers(): number {
+    return this.#core.timers;
+  }
+
+  receive(message: SipMessage, flow: Flow, now: number): void {
+    if (message.via.length === 0) return;
+    if (message.kind === 'response') this.#receiveResponse(message, now);
+    else this.#receiveRequest(stampReceived(message, flow), flow, now);
+  }
+
+  /** Adds our Via with a fresh branch, sends, and keeps sending as the timers say. */
+  request(request: SipRequest, flow: Flow, now: number): ClientTransaction {
+    return this.#open(withVia(request, ownVia(flow, magicCookie + this.#newBranch())), flow, now, false);
+  }
+
+  /** Answers a request; an answer that the state no longer allows is ignored. */
+  respond(transaction: ServerTransaction, response: SipResponse, now: number): void {
+    const record = this.#own(transaction);
+    const { status } = response;
+    let event = '1xx-from-tu';
+    if (status >= 200) {
+      if (record.method !== 'INVITE') event = '200-699-from-tu';
+      else event = status < 300 ? '2xx-from-tu' : '300-699-from-tu';
+    }
+    if (record.machine[record.state]?.[event] === undefined) return;
+    const tag = tagOf(response.to);
+    if (tag !== '') record.localTag = tag;
+    record.bytes = serializeMessage(response);
+    this.#core.step(record, event, now);
+  }
+
+  /** Sends 100 Trying for an INVITE that has no answer yet (§17.2.1). */
+  trying(transaction: ServerTransaction, now: number): void {
+    const record = this.#own(transaction);
+    if (record.method !== 'INVITE' || record.state !== 'proceeding' || record.bytes !== undefined) return;
+    this.respond(record, makeResponse(record.request, 100, 'Trying'), now);
+  }
+
+  /**
+   * Cancels an INVITE, RFC 3261 §9.1: at once when a provisional response came, else when it comes.
+   *
+   * The owner still gets the final response, or `timeout` when none came 64*T1 after the CANCEL. Nothing happens
+   * to a transaction that has its final response. `headers` go into the CANCEL, e.g. Reason.
+   */
+  cancel(transaction: ClientTransaction, now: number, headers?: HeaderList): void {
+    const record = this.#own(transaction);
+    if (record.method !== 'INVITE' || record.cancelled) return;
+    if (record.state !== 'calling' && record.state !== 'proceeding') return;
+    record.cancelHeaders ??= headers ?? 'none';
+    if (record.state === 'proceeding') this.#sendCancel(record, now);
+  }
+
+  /** Sends a request that no transaction stands behind, the ACK of a 2xx; the bytes can be sent again. */
+  sendAck(request: SipRequest, flow: Flow): Uint8Array {
+    const bytes = serializeMessage(withVia(request, ownVia(flow, magicCookie + this.#newBranch())));
+    this.#core.send(flow, bytes);
+    return bytes;
+  }
+
+  /** Sends bytes that were sent before. */
+  resend(bytes: Uint8Array, flow: Flow): void {
+    this.#core.send(flow, bytes);
+  }
+
+  /** A connection closed or an address proved unreachable: every transaction on it hears of it. */
+  flowFailed(flowId: number, now: number): void {
+    const affected = [...(this.#byFlow.get(flowId) ?? this.#searchFlow(flowId))];
+    for (const transaction of affected) this.#core.step(transaction, 'transport-error', now);
+  }
+
+  handleTimeout(now: number): void {
+    this.#core.handleTimeout(now);
+  }
+
+  /** When to call `handleTimeout`, Infinity when nothing runs. */
+  nextTimeout(): number {
+    return this.#core.nextTimeout();
+  }
+
+  poll(): TransactionOutput | undefined {
+    return this.#core.poll();
+  }
+
+  #receiveResponse(response: SipResponse, now: number): void {
+    const { method, number } = response.cseq;
+    const branch = response.via[0]?.branch ?? '';
+    const record = this.#clients.get(method === 'CANCEL' ? `CANCEL ${branch}` : branch);
+    // §17.1.3 asks for branch and CSeq method, §8.1.3.3 for a single Via; Call-ID and CSeq number keep strangers out.
+    if (
+      record === undefined ||
+      response.via.length !== 1 ||
+      record.method !== method ||
+      record.callId !== response.callId ||
+      record.cseq !== number
+    ) {
+      this.counters.strayResponses++;
+      return;
+    }
+    const { status } = response;
+    let event = '1xx';
+    if (status >= 300) event = method === 'INVITE' ? '300-699' : '200-699';
+    else if (status >= 200) event = method === 'INVITE' ? '2xx' : '200-699';
+    const { state } = record;
+    if (event === '300-699' && (state === 'calling' || state === 'proceeding')) {
+      record.bytes = serializeMessage(ackOfFailure(record.request, response));
+    }
+    this.#core.step(record, event, now, response);
+    if (record.cancelHeaders !== undefined && record.state === 'proceeding') this.#sendCancel(record, now);
+  }
+
+  #receiveRequest(request: SipRequest, flow: Flow, now: number): void {
+    const { method } = request;
+    if (method === 'CANCEL') {
+      this.#receiveCancel(request, flow);
+      return;
+    }
+    const key = serverKey(request, method === 'ACK' ? 'INVITE' : method);
+    const known = this.#servers.get(key);
+    if (method === 'ACK') {
+      // RFC 2543 has no unique branch: the ACK repeats the To tag of our response.
+      if (known === undefined || (isOld(request) && known.localTag !== tagOf(request.to))) this.#core.push({ kind: 'ack', request, flow });
+      else this.#core.step(known, 'ack', now, request);
+      return;
+    }
+    if (known !== undefined) {
+      this.#core.step(known, 'request', now, request);
+      return;
+    }
+    const toTag = tagOf(request.to);
+    const merged = toTag === '' ? mergedKey(request) : undefined;
+    if (merged !== undefined && this.#merged.has(merged)) {
+      this.counters.mergedRequests++;
+      this.#answer(request, flow, 482, 'Loop Detected', key);
+      return;
+    }
+    if (this.#servers.size >= this.#maxServer) {
+      this.counters.refusedRequests++;
+      const headers = new HeaderList().add('Retry-After', this.#retryAfter);
+      this.#answer(request, flow, 503, 'Service Unavailable', key, headers);
+      return;
+    }
+    const invite = method === 'INVITE';
+    const record = new ServerRecord(
+      ++this.#serial,
+      invite ? inviteServer : nonInviteServer,
+      request,
+      flow,
+      key,
+      invite ? 'proceeding' : 'trying',
+      merged,
+    );
+    this.#servers.set(key, record);
+    if (merged !== undefined) this.#merged.set(merged, record);
+    this.#track(record);
+    this.#core.push({ kind: 'request', transaction: record, request });
+  }
+
+  /**
+   * RFC 3261 §9.2. A CANCEL is answered without a transaction of its own: its repetition gets the same answer
+   * again and means nothing new, so a flood of them costs no memory.
+   */
+  #receiveCancel(request: SipRequest, flow: Flow): void {
+    const key = serverKey(request, 'INVITE');
+    const record = this.#servers.get(key);
+    if (record === undefined) {
+      this.counters.strayCancels++;
+      this.#answer(request, flow, 481, 'Call/Transaction Does Not Exist', key);
+      return;
+    }
+    record.localTag ??= this.#newBranch();
+    this.#core.send(flow, serializeMessage(makeResponse(request, 200, 'OK', { toTag: record.localTag })));
+    if (record.cancelled || record.state !== 'proceeding') return;
+    record.cancelled = true;
+    this.#core.push({ kind: 'cancelled', transaction: record, cancel: request });
+  }
+
+  #answer(request: SipRequest, flow: Flow, status: number, reason: string, key: string, headers?: HeaderList) {
+    const toTag = tagOf(request.to) === '' ? { toTag: statelessTag(key) } : {};
+    const fields = headers === undefined ? toTag : { ...toTag, headers };
+    this.#core.send(flow, serializeMessage(makeResponse(request, status, reason, fields)));
+  }
+
+  #open(request: SipRequest, flow: Flow, now: number, silent: boolean): ClientRecord {
+    const { method } = request;
+    const branch = request.via[0]?.branch ?? '';
+    const invite = method === 'INVITE';
+    const record = new ClientRecord(
+      ++this.#serial,
+      invite ? inviteClient : nonInviteClient,
+      request,
+      flow,
+      method === 'CANCEL' ? `CANCEL ${branch}` : branch,
+      invite ? 'calling' : 'trying',
+      silent,
+    );
+    // A CANCEL only ever makes room, so it passes a full table.
+    if (!silent && this.#clients.size >= this.#maxClient) {
+      record.state = 'terminated';
+      this.#core.fail(record, 'overload');
+      this.#core.push({ kind: 'terminated', transaction: record });
+      return record;
+    }
+    this.#clients.set(record.key, record);
+    this.#track(record);
+    const bytes = serializeMessage(request);
+    if (!flow.reliable) record.bytes = bytes;
+    this.#core.send(flow, bytes);
+    this.#core.start(record, invite ? 'A' : 'E', now);
+    this.#core.start(record, invite ? 'B' : 'F', now);
+    return record;
+  }
+
+  #sendCancel(record: ClientRecord, now: number): void {
+    if (record.cancelled) return;
+    record.cancelled = true;
+    const headers = record.cancelHeaders === 'none' ? undefined : record.cancelHeaders;
+    record.cancelHeaders = undefined;
+    this.#core.step(record, 'cancel-sent', now);
+    this.#open(cancelOf(record.request, headers), record.flow, now, true);
+  }
+
+  #track(record: Transaction): void {
+    if (!record.flow.reliable) return;
+    const set = this.#byFlow.get(record.flow.id);
+    if (set === undefined) this.#byFlow.set(record.flow.id, new Set([record]));
+    else set.add(record);
+  }
+
+  #remove(record: Transaction): void {
+    if (record.kind === 'client') this.#clients.delete(record.key);
+    else {
+      this.#servers.delete(record.key);
+      if (record.merged !== undefined) this.#merged.delete(record.merged);
+    }
+    if (!record.flow.reliable) return;
+    const set = this.#byFlow.get(record.flow.id);
+    set?.delete(record);
+    if (set?.size === 0) this.#byFlow.delete(record.flow.id);
+  }
+
+  #searchFlow(flowId: number): Transaction[] {
+    const found: Transaction[] = [];
+    for (const record of this.#servers.values()) if (record.flow.id === flowId) found.push(record);
+    for (const record of this.#clients.values()) if (record.flow.id === flowId) found.push(record);
+    return found;
+  }
+
+  #own<T extends ClientTransaction | ServerTransaction>(
+    transaction: T,
+  ): T extends ClientTransaction ? ClientRecord : ServerRecord {
+    if (transaction instanceof ClientRecord || transaction instanceof ServerRecord) return transaction as never;
+    throw new MisuseError('foreign-transaction', 'this object was not made by a transaction layer');
+  }
 }
