@@ -12,18 +12,28 @@ export type Encryption = Static<typeof Encryption>;
 
 export const Listener = Type.Object(
   {
-    name: Type.String({ minLength: 1, maxLength: 64, description: 'Unique name, shown in logs and records.' }),
+    name: Type.String({
+      minLength: 1,
+      maxLength: 64,
+      description: 'Unique name, shown in logs and records.',
+    }),
     transport: Type.Union([Type.Literal('udp'), Type.Literal('tcp'), Type.Literal('tls')], {
       description: 'RFC 3261 §18 transport.',
     }),
     address: Type.String({ description: 'Local IPv4 or IPv6 address to bind; `0.0.0.0` and `::` bind all.' }),
     port: Type.Integer({ minimum: 0, maximum: 65535, description: '0 takes a free port.' }),
     publicAddress: Type.Optional(
-      Type.String({ description: 'Address or host name written into Via and Contact, where it differs from `address` (NAT, wildcard binds).' }),
+      Type.String({
+        description:
+          'Address or host name written into Via and Contact, where it differs from `address` (NAT, wildcard binds).',
+      }),
     ),
     encryption: Type.Optional(Encryption),
     dangerousPlaintext: Type.Optional(
-      Type.Boolean({ description: 'Allows `encryption: none` or `preferred` on an address that is neither loopback nor private.' }),
+      Type.Boolean({
+        description:
+          'Allows `encryption: none` or `preferred` on an address that is neither loopback nor private.',
+      }),
     ),
     clientCertificate: Type.Optional(
       Type.Union([Type.Literal('none'), Type.Literal('optional'), Type.Literal('required')], {
@@ -41,7 +51,8 @@ export const Configuration = Type.Object(
   {
     domain: Type.String({
       default: 'ringfence.local',
-      description: 'SIP domain of users that name none; also the digest realm. Requests addressed to one of our own addresses are taken as addressed to it.',
+      description:
+        'SIP domain of users that name none; also the digest realm. Requests addressed to one of our own addresses are taken as addressed to it.',
     }),
     listeners: Type.Array(Listener, {
       description: 'Where SIP is received.',
@@ -54,19 +65,43 @@ export const Configuration = Type.Object(
     }),
     tls: Type.Object(
       {
-        certificate: Type.Optional(Type.String({ description: 'PEM file with the chain; default: issued by the local CA in the data folder.' })),
+        certificate: Type.Optional(
+          Type.String({
+            description: 'PEM file with the chain; default: issued by the local CA in the data folder.',
+          }),
+        ),
         key: Type.Optional(Type.String({ description: 'PEM file with the private key.' })),
-        clientAuthorities: Type.Optional(Type.Array(Type.String(), { description: 'PEM files with CAs that peers\' certificates are verified against; the local CA always counts.' })),
-        trustSystemAuthorities: Type.Boolean({ default: true, description: 'Outbound TLS also accepts the well-known CAs.' }),
-        minimumVersion: Type.Union([Type.Literal('TLSv1.2'), Type.Literal('TLSv1.3')], { default: 'TLSv1.2', description: 'The floor.' }),
-        groups: Type.String({ default: 'X25519MLKEM768:X25519:P-256:P-384', description: 'Key exchange groups, most wanted first.' }),
+        clientAuthorities: Type.Optional(
+          Type.Array(Type.String(), {
+            description:
+              "PEM files with CAs that peers' certificates are verified against; the local CA always counts.",
+          }),
+        ),
+        trustSystemAuthorities: Type.Boolean({
+          default: true,
+          description: 'Outbound TLS also accepts the well-known CAs.',
+        }),
+        minimumVersion: Type.Union([Type.Literal('TLSv1.2'), Type.Literal('TLSv1.3')], {
+          default: 'TLSv1.2',
+          description: 'The floor.',
+        }),
+        groups: Type.String({
+          default: 'X25519MLKEM768:X25519:P-256:P-384',
+          description: 'Key exchange groups, most wanted first.',
+        }),
       },
       { additionalProperties: false, default: {} },
     ),
     media: Type.Object(
       {
-        addresses: Type.Array(Type.String(), { default: [], description: 'Local IP addresses for media; empty: the address of the listener, or of the interface that reaches the peer.' }),
-        publicAddress: Type.Optional(Type.String({ description: 'Address written into SDP, where it differs (NAT).' })),
+        addresses: Type.Array(Type.String(), {
+          default: [],
+          description:
+            'Local IP addresses for media; empty: the address of the listener, or of the interface that reaches the peer.',
+        }),
+        publicAddress: Type.Optional(
+          Type.String({ description: 'Address written into SDP, where it differs (NAT).' }),
+        ),
         ports: Type.Object(
           {
             from: Type.Integer({ minimum: 1024, maximum: 65534, default: 20000 }),
@@ -75,16 +110,37 @@ export const Configuration = Type.Object(
           { additionalProperties: false, default: {} },
         ),
         threads: Type.Integer({ minimum: 0, maximum: 64, default: 0, description: '0: one per core.' }),
-        dscp: Type.Integer({ minimum: 0, maximum: 63, default: 46, description: 'DSCP code point of RTP; 46 is EF.' }),
-        user: Type.String({ default: 'nobody', description: 'User that the media process becomes when started as root.' }),
-        silenceSeconds: Type.Integer({ minimum: 2, maximum: 3600, default: 10, description: 'After how long a silent direction is reported as one-way audio.' }),
+        dscp: Type.Integer({
+          minimum: 0,
+          maximum: 63,
+          default: 46,
+          description: 'DSCP code point of RTP; 46 is EF.',
+        }),
+        user: Type.String({
+          default: 'nobody',
+          description: 'User that the media process becomes when started as root.',
+        }),
+        silenceSeconds: Type.Integer({
+          minimum: 2,
+          maximum: 3600,
+          default: 10,
+          description: 'After how long a silent direction is reported as one-way audio.',
+        }),
       },
       { additionalProperties: false, default: {} },
     ),
     registrar: Type.Object(
       {
-        minimumExpires: Type.Integer({ minimum: 10, default: 60, description: 'Seconds; shorter is refused with 423.' }),
-        maximumExpires: Type.Integer({ minimum: 60, default: 3600, description: 'Seconds; longer is shortened.' }),
+        minimumExpires: Type.Integer({
+          minimum: 10,
+          default: 60,
+          description: 'Seconds; shorter is refused with 423.',
+        }),
+        maximumExpires: Type.Integer({
+          minimum: 60,
+          default: 3600,
+          description: 'Seconds; longer is shortened.',
+        }),
         maximumContacts: Type.Integer({ minimum: 1, maximum: 64, default: 8, description: 'Per user.' }),
         nonceSeconds: Type.Integer({ minimum: 5, default: 300, description: 'Life of a digest nonce.' }),
       },
@@ -92,17 +148,41 @@ export const Configuration = Type.Object(
     ),
     numbers: Type.Object(
       {
-        country: Type.String({ default: 'US', minLength: 2, maxLength: 2, description: 'ISO 3166 country whose dialling rules numbers without + follow.' }),
-        emergency: Type.Array(Type.String(), { default: ['112', '911', '933', '999', '110', '118', '119', '000'], description: 'Numbers that go first, whatever else says no.' }),
-        emergencyTrunk: Type.Optional(Type.String({ description: 'Trunk for emergency calls; default: the first trunk.' })),
+        country: Type.String({
+          default: 'US',
+          minLength: 2,
+          maxLength: 2,
+          description: 'ISO 3166 country whose dialling rules numbers without + follow.',
+        }),
+        emergency: Type.Array(Type.String(), {
+          default: ['112', '911', '933', '999', '110', '118', '119', '000'],
+          description: 'Numbers that go first, whatever else says no.',
+        }),
+        emergencyTrunk: Type.Optional(
+          Type.String({ description: 'Trunk for emergency calls; default: the first trunk.' }),
+        ),
       },
       { additionalProperties: false, default: {} },
     ),
     calls: Type.Object(
       {
-        ringSeconds: Type.Integer({ minimum: 5, maximum: 600, default: 180, description: 'How long a call may ring (Timer C, RFC 3261 §16.6).' }),
-        maximum: Type.Integer({ minimum: 1, default: 20000, description: 'Calls at once; more get 503 with Retry-After.' }),
-        maximumForks: Type.Integer({ minimum: 1, maximum: 32, default: 8, description: 'Phones of one user rung at once.' }),
+        ringSeconds: Type.Integer({
+          minimum: 5,
+          maximum: 600,
+          default: 180,
+          description: 'How long a call may ring (Timer C, RFC 3261 §16.6).',
+        }),
+        maximum: Type.Integer({
+          minimum: 1,
+          default: 20000,
+          description: 'Calls at once; more get 503 with Retry-After.',
+        }),
+        maximumForks: Type.Integer({
+          minimum: 1,
+          maximum: 32,
+          default: 8,
+          description: 'Phones of one user rung at once.',
+        }),
         allowedHeaders: Type.Array(Type.String(), {
           default: ['Subject', 'Priority', 'Alert-Info', 'Accept-Language', 'Organization', 'Call-Info'],
           description: 'Header fields copied from one side to the other; nothing else is.',
@@ -112,32 +192,102 @@ export const Configuration = Type.Object(
     ),
     admission: Type.Object(
       {
-        messageBytes: Type.Integer({ minimum: 1024, maximum: 65535, default: 16384, description: 'Largest SIP message.' }),
-        perSourcePerSecond: Type.Integer({ minimum: 1, default: 100, description: 'Messages per second of one unknown source; trunks and registered phones have ten times as much, loopback no limit.' }),
-        connectionsPerSource: Type.Integer({ minimum: 1, default: 64, description: 'TCP and TLS connections of one address (IPv6: /64).' }),
-        connections: Type.Integer({ minimum: 1, default: 30000, description: 'TCP and TLS connections in all.' }),
-        idleSeconds: Type.Integer({ minimum: 5, default: 900, description: 'Connections without a registration are closed when silent for so long.' }),
-        messageSeconds: Type.Integer({ minimum: 1, default: 10, description: 'A begun message must be complete in this time.' }),
-        handshakeSeconds: Type.Integer({ minimum: 1, default: 10, description: 'A TLS handshake must be complete in this time.' }),
-        blockedUserAgents: Type.Array(Type.String(), { default: ['friendly-scanner', 'sipvicious', 'sipcli', 'sip-scan', 'sipsak', 'sundayddr', 'iWar', 'VaxSIPUserAgent', 'pplsip'], description: 'Requests whose User-Agent contains one of these are dropped without answer.' }),
+        messageBytes: Type.Integer({
+          minimum: 1024,
+          maximum: 65535,
+          default: 16384,
+          description: 'Largest SIP message.',
+        }),
+        perSourcePerSecond: Type.Integer({
+          minimum: 1,
+          default: 100,
+          description:
+            'Messages per second of one unknown source; trunks and registered phones have ten times as much, loopback no limit.',
+        }),
+        connectionsPerSource: Type.Integer({
+          minimum: 1,
+          default: 64,
+          description: 'TCP and TLS connections of one address (IPv6: /64).',
+        }),
+        connections: Type.Integer({
+          minimum: 1,
+          default: 30000,
+          description: 'TCP and TLS connections in all.',
+        }),
+        idleSeconds: Type.Integer({
+          minimum: 5,
+          default: 900,
+          description: 'Connections without a registration are closed when silent for so long.',
+        }),
+        messageSeconds: Type.Integer({
+          minimum: 1,
+          default: 10,
+          description: 'A begun message must be complete in this time.',
+        }),
+        handshakeSeconds: Type.Integer({
+          minimum: 1,
+          default: 10,
+          description: 'A TLS handshake must be complete in this time.',
+        }),
+        blockedUserAgents: Type.Array(Type.String(), {
+          default: [
+            'friendly-scanner',
+            'sipvicious',
+            'sipcli',
+            'sip-scan',
+            'sipsak',
+            'sundayddr',
+            'iWar',
+            'VaxSIPUserAgent',
+            'pplsip',
+          ],
+          description: 'Requests whose User-Agent contains one of these are dropped without answer.',
+        }),
       },
       { additionalProperties: false, default: {} },
     ),
     store: Type.Object(
       {
-        file: Type.String({ default: 'ringfence.db', description: 'SQLite database, relative to the data folder.' }),
-        commitMilliseconds: Type.Integer({ minimum: 1, maximum: 1000, default: 10, description: 'Writes are gathered for so long into one commit.' }),
+        file: Type.String({
+          default: 'ringfence.db',
+          description: 'SQLite database, relative to the data folder.',
+        }),
+        commitMilliseconds: Type.Integer({
+          minimum: 1,
+          maximum: 1000,
+          default: 10,
+          description: 'Writes are gathered for so long into one commit.',
+        }),
       },
       { additionalProperties: false, default: {} },
     ),
     shutdown: Type.Object(
-      { drainSeconds: Type.Integer({ minimum: 0, maximum: 86400, default: 30, description: 'How long live calls may go on after SIGTERM.' }) },
+      {
+        drainSeconds: Type.Integer({
+          minimum: 0,
+          maximum: 86400,
+          default: 30,
+          description: 'How long live calls may go on after SIGTERM.',
+        }),
+      },
       { additionalProperties: false, default: {} },
     ),
     log: Type.Object(
       {
-        format: Type.Union([Type.Literal('auto'), Type.Literal('text'), Type.Literal('json')], { default: 'auto', description: 'auto: text on a terminal, JSON lines elsewhere.' }),
-        level: Type.Union([Type.Literal('error'), Type.Literal('warning'), Type.Literal('notice'), Type.Literal('info'), Type.Literal('debug')], { default: 'info', description: 'Least severe event written.' }),
+        format: Type.Union([Type.Literal('auto'), Type.Literal('text'), Type.Literal('json')], {
+          default: 'auto',
+          description: 'auto: text on a terminal, JSON lines elsewhere.',
+        }),
+        level: Type.Union(
+          [
+            Type.Literal('error'),
+            Type.Literal('warning'),
+            Type.Literal('notice'),
+            Type.Literal('info'),
+            Type.Literal('debug'),
+          ],
+          { default: 'info', description: 'Least severe event written.' },
+        ),
       },
       { additionalProperties: false, default: {} },
     ),

@@ -1,0 +1,241 @@
+import { existsSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { resolve } from 'node:path';
+import { isInside } from './address-class.ts';
+import type { Configuration, Encryption, Listener } from './schema.ts';
+import type { Report } from './validate.ts';
+
+/** A key that weakens the edge, and what that means for whoever set it. */
+export interface DangerousSetting {
+  readonly key: string;
+  readonly meaning: string;
+}
+
+const hostName =
+  /^(?=.{1,253}$)[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}[A-Za-z0-9])?)*\.?$/;
+const token = /^[A-Za-z0-9.!%*_+`'~-]+$/;
+
+/** Fields that the edge writes itself: copying them would show the inside, or let a peer speak for us. */
+const structural = new Set(
+  'via from to call-id cseq contact route record-route max-forwards content-length content-type authorization proxy-authorization www-authenticate proxy-authenticate path service-route p-asserted-identity p-preferred-identity remote-party-id identity server user-agent require proxy-require supported unsupported expires min-expires history-info diversion replaces refer-to referred-by'.split(
+    ' ',
+  ),
+);
+
+/** What one value alone cannot show: settings that contradict each other, and the defaults that depend on others. */
+export function checkConfiguration(
+  config: Configuration,
+  folder: string,
+  report: Report,
+): { config: Configuration; warnings: DangerousSetting[] } {
+  const warnings: DangerousSetting[] = [];
+  if (!hostName.test(config.domain) && isIP(config.domain) === 0) {
+    report.value('domain', 'is not a host name', 'Write a name such as `voice.example.com`.');
+  }
+  const listeners = checkListeners(config.listeners, report, warnings);
+  const tls = checkTls(config.tls, folder, report);
+  checkMedia(config.media, report);
+  if (config.registrar.minimumExpires > config.registrar.maximumExpires) {
+    report.value(
+      'registrar.minimumExpires',
+      `is ${config.registrar.minimumExpires}, more than registrar.maximumExpires (${config.registrar.maximumExpires})`,
+      'Write the smaller number here.',
+    );
+  }
+  checkNumbers(config.numbers, report);
+  config.calls.allowedHeaders.forEach((name, i) => {
+    const key = `calls.allowedHeaders[${i}]`;
+    if (!token.test(name)) report.value(key, 'is not a header field name', 'Write a name such as `Subject`.');
+    else if (structural.has(name.toLowerCase())) {
+      report.value(key, `\`${name}\` is written by the edge itself`, 'Remove it from the list.');
+    }
+  });
+  config.admission.blockedUserAgents.forEach((name, i) => {
+    if (name.trim().length < 3) {
+      report.value(
+        `admission.blockedUserAgents[${i}]`,
+        'is so short that it would match ordinary phones',
+        'Write at least 3 characters.',
+      );
+    }
+  });
+  if (config.store.file === '')
+    report.value('store.file', 'is empty', 'Write a file name such as `ringfence.db`.');
+  return { config: { ...config, listeners, tls }, warnings };
+}
+
+function checkListeners(
+  listeners: readonly Listener[],
+  report: Report,
+  warnings: DangerousSetting[],
+): Listener[] {
+  if (listeners.length === 0) {
+    report.value(
+      'listeners',
+      'is an empty list',
+      'Add a listener, or remove the key to have the default ones.',
+    );
+  }
+  const names = new Map<string, number>();
+  const binds = new Map<string, number>();
+  return listeners.map((listener, i) => {
+    const key = `listeners[${i}]`;
+    const first = names.get(listener.name);
+    if (first !== undefined) {
+      report.value(
+        `${key}.name`,
+        `\`${listener.name}\` is also the name of listeners[${first}]`,
+        'Give each listener its own name.',
+      );
+    }
+    names.set(listener.name, i);
+    if (isIP(listener.address) === 0) {
+      report.value(
+        `${key}.address`,
+        `\`${listener.address}\` is not an IP address`,
+        'Write a local IPv4 or IPv6 address, or `0.0.0.0` or `::` for all.',
+      );
+    }
+    const bind = `${listener.transport === 'udp' ? 'udp' : 'tcp'} ${listener.address.toLowerCase()} ${listener.port}`;
+    const other = binds.get(bind);
+    if (other !== undefined && listener.port !== 0) {
+      report.value(
+        `${key}.port`,
+        `listeners[${other}] already has this address and port`,
+        'Use another port or remove one of the two.',
+      );
+    }
+    binds.set(bind, i);
+    if (listener.publicAddress !== undefined)
+      checkHost(listener.publicAddress, `${key}.publicAddress`, report);
+    if (listener.transport !== 'tls' && (listener.clientCertificate ?? 'none') !== 'none') {
+      report.value(
+        `${key}.clientCertificate`,
+        `${listener.transport} has no certificates`,
+        'Write `transport: tls`, or remove this key.',
+      );
+    }
+    const encryption: Encryption =
+      listener.encryption ?? (listener.transport === 'tls' ? 'required' : 'preferred');
+    if (encryption !== 'required' && !isInside(listener.address)) {
+      if (listener.dangerousPlaintext !== true) {
+        report.value(
+          listener.encryption === undefined ? `${key}.transport` : `${key}.encryption`,
+          `${listener.encryption === undefined ? `${listener.transport} has` : 'is'} \`${encryption}\` on ${listener.address}, which is neither loopback nor private`,
+          listener.transport === 'tls'
+            ? 'Write `required`; or, knowing that calls can be heard, add `dangerousPlaintext: true`.'
+            : 'Write `transport: tls`, or bind a private address; or, knowing that calls can be heard, add `dangerousPlaintext: true`.',
+        );
+      }
+    }
+    if (listener.dangerousPlaintext === true) {
+      warnings.push({
+        key: `${key}.dangerousPlaintext`,
+        meaning: `listener ${listener.name} on ${listener.address} takes calls whose signalling and voice can be heard and changed on the way`,
+      });
+    }
+    return { ...listener, encryption, clientCertificate: listener.clientCertificate ?? 'none' };
+  });
+}
+
+function checkTls(tls: Configuration['tls'], folder: string, report: Report): Configuration['tls'] {
+  if ((tls.certificate === undefined) !== (tls.key === undefined)) {
+    const given = tls.certificate === undefined ? 'key' : 'certificate';
+    report.value(
+      `tls.${given}`,
+      'stands alone',
+      `Add \`${given === 'key' ? 'certificate' : 'key'}:\` too, or remove both to use the local CA.`,
+    );
+  }
+  const file = (path: string, key: string): string => {
+    const absolute = resolve(folder, path);
+    if (!existsSync(absolute))
+      report.value(
+        key,
+        `there is no file ${absolute}`,
+        "Write the path of a PEM file; relative ones start at this file's folder.",
+      );
+    return absolute;
+  };
+  const out = { ...tls };
+  if (tls.certificate !== undefined) out.certificate = file(tls.certificate, 'tls.certificate');
+  if (tls.key !== undefined) out.key = file(tls.key, 'tls.key');
+  if (tls.clientAuthorities !== undefined) {
+    out.clientAuthorities = tls.clientAuthorities.map((path, i) => file(path, `tls.clientAuthorities[${i}]`));
+  }
+  checkGroups(tls.groups, report);
+  return out;
+}
+
+/** Asks OpenSSL itself, since which groups exist depends on how it was built. */
+function checkGroups(groups: string, report: Report): void {
+  const tls = process.getBuiltinModule('node:tls');
+  try {
+    tls.createSecureContext({ ecdhCurve: groups });
+  } catch {
+    report.value(
+      'tls.groups',
+      `\`${groups.slice(0, 80)}\` is not a list of groups that OpenSSL ${process.versions.openssl} knows`,
+      'Write names joined by `:`, such as `X25519MLKEM768:X25519:P-256`.',
+    );
+  }
+}
+
+function checkMedia(media: Configuration['media'], report: Report): void {
+  media.addresses.forEach((address, i) => {
+    if (isIP(address) === 0)
+      report.value(`media.addresses[${i}]`, 'is not an IP address', 'Write a local IPv4 or IPv6 address.');
+    else if (address === '0.0.0.0' || address === '::') {
+      report.value(
+        `media.addresses[${i}]`,
+        'is not one address',
+        'Write an address of this machine, or leave the list empty.',
+      );
+    }
+  });
+  if (media.publicAddress !== undefined && isIP(media.publicAddress) === 0) {
+    report.value(
+      'media.publicAddress',
+      'is not an IP address',
+      'Write the address that phones reach, not a name.',
+    );
+  }
+  if (media.ports.from >= media.ports.to) {
+    report.value(
+      'media.ports',
+      `goes from ${media.ports.from} to ${media.ports.to}`,
+      'Write the smaller number in `from`.',
+    );
+  } else if (media.ports.to - media.ports.from < 3) {
+    report.value('media.ports', 'has room for no call', 'A call takes up to 4 ports; widen the range.');
+  }
+}
+
+function checkNumbers(numbers: Configuration['numbers'], report: Report): void {
+  const known = new Intl.DisplayNames(['en'], { type: 'region', fallback: 'none' });
+  if (!/^[A-Z]{2}$/.test(numbers.country) || known.of(numbers.country) === undefined) {
+    report.value(
+      'numbers.country',
+      `\`${numbers.country}\` is not an ISO 3166 country code`,
+      'Write two capital letters such as `DE`.',
+    );
+  }
+  if (numbers.emergency.length === 0) {
+    report.value('numbers.emergency', 'is empty, so no call would go first', 'List at least one number.');
+  }
+  numbers.emergency.forEach((number, i) => {
+    if (!/^\+?[0-9]{2,15}$/.test(number)) {
+      report.value(`numbers.emergency[${i}]`, 'is not a number', 'Write 2 to 15 digits.');
+    }
+  });
+}
+
+function checkHost(host: string, key: string, report: Report): void {
+  if (isIP(host) === 0 && !hostName.test(host)) {
+    report.value(
+      key,
+      'is neither an IP address nor a host name',
+      'Write what phones reach this listener by.',
+    );
+  }
+}
