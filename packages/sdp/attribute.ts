@@ -1,5 +1,5 @@
 import type { Attribute, MediaDescription, SessionDescription } from './session.ts';
-import { isDigits, parseDecimal } from './token.ts';
+import { isDigits, isToken, parseDecimal } from './token.ts';
 
 type Section = { readonly attributes: readonly Attribute[] };
 
@@ -39,7 +39,7 @@ export function findAttribute(section: Section, name: string): Attribute | undef
 export const hasAttribute = (section: Section, name: string): boolean =>
   findAttribute(section, name) !== undefined;
 
-const encodingName = /^[A-Za-z0-9!#$%&'*+.^_`{|}~-]{1,64}$/;
+const isName = (text: string): boolean => text.length <= 64 && isToken(text);
 
 /** Reads the value of an `a=rtpmap`; `undefined` where it is not one. */
 export function parseRtpMap(value: string): RtpMap | undefined {
@@ -52,14 +52,14 @@ export function parseRtpMap(value: string): RtpMap | undefined {
   const slash = value.indexOf('/', from);
   if (slash === -1) return undefined;
   const encoding = value.slice(from, slash);
-  if (!encodingName.test(encoding)) return undefined;
+  if (!isName(encoding)) return undefined;
   const second = value.indexOf('/', slash + 1);
   const end = second === -1 ? value.trimEnd().length : second;
   const clockRate = parseDecimal(value, slash + 1, end);
   if (clockRate === undefined || clockRate === 0) return undefined;
   if (second === -1) return { payloadType, encoding, clockRate };
   const parameters = value.slice(second + 1).trimEnd();
-  if (!encodingName.test(parameters)) return undefined;
+  if (!isName(parameters)) return undefined;
   return { payloadType, encoding, clockRate, parameters };
 }
 

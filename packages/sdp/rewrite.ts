@@ -146,14 +146,20 @@ function keptBandwidths(theirs: MediaDescription): Bandwidth[] {
   return kept;
 }
 
+/** Of each payload type of the stream at hand: kept, has its rtpmap, has its fmtp. Bits, to allocate nothing. */
+const marks = new Uint8Array(128);
+const kept = 1;
+const mapped = 2;
+const described = 4;
+
 function copyRtpAttributes(
   session: SessionDescription,
   theirs: MediaDescription,
   formats: readonly string[],
   into: Attribute[],
 ): void {
-  let mapped = '';
-  let described = '';
+  marks.fill(0);
+  for (const format of formats) marks[Number(format)] = kept;
   let ptime = false;
   let maxptime = false;
   for (const { name, value } of theirs.attributes) {
@@ -161,19 +167,18 @@ function copyRtpAttributes(
     switch (name) {
       case 'rtpmap': {
         const map = parseRtpMap(value);
-        if (map === undefined) break;
-        const format = String(map.payloadType);
-        if (!formats.includes(format) || mapped.includes(`,${format},`)) break;
-        mapped += `,${format},`;
+        if (map === undefined || (marks[map.payloadType]! & (kept | mapped)) !== kept) break;
+        marks[map.payloadType]! |= mapped;
         const parameters = map.parameters === undefined ? '' : `/${map.parameters}`;
-        into.push({ name, value: `${format} ${map.encoding}/${map.clockRate}${parameters}` });
+        into.push({ name, value: `${map.payloadType} ${map.encoding}/${map.clockRate}${parameters}` });
         break;
       }
       case 'fmtp': {
         const fmtp = parseFmtp(value);
         if (fmtp === undefined || !formats.includes(fmtp.format)) break;
-        if (described.includes(`,${fmtp.format},`) || !mayPass(session, theirs, fmtp.parameters)) break;
-        described += `,${fmtp.format},`;
+        const payloadType = Number(fmtp.format);
+        if ((marks[payloadType]! & described) !== 0 || !mayPass(session, theirs, fmtp.parameters)) break;
+        marks[payloadType]! |= described;
         into.push({ name, value: `${fmtp.format} ${fmtp.parameters}` });
         break;
       }

@@ -56,15 +56,6 @@ export function isPrintable(text: string): boolean {
   return true;
 }
 
-/** `byte-string` of RFC 8866 §9: anything but NUL, CR and LF. */
-export function isByteString(text: string): boolean {
-  for (let i = 0; i < text.length; i += 1) {
-    const c = text.charCodeAt(i);
-    if (c === 0 || c === 0x0a || c === 0x0d) return false;
-  }
-  return true;
-}
-
 /** Decimal digits of `text[from, to)` as a safe integer; `undefined` for anything else, signs and blanks too. */
 export function parseDecimal(text: string, from: number, to: number): number | undefined {
   if (to <= from || to - from > 15) return undefined;
