@@ -1,6 +1,11 @@
 import type { HeaderList } from './header-list.ts';
 
-/** A URI parameter or header parameter list: names in lower case, `true` for a parameter without value. */
+/**
+ * A URI parameter or header parameter list: names in lower case, `true` for a parameter without value.
+ *
+ * Header parameters keep the quotes of a quoted value (`unquote` of `quoted.ts` removes them), since
+ * `+sip.instance="x"` and `+sip.instance=x` are not the same to every peer. URI parameters have escapes decoded.
+ */
 export type Params = ReadonlyMap<string, string | true>;
 
 /** sip and sips URIs, RFC 3261 §19.1. Escapes are decoded in `user` and `password`; host is lower case. */
@@ -45,11 +50,15 @@ export interface Via {
   readonly host: string;
   readonly port?: number;
   readonly branch?: string;
+  /** All parameters but the branch. */
   readonly params: Params;
 }
 
 export interface CSeq {
+  /** 0 to 2^31 - 1. */
   readonly number: number;
+  /** Digits as received, only in `ParseError.respond` where they are beyond that range: the refusal echoes them. */
+  readonly outOfRange?: string;
   readonly method: string;
 }
 
@@ -92,7 +101,8 @@ export type SipMessage = SipRequest | SipResponse;
  * Why bytes are not an acceptable SIP message.
  *
  * `respond` is present where RFC 3261 asks for an answer and the message holds enough to build one: a request
- * whose Via, From, To, Call-ID and CSeq could be read. Everything else is dropped silently.
+ * whose Via, From, To, Call-ID and CSeq could be read, if need be without their malformed part; never for ACK.
+ * Everything else is dropped silently.
  */
 export interface ParseError {
   /** Stable, kebab-case: `bad-start-line`, `bad-header`, `missing-header`, `duplicate-header`, `bad-content-length`, ... */
