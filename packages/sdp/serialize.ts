@@ -63,7 +63,6 @@ function attributeLines(attributes: readonly Attribute[]): string {
 }
 
 /** What `byte-string` of RFC 8866 §9 leaves out. One character class: no backtracking. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters looked for
 const lineBreaker = /[\0\r\n]/;
 
 function line(text: string): string {
