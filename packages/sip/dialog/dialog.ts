@@ -206,14 +206,14 @@ export class Dialog {
   confirm(response: SipResponse): void {
     if (this.#state !== 'early') return;
     this.#state = 'confirmed';
-    if (this.#remoteSeq !== undefined && this.#localSeq === undefined) return;
+    // On the called side the From is the peer's.
     if (tagOf(response.from) !== this.localTag) return;
     this.refreshTarget(response);
     const routes = recordRoute(response);
     if (routes !== undefined) this.#routeSet = routes.reverse();
   }
 
-  /** Ends the dialog; it can still make requests, e.g. the answer to a crossing BYE needs none. */
+  /** Ends the dialog, e.g. once a BYE was sent or answered (§15.1). */
   terminate(): void {
     this.#state = 'terminated';
   }

@@ -39,7 +39,7 @@ export function routeRequest(
   const parsed = first === undefined ? undefined : parseNameAddr(first);
   if (parsed === undefined || !parsed.ok) return { uri: remoteTarget, routes: [] };
   const next = parsed.value.uri;
-  // A URI that has no `lr` can have none either: only a strict router put it there.
+  // Without `lr` the next hop is a strict router of RFC 2543, which wants itself as Request-URI.
   const loose = (next.scheme === 'sip' || next.scheme === 'sips') && next.params.has('lr');
   if (loose) return { uri: remoteTarget, routes: routeSet };
   return { uri: asRequestUri(next), routes: [...routeSet.slice(1), `<${serializeUri(remoteTarget)}>`] };
