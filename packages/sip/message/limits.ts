@@ -1,6 +1,6 @@
 /** Bounds on one message; each counts towards what a peer can make us hold or scan. */
 export interface MessageLimits {
-  /** Octets of the whole message. Default 65535, the largest datagram. */
+  /** Octets of the whole message. Default 81924: header and body as a stream may bring them; no datagram is larger. */
   readonly totalSize: number;
   /** Octets from the start line to the empty line. Default 16384. */
   readonly headerSize: number;
@@ -15,7 +15,7 @@ export interface MessageLimits {
 }
 
 export const defaultLimits: MessageLimits = {
-  totalSize: 65_535,
+  totalSize: 81_924,
   headerSize: 16_384,
   headerCount: 256,
   lineLength: 8_192,
