@@ -48,7 +48,7 @@ export class AgentCall {
   inviteRequest: SipRequest | undefined = undefined;
   /** When to try a re-INVITE again after 491. */
   retryAt = Number.POSITIVE_INFINITY;
-  /** When to cancel an INVITE that nobody answers. */
+  /** When to cancel an INVITE that nobody answers, or to refuse one that nobody cancels. */
   giveUpAt = Number.POSITIVE_INFINITY;
   wantsEnd = false;
 
@@ -63,7 +63,7 @@ export interface AgentOptions {
   readonly flow: Flow;
   readonly random: SeededRandom;
   readonly transactions?: Partial<TransactionOptions>;
-  /** Milliseconds until an unanswered INVITE is cancelled. Default 120,000. */
+  /** Milliseconds until an unanswered INVITE is cancelled, twice that until it is refused. Default 120,000. */
   readonly patience?: number;
 }
 
@@ -158,8 +158,9 @@ export class UserAgent {
     this.#drain(now);
   }
 
-  /** Starts a re-INVITE; where another is under way it is left out. */
+  /** Starts a re-INVITE; where another is under way, or a 2xx is still without ACK, it is left out. */
   reinvite(call: AgentCall, now: number): void {
+    if (call.pending.size > 0) return;
     if (call.state !== 'answered' || call.dialog === undefined || !call.turn.free) return;
     call.turn.sent();
     const request = call.dialog.request('INVITE', { contact: this.#contact() });
@@ -182,7 +183,8 @@ export class UserAgent {
     for (const call of [...this.calls.values()]) {
       if (call.giveUpAt <= now) {
         call.giveUpAt = Number.POSITIVE_INFINITY;
-        this.cancel(call, now);
+        if (call.outgoing) this.cancel(call, now);
+        else this.reject(call, 480, now);
       }
       if (call.retryAt <= now) {
         call.retryAt = Number.POSITIVE_INFINITY;
@@ -263,6 +265,7 @@ export class UserAgent {
     transaction.context = call;
     call.invite = transaction;
     call.inviteRequest = request;
+    call.giveUpAt = now + 2 * this.#patience;
     this.calls.set(call.callId, call);
     this.layer.trying(transaction, now);
     this.onInvite(call, now);
@@ -306,6 +309,7 @@ export class UserAgent {
       else call.dialog.confirm(response);
       call.state = 'answered';
       call.answered = true;
+      call.giveUpAt = Number.POSITIVE_INFINITY;
       this.onAnswered(call, now);
     } else {
       const toTag = call.dialog?.localTag ?? invite.localTag ?? this.#random.token();

@@ -49,7 +49,8 @@ export class VirtualTime {
 
   /** Moves the clock without running anything; throws where that would pass over an action. */
   jump(time: number): void {
-    if (time < this.#now || time > this.next) throw new RangeError(`cannot jump from ${this.#now} to ${time}`);
+    if (time < this.#now || time > this.next)
+      throw new RangeError(`cannot jump from ${this.#now} to ${time}`);
     this.#now = time;
   }
 

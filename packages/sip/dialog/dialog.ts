@@ -1,4 +1,5 @@
 import { MisuseError } from '@ringfence/bytes/misuse.ts';
+import { tagOf } from '../message/build.ts';
 import { HeaderList } from '../message/header-list.ts';
 import type { NameAddr, SipMessage, SipRequest, SipResponse, Uri } from '../message/types.ts';
 import { asRequestUri, contactUri, recordRoute, routeRequest } from './route.ts';
@@ -21,10 +22,7 @@ export type DialogVerdict =
 
 const noBody = new Uint8Array(0);
 
-function tagOf(party: NameAddr): string {
-  const tag = party.params.get('tag');
-  return typeof tag === 'string' ? tag : '';
-}
+const tagText = (party: NameAddr): string => tagOf(party) ?? '';
 
 /** What dialogs are found by. The separator is a character that no header field can hold. */
 export function dialogKey(callId: string, localTag: string, remoteTag: string): string {
@@ -33,14 +31,14 @@ export function dialogKey(callId: string, localTag: string, remoteTag: string): 
 
 /** Key of the dialog that an incoming request belongs to, undefined where it has no To tag (RFC 3261 §12.2.2). */
 export function requestDialogKey(request: SipRequest): string | undefined {
-  const local = tagOf(request.to);
-  return local === '' ? undefined : dialogKey(request.callId, local, tagOf(request.from));
+  const local = tagText(request.to);
+  return local === '' ? undefined : dialogKey(request.callId, local, tagText(request.from));
 }
 
 /** Key of the dialog that an incoming response makes or belongs to, undefined where it has no To tag (§12.1.2). */
 export function responseDialogKey(response: SipResponse): string | undefined {
-  const remote = tagOf(response.to);
-  return remote === '' ? undefined : dialogKey(response.callId, tagOf(response.from), remote);
+  const remote = tagText(response.to);
+  return remote === '' ? undefined : dialogKey(response.callId, tagText(response.from), remote);
 }
 
 /**
@@ -48,7 +46,9 @@ export function responseDialogKey(response: SipResponse): string | undefined {
  *
  * Ask before `Dialog.uas` and `Dialog.uac`; they take what they find and never fail on a peer's account.
  */
-export function dialogRefusal(message: SipMessage): { readonly status: 400; readonly reason: string } | undefined {
+export function dialogRefusal(
+  message: SipMessage,
+): { readonly status: 400; readonly reason: string } | undefined {
   if (contactUri(message) === undefined) return { status: 400, reason: 'Bad Contact' };
   if (recordRoute(message) === undefined) return { status: 400, reason: 'Bad Record-Route' };
   return undefined;
@@ -92,8 +92,8 @@ export class Dialog {
     this.callId = fields.callId;
     this.local = fields.local;
     this.remote = fields.remote;
-    this.localTag = tagOf(fields.local);
-    this.remoteTag = tagOf(fields.remote);
+    this.localTag = tagText(fields.local);
+    this.remoteTag = tagText(fields.remote);
     this.key = dialogKey(this.callId, this.localTag, this.remoteTag);
     this.secure = fields.secure;
     this.#state = fields.state;
@@ -120,7 +120,8 @@ export class Dialog {
 
   /** The called side's dialog; `response` is ours and carries the local tag. RFC 3261 §12.1.1. */
   static uas(request: SipRequest, response: SipResponse): Dialog {
-    if (tagOf(response.to) === '') throw new MisuseError('missing-tag', 'a response without To tag makes no dialog');
+    if (tagText(response.to) === '')
+      throw new MisuseError('missing-tag', 'a response without To tag makes no dialog');
     return new Dialog({
       callId: request.callId,
       local: response.to,
@@ -207,7 +208,7 @@ export class Dialog {
     if (this.#state !== 'early') return;
     this.#state = 'confirmed';
     // On the called side the From is the peer's.
-    if (tagOf(response.from) !== this.localTag) return;
+    if (tagText(response.from) !== this.localTag) return;
     this.refreshTarget(response);
     const routes = recordRoute(response);
     if (routes !== undefined) this.#routeSet = routes.reverse();

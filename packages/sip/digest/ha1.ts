@@ -5,6 +5,11 @@ import { type DigestAlgorithm, digestHex } from './algorithm.ts';
  *
  * It opens the account in this realm as the password does: keep it encrypted.
  */
-export function ha1(algorithm: DigestAlgorithm, username: string, realm: string, password: string): Uint8Array {
+export function ha1(
+  algorithm: DigestAlgorithm,
+  username: string,
+  realm: string,
+  password: string,
+): Uint8Array {
   return Buffer.from(digestHex(algorithm, `${username}:${realm}:${password}`), 'hex');
 }

@@ -11,11 +11,21 @@ export interface Nonce {
 
 function authenticator(key: Uint8Array, plain: Uint8Array, realm: string, source: string): Buffer {
   // The separator is a character that neither a realm nor an address can hold.
-  return createHmac('sha256', key).update(plain).update(`${realm}\n${source}`).digest().subarray(0, macLength);
+  return createHmac('sha256', key)
+    .update(plain)
+    .update(`${realm}\n${source}`)
+    .digest()
+    .subarray(0, macLength);
 }
 
 /** A nonce that says by itself when and for whom it was made; `counter` tells apart those of one millisecond. */
-export function makeNonce(key: Uint8Array, realm: string, source: string, now: number, counter: number): string {
+export function makeNonce(
+  key: Uint8Array,
+  realm: string,
+  source: string,
+  now: number,
+  counter: number,
+): string {
   const bytes = Buffer.alloc(plainLength + macLength);
   bytes.writeUIntBE(Math.floor(now), 0, 6);
   bytes.writeUInt32BE(counter >>> 0, 6);

@@ -9,7 +9,7 @@ import { TransactionCore } from './core.ts';
 import { ackOfFailure, cancelOf } from './hop-by-hop.ts';
 import { inviteClient } from './invite-client.ts';
 import { inviteServer } from './invite-server.ts';
-import { hasUniqueBranch, mergedKey, serverKey, statelessTag, tagOf } from './matching.ts';
+import { hasUniqueBranch, mergedKey, serverKey, statelessTag, tagText } from './matching.ts';
 import { nonInviteClient } from './non-invite-client.ts';
 import { nonInviteServer } from './non-invite-server.ts';
 import { ClientRecord, ServerRecord, type Transaction } from './record.ts';
@@ -111,7 +111,7 @@ export class TransactionLayer {
       else event = status < 300 ? '2xx-from-tu' : '300-699-from-tu';
     }
     if (record.machine[record.state]?.[event] === undefined) return;
-    const tag = tagOf(response.to);
+    const tag = tagText(response.to);
     if (tag !== '') record.localTag = tag;
     record.bytes = serializeMessage(response);
     this.#core.step(record, event, now);
@@ -206,7 +206,8 @@ export class TransactionLayer {
     const known = this.#servers.get(key);
     if (method === 'ACK') {
       // RFC 2543 has no unique branch: the ACK repeats the To tag of our response.
-      if (known === undefined || (isOld(request) && known.localTag !== tagOf(request.to))) this.#core.push({ kind: 'ack', request, flow });
+      if (known === undefined || (isOld(request) && known.localTag !== tagText(request.to)))
+        this.#core.push({ kind: 'ack', request, flow });
       else this.#core.step(known, 'ack', now, request);
       return;
     }
@@ -214,7 +215,7 @@ export class TransactionLayer {
       this.#core.step(known, 'request', now, request);
       return;
     }
-    const toTag = tagOf(request.to);
+    const toTag = tagText(request.to);
     const merged = toTag === '' ? mergedKey(request) : undefined;
     if (merged !== undefined && this.#merged.has(merged)) {
       this.counters.mergedRequests++;
@@ -262,8 +263,15 @@ export class TransactionLayer {
     this.#core.push({ kind: 'cancelled', transaction: record, cancel: request });
   }
 
-  #answer(request: SipRequest, flow: Flow, status: number, reason: string, key: string, headers?: HeaderList) {
-    const toTag = tagOf(request.to) === '' ? { toTag: statelessTag(key) } : {};
+  #answer(
+    request: SipRequest,
+    flow: Flow,
+    status: number,
+    reason: string,
+    key: string,
+    headers?: HeaderList,
+  ) {
+    const toTag = tagText(request.to) === '' ? { toTag: statelessTag(key) } : {};
     const fields = headers === undefined ? toTag : { ...toTag, headers };
     this.#core.send(flow, serializeMessage(makeResponse(request, status, reason, fields)));
   }
@@ -336,7 +344,8 @@ export class TransactionLayer {
   #own<T extends ClientTransaction | ServerTransaction>(
     transaction: T,
   ): T extends ClientTransaction ? ClientRecord : ServerRecord {
-    if (transaction instanceof ClientRecord || transaction instanceof ServerRecord) return transaction as never;
+    if (transaction instanceof ClientRecord || transaction instanceof ServerRecord)
+      return transaction as never;
     throw new MisuseError('foreign-transaction', 'this object was not made by a transaction layer');
   }
 }

@@ -1,6 +1,6 @@
 import type { SipRequest, Via } from '../message/types.ts';
 import { serializeUri } from '../message/uri.ts';
-import { tagOf } from './matching.ts';
+import { tagText } from './matching.ts';
 
 /** Max-Forwards of a request that begins here, RFC 3261 §8.1.1.6. */
 export const initialMaxForwards = 70;
@@ -8,7 +8,7 @@ export const initialMaxForwards = 70;
 export const defaultMaxBreadth = 60;
 
 export type HopVerdict =
-  | { readonly ok: true; /** What goes into the request that is sent on. */ readonly maxForwards: number }
+  | { readonly ok: true /** What goes into the request that is sent on. */; readonly maxForwards: number }
   | { readonly ok: false; readonly status: 483; readonly reason: 'Too Many Hops' };
 
 /**
@@ -31,8 +31,9 @@ const routingHeaders = ['route', 'proxy-require', 'proxy-authorization'] as cons
  * `digest` makes a token of the text; it is handed in, so that nobody outside can aim for a collision.
  */
 export function loopHash(request: SipRequest, digest: (text: string) => string): string {
-  let text = `${serializeUri(request.uri)}\n${tagOf(request.to)}\n${tagOf(request.from)}\n${request.callId}\n${request.cseq.number}`;
-  for (const name of routingHeaders) for (const value of request.headers.all(name)) text += `\n${name}:${value}`;
+  let text = `${serializeUri(request.uri)}\n${tagText(request.to)}\n${tagText(request.from)}\n${request.callId}\n${request.cseq.number}`;
+  for (const name of routingHeaders)
+    for (const value of request.headers.all(name)) text += `\n${name}:${value}`;
   return digest(text);
 }
 
@@ -43,13 +44,16 @@ export const loopBranch = (unique: string, hash: string): string => `${unique}.$
 export function isLoop(request: SipRequest, isOurs: (via: Via) => boolean, hash: string): boolean {
   for (const via of request.via) {
     const { branch } = via;
-    if (branch !== undefined && branch.endsWith(`.${hash}`) && isOurs(via)) return true;
+    if (branch?.endsWith(`.${hash}`) && isOurs(via)) return true;
   }
   return false;
 }
 
 export type BreadthVerdict =
-  | { readonly ok: true; /** Max-Breadth of each branch, in their order. */ readonly shares: readonly number[] }
+  | {
+      readonly ok: true /** Max-Breadth of each branch, in their order. */;
+      readonly shares: readonly number[];
+    }
   | { readonly ok: false; readonly status: 440; readonly reason: 'Max-Breadth Exceeded' };
 
 /**

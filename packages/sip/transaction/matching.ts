@@ -1,12 +1,10 @@
+import { tagOf } from '../message/build.ts';
 import type { NameAddr, SipRequest, Via } from '../message/types.ts';
 import { serializeUri } from '../message/uri.ts';
 import { magicCookie } from '../message/via.ts';
 
 /** Tag of a From or To value, empty where it has none (RFC 2543 peers). */
-export function tagOf(party: NameAddr): string {
-  const tag = party.params.get('tag');
-  return typeof tag === 'string' ? tag : '';
-}
+export const tagText = (party: NameAddr): string => tagOf(party) ?? '';
 
 const defaultPort = (via: Via): number => (via.transport.toUpperCase().startsWith('TLS') ? 5061 : 5060);
 
@@ -29,12 +27,12 @@ export function serverKey(request: SipRequest, method: string): string {
   if (hasUniqueBranch(via)) return `${via.branch}\n${sentBy}\n${method}\n${request.callId}`;
   const uri = serializeUri(request.uri);
   // RFC 2543: the To tag is compared by the caller, since that of an ACK comes from our response.
-  return `2543\n${uri}\n${tagOf(request.from)}\n${request.callId}\n${request.cseq.number}\n${sentBy}\n${via.branch ?? ''}\n${method}`;
+  return `2543\n${uri}\n${tagText(request.from)}\n${request.callId}\n${request.cseq.number}\n${sentBy}\n${via.branch ?? ''}\n${method}`;
 }
 
 /** What two copies of one request share when they came over different ways, RFC 3261 §8.2.2.2. */
 export function mergedKey(request: SipRequest): string {
-  return `${request.callId}\n${tagOf(request.from)}\n${request.cseq.number}\n${request.cseq.method}`;
+  return `${request.callId}\n${tagText(request.from)}\n${request.cseq.number}\n${request.cseq.method}`;
 }
 
 /** A To tag that is the same for every repetition of a request, for answers given without state (§8.2.7). */

@@ -1,5 +1,5 @@
-import type { Flow } from '../transport/flow.ts';
 import type { SipRequest, SipResponse } from '../message/types.ts';
+import type { Flow } from '../transport/flow.ts';
 import type { InviteClientState } from './invite-client.ts';
 import type { InviteServerState } from './invite-server.ts';
 import type { NonInviteClientState } from './non-invite-client.ts';
