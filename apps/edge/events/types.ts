@@ -1,5 +1,5 @@
-import type { Decision } from '../policy/types.ts';
 import type { LegProtection } from '../policy/protection.ts';
+import type { Decision } from '../policy/types.ts';
 
 export type Severity = 'error' | 'warning' | 'notice' | 'info' | 'debug';
 
@@ -8,28 +8,112 @@ export type Severity = 'error' | 'warning' | 'notice' | 'info' | 'debug';
  * `type` is stable. Fields never hold secrets.
  */
 export type EdgeEvent =
-  | { readonly type: 'edge.ready'; readonly listeners: readonly string[]; readonly home: string; readonly version: string }
+  | {
+      readonly type: 'edge.ready';
+      readonly listeners: readonly string[];
+      readonly home: string;
+      readonly version: string;
+    }
   | { readonly type: 'edge.draining'; readonly calls: number; readonly seconds: number }
   | { readonly type: 'edge.stopped'; readonly reason: string }
   | { readonly type: 'edge.dangerous'; readonly key: string; readonly meaning: string }
   | { readonly type: 'edge.error'; readonly where: string; readonly detail: string }
-  | { readonly type: 'config.reloaded'; readonly what: 'configuration' | 'objects' | 'certificates'; readonly detail: string }
+  | {
+      readonly type: 'config.reloaded';
+      readonly what: 'configuration' | 'objects' | 'certificates';
+      readonly detail: string;
+    }
   | { readonly type: 'config.refused'; readonly detail: string }
-  | { readonly type: 'flow.opened'; readonly flow: number; readonly listener: string; readonly source: string; readonly transport: string; readonly tls?: string; readonly group?: string }
+  | {
+      readonly type: 'flow.opened';
+      readonly flow: number;
+      readonly listener: string;
+      readonly source: string;
+      readonly transport: string;
+      readonly tls?: string;
+      readonly group?: string;
+    }
   | { readonly type: 'flow.closed'; readonly flow: number; readonly source: string; readonly reason: string }
-  | { readonly type: 'admission.refused'; readonly source: string; readonly listener: string; readonly rule: string; readonly count: number; readonly threshold: number }
-  | { readonly type: 'message.malformed'; readonly source: string; readonly listener: string; readonly code: string; readonly detail: string }
-  | { readonly type: 'request.challenged'; readonly source: string; readonly method: string; readonly target: string; readonly stale: boolean }
-  | { readonly type: 'request.refused'; readonly source: string; readonly method: string; readonly caller: string; readonly target: string; readonly decision: Decision }
-  | { readonly type: 'authentication.failed'; readonly source: string; readonly username: string; readonly domain: string; readonly reason: string }
-  | { readonly type: 'registration.added' | 'registration.refreshed' | 'registration.removed' | 'registration.expired'; readonly user: string; readonly domain: string; readonly device: string; readonly contact: string; readonly source: string; readonly transport: string; readonly expires: number }
-  | { readonly type: 'call.started'; readonly call: string; readonly caller: string; readonly callee: string; readonly principal: string; readonly route: string; readonly decision: Decision }
+  | {
+      readonly type: 'admission.refused';
+      readonly source: string;
+      readonly listener: string;
+      readonly rule: string;
+      readonly count: number;
+      readonly threshold: number;
+    }
+  | {
+      readonly type: 'message.malformed';
+      readonly source: string;
+      readonly listener: string;
+      readonly code: string;
+      readonly detail: string;
+    }
+  | {
+      readonly type: 'request.challenged';
+      readonly source: string;
+      readonly method: string;
+      readonly target: string;
+      readonly stale: boolean;
+    }
+  | {
+      readonly type: 'request.refused';
+      readonly source: string;
+      readonly method: string;
+      readonly caller: string;
+      readonly target: string;
+      readonly decision: Decision;
+    }
+  | {
+      readonly type: 'authentication.failed';
+      readonly source: string;
+      readonly username: string;
+      readonly domain: string;
+      readonly reason: string;
+    }
+  | {
+      readonly type:
+        | 'registration.added'
+        | 'registration.refreshed'
+        | 'registration.removed'
+        | 'registration.expired';
+      readonly user: string;
+      readonly domain: string;
+      readonly device: string;
+      readonly contact: string;
+      readonly source: string;
+      readonly transport: string;
+      readonly expires: number;
+    }
+  | {
+      readonly type: 'call.started';
+      readonly call: string;
+      readonly caller: string;
+      readonly callee: string;
+      readonly principal: string;
+      readonly route: string;
+      readonly decision: Decision;
+    }
   | { readonly type: 'call.ringing'; readonly call: string; readonly leg: string }
   | { readonly type: 'call.answered'; readonly call: string; readonly protection: readonly LegProtection[] }
   | { readonly type: 'call.protection'; readonly call: string; readonly protection: readonly LegProtection[] }
-  | { readonly type: 'call.ended'; readonly call: string; readonly disposition: string; readonly status: number; readonly cause: string; readonly seconds: number; readonly quality: readonly unknown[] }
+  | {
+      readonly type: 'call.ended';
+      readonly call: string;
+      readonly disposition: string;
+      readonly status: number;
+      readonly cause: string;
+      readonly seconds: number;
+      readonly quality: readonly unknown[];
+    }
   | { readonly type: 'call.one-way'; readonly call: string; readonly leg: number; readonly seconds: number }
-  | { readonly type: 'media.refused'; readonly call: string; readonly leg: number; readonly reason: string; readonly count: number }
+  | {
+      readonly type: 'media.refused';
+      readonly call: string;
+      readonly leg: number;
+      readonly reason: string;
+      readonly count: number;
+    }
   | { readonly type: 'media.down'; readonly reason: string; readonly calls: number }
   | { readonly type: 'media.up'; readonly threads: number };
 

@@ -2,8 +2,21 @@ import type { Encryption } from '../config/schema.ts';
 
 /** Who a request comes from, as proven; made only by apps/edge/identity. */
 export type Principal =
-  | { readonly kind: 'device'; readonly domain: string; readonly user: string; readonly device: string; readonly encryption: Encryption; readonly proof: 'digest' | 'certificate' }
-  | { readonly kind: 'trunk'; readonly domain: string; readonly trunk: string; readonly encryption: Encryption; readonly proof: 'address' | 'digest' | 'certificate' }
+  | {
+      readonly kind: 'device';
+      readonly domain: string;
+      readonly user: string;
+      readonly device: string;
+      readonly encryption: Encryption;
+      readonly proof: 'digest' | 'certificate';
+    }
+  | {
+      readonly kind: 'trunk';
+      readonly domain: string;
+      readonly trunk: string;
+      readonly encryption: Encryption;
+      readonly proof: 'address' | 'digest' | 'certificate';
+    }
   | { readonly kind: 'unknown' };
 
 /** Why: the rule, what was seen, and the bound that it was held against. Never free of evidence. */
@@ -17,7 +30,15 @@ export interface Reason {
 }
 
 /** Families of refusal on the wire, in the log and in the CDR. */
-export type RejectCause = 'rate' | 'no-route' | 'authentication' | 'access' | 'policy' | 'malformed' | 'overload' | 'media';
+export type RejectCause =
+  | 'rate'
+  | 'no-route'
+  | 'authentication'
+  | 'access'
+  | 'policy'
+  | 'malformed'
+  | 'overload'
+  | 'media';
 
 export type Decision =
   | { readonly verdict: 'accept'; readonly reasons: readonly Reason[] }

@@ -1,0 +1,51 @@
+import type { HeaderList } from '@ringfence/sip/message/header-list.ts';
+import type { NameAddr, SipRequest, Uri } from '@ringfence/sip/message/types.ts';
+import { sipUri } from '@ringfence/sip/message/uri.ts';
+import type { Flow } from '@ringfence/sip/transport/flow.ts';
+
+export const allowedMethods = 'INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER';
+export const product = 'Ringfence';
+const noParams: ReadonlyMap<string, string | true> = new Map();
+
+/** Value of our Contact on a leg: our own token and address, nothing of the other side. */
+export function contactOf(flow: Flow, tag: string, secure: boolean): string {
+  const transport = flow.transport === 'udp' ? '' : `;transport=${flow.transport}`;
+  return `<${secure ? 'sips' : 'sip'}:${tag}@${flow.sentBy}${transport}>`;
+}
+
+export const party = (uri: Uri, display: string | undefined, tag?: string): NameAddr => ({
+  ...(display === undefined || display === '' ? {} : { display }),
+  uri,
+  params: tag === undefined ? noParams : new Map([['tag', tag]]),
+});
+
+/** Body and the headers that go with it. */
+export function withSdp(headers: HeaderList, sdp: string): Uint8Array {
+  headers.add('Content-Type', 'application/sdp');
+  return Buffer.from(sdp, 'utf8');
+}
+
+/** SDP in a body: its own type, or the only part that counts. RFC 3261 §20.15: no type, no meaning. */
+export function sdpOf(message: {
+  readonly headers: HeaderList;
+  readonly body: Uint8Array;
+}): Uint8Array | undefined {
+  if (message.body.length === 0) return undefined;
+  const type = message.headers.get('Content-Type');
+  if (type === undefined) return undefined;
+  const semicolon = type.indexOf(';');
+  const bare = (semicolon === -1 ? type : type.slice(0, semicolon)).trim().toLowerCase();
+  return bare === 'application/sdp' ? message.body : undefined;
+}
+
+/** Copies what is on the list, value by value; the serializer writes every one of them anew. */
+export function copyAllowed(from: SipRequest, allowed: readonly string[], into: HeaderList): void {
+  if (from.headers.size === 0) return;
+  for (const name of allowed) for (const value of from.headers.all(name)) into.add(name, value);
+}
+
+/** Warning of RFC 3261 §20.43; 399 is miscellaneous, and our name is no host name of the inside. */
+export const warning = (text: string): string =>
+  `399 ringfence "${text.replaceAll('\\', '').replaceAll('"', "'")}"`;
+
+export const userUri = (user: string, host: string): Uri => sipUri({ user, host });

@@ -1,0 +1,111 @@
+import type { EndpointStats } from '@ringfence/relay/contract.ts';
+import { mos } from '@ringfence/rtp/e-model.ts';
+import type { CallMedia } from '../media/call-media.ts';
+import type { MediaLeg } from '../media/leg.ts';
+import type { Decision } from '../policy/types.ts';
+import type { CallRecord, LegRecord } from '../store/contract.ts';
+import type { CallLeg } from './leg.ts';
+import { socketText } from './services.ts';
+
+/** What is measured of one leg: what its peer sent us, and how that must have sounded. */
+export interface LegQuality {
+  readonly received: {
+    readonly packets: number;
+    readonly octets: number;
+    readonly lost: number;
+    readonly reordered: number;
+    readonly duplicates: number;
+    readonly jitterMs: number;
+  };
+  readonly sent: { readonly packets: number; readonly octets: number };
+  readonly dropped: {
+    readonly source: number;
+    readonly authentication: number;
+    readonly replay: number;
+    readonly malformed: number;
+  };
+  readonly lossPercent: number;
+  /** ITU-T G.107 estimate, 1 to 4.5; absent where nothing came. */
+  readonly mos?: number;
+}
+
+/** Counters of all streams of a leg added up, and the estimate for the first of them. */
+export function qualityOf(stats: readonly EndpointStats[], leg: MediaLeg): LegQuality | undefined {
+  if (stats.length === 0) return undefined;
+  const sum = {
+    received: { packets: 0, octets: 0, lost: 0, reordered: 0, duplicates: 0, jitterMs: 0 },
+    sent: { packets: 0, octets: 0 },
+    dropped: { source: 0, authentication: 0, replay: 0, malformed: 0 },
+  };
+  for (const row of stats) {
+    sum.received.packets += row.received.packets;
+    sum.received.octets += row.received.octets;
+    sum.received.lost += row.received.lost;
+    sum.received.reordered += row.received.reordered;
+    sum.received.duplicates += row.received.duplicates;
+    sum.received.jitterMs = Math.max(sum.received.jitterMs, row.received.jitterMs);
+    sum.sent.packets += row.sent.packets;
+    sum.sent.octets += row.sent.octets;
+    sum.dropped.source += row.dropped.source;
+    sum.dropped.authentication += row.dropped.authentication;
+    sum.dropped.replay += row.dropped.replay;
+    sum.dropped.malformed += row.dropped.malformed;
+  }
+  const expected = sum.received.packets + sum.received.lost;
+  const lossPercent = expected === 0 ? 0 : (100 * sum.received.lost) / expected;
+  if (sum.received.packets === 0) return { ...sum, lossPercent };
+  const codec = leg.streams[0]?.codec ?? '';
+  const estimate = mos({ delayMs: 20, jitterMs: sum.received.jitterMs, lossPercent, codec });
+  return { ...sum, lossPercent, mos: Math.round(estimate * 100) / 100 };
+}
+
+/** The facts of a call that its record is made from. */
+export interface CallFacts {
+  readonly id: string;
+  readonly domain: string;
+  readonly startedAt: number;
+  readonly ringingAt: number | undefined;
+  readonly answeredAt: number | undefined;
+  readonly endedAt: number | undefined;
+  readonly caller: string;
+  readonly callee: string;
+  readonly principal: string;
+  readonly route: string;
+  readonly disposition: CallRecord['disposition'];
+  readonly status: number;
+  readonly cause: string;
+  readonly decision: Decision;
+}
+
+export function callRecord(facts: CallFacts, legs: readonly LegRecord[]): CallRecord {
+  const { ringingAt, answeredAt, endedAt, decision, ...rest } = facts;
+  return {
+    ...rest,
+    ...(ringingAt === undefined ? {} : { ringingAt }),
+    ...(answeredAt === undefined ? {} : { answeredAt }),
+    ...(endedAt === undefined ? {} : { endedAt }),
+    decision: JSON.stringify(decision),
+    legs,
+  };
+}
+
+export function legRecord(
+  leg: CallLeg,
+  media: CallMedia | undefined,
+  quality: LegQuality | undefined,
+): LegRecord {
+  return {
+    index: leg.index,
+    direction: leg.index === 0 ? 'in' : 'out',
+    principal: leg.party,
+    remote: socketText(leg.flow.remote),
+    transport: leg.flow.transport,
+    callId: leg.callId,
+    status: leg.status,
+    startedAt: leg.startedAt,
+    ...(leg.answeredAt === undefined ? {} : { answeredAt: leg.answeredAt }),
+    ...(leg.endedAt === undefined ? {} : { endedAt: leg.endedAt }),
+    protection: JSON.stringify(leg.protection(media)),
+    quality: quality === undefined ? '' : JSON.stringify(quality),
+  };
+}

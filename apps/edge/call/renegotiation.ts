@@ -1,0 +1,191 @@
+import { parseSession } from '@ringfence/sdp/parse.ts';
+import { makeResponse } from '@ringfence/sip/message/build.ts';
+import { HeaderList } from '@ringfence/sip/message/header-list.ts';
+import type { SipRequest, SipResponse } from '@ringfence/sip/message/types.ts';
+import type { ClientTransaction, ServerTransaction } from '@ringfence/sip/transaction/transaction.ts';
+import type { Flow } from '@ringfence/sip/transport/flow.ts';
+import type { CallMedia, PendingOffer } from '../media/call-media.ts';
+import { Confirmation } from './confirmation.ts';
+import type { CallLeg } from './leg.ts';
+import { allowedMethods, product, sdpOf, warning, withSdp } from './messages.ts';
+import type { CallServices, ClientOwner, InviteOwner } from './services.ts';
+
+/** What a renegotiation tells its call. */
+export interface RenegotiationEvents {
+  /** Media or keys have changed. */
+  changed(): void;
+  /** The dialog is gone on one side (481, 408): the call must end. */
+  broken(leg: CallLeg, status: number): void;
+  /** Over, whatever became of it. */
+  finished(): void;
+}
+
+/**
+ * A re-INVITE from one side, carried to the other, RFC 3261 §14: both agree, or nothing changes.
+ *
+ * Without SDP it is a refresh: we repeat our own description and take the answer out of the ACK.
+ */
+export class Renegotiation implements ClientOwner, InviteOwner {
+  readonly #services: CallServices;
+  readonly #events: RenegotiationEvents;
+  readonly #media: CallMedia;
+  readonly #from: CallLeg;
+  readonly #to: CallLeg;
+  readonly #transaction: ServerTransaction;
+  readonly #request: SipRequest;
+  #outbound: ClientTransaction | undefined;
+  #pending: PendingOffer | undefined;
+  #confirmation: Confirmation | undefined;
+  #ack: Uint8Array | undefined;
+  #state: 'offering' | 'answered' | 'finished' = 'offering';
+
+  constructor(
+    services: CallServices,
+    events: RenegotiationEvents,
+    media: CallMedia,
+    legs: { readonly from: CallLeg; readonly to: CallLeg },
+    transaction: ServerTransaction,
+    request: SipRequest,
+  ) {
+    this.#services = services;
+    this.#events = events;
+    this.#media = media;
+    this.#from = legs.from;
+    this.#to = legs.to;
+    this.#transaction = transaction;
+    this.#request = request;
+    transaction.context = this;
+  }
+
+  start(): void {
+    const body = sdpOf(this.#request);
+    const from = this.#from.media;
+    const to = this.#to.media;
+    if (from === undefined || to === undefined) return this.#refuse(488, 'No media in this call');
+    this.#services.layer.trying(this.#transaction, this.#services.now());
+    if (body === undefined) {
+      if (this.#request.body.length > 0) return this.#refuse(415);
+      return this.#accept(from.lastDescription, (ack) => this.#takeLateAnswer(ack));
+    }
+    const parsed = parseSession(body);
+    if (!parsed.ok) return this.#refuse(400, `SDP: ${parsed.error.detail}`);
+    void this.#media.reoffer(from, to, parsed.value).then((offered) =>
+      this.#services.run(() => {
+        if (this.#state !== 'offering') return;
+        if (!offered.ok) return this.#refuse(488, offered.error.warning);
+        this.#pending = offered.value;
+        this.#carry(offered.value.description);
+      }),
+    );
+  }
+
+  cancelled(): void {
+    if (this.#state !== 'offering') return;
+    if (this.#outbound !== undefined) this.#services.layer.cancel(this.#outbound, this.#services.now());
+    this.#refuse(487);
+  }
+
+  acknowledged(ack: SipRequest): void {
+    this.#confirmation?.acknowledge(ack);
+  }
+
+  stop(): void {
+    this.#confirmation?.stop();
+    if (this.#state === 'offering') this.#refuse(487);
+    this.#finish();
+  }
+
+  response(response: SipResponse): void {
+    if (response.status < 200) return;
+    if (response.status < 300) return this.#agreed(response);
+    if (response.status === 481 || response.status === 408) this.#events.broken(this.#to, response.status);
+    if (this.#state === 'offering') this.#refuse(response.status);
+  }
+
+  failed(): void {
+    if (this.#state !== 'offering') return;
+    this.#refuse(408);
+    this.#events.broken(this.#to, 408);
+  }
+
+  #carry(description: string): void {
+    const dialog = this.#to.dialog;
+    if (dialog === undefined) return this.#refuse(481);
+    const headers = new HeaderList();
+    headers.add('User-Agent', product);
+    const body = withSdp(headers, description);
+    const request = dialog.request('INVITE', { contact: this.#to.contact, headers, body });
+    const flow = this.#services.route(this.#to.flow, request, this.#to.followTarget);
+    const go = (found: Flow | undefined): void => {
+      if (found === undefined) return this.failed();
+      this.#to.flow = found;
+      this.#outbound = this.#services.layer.request(request, found, this.#services.now());
+      this.#outbound.context = this;
+    };
+    if (flow instanceof Promise) void flow.then((found) => this.#services.run(() => go(found)));
+    else go(flow);
+  }
+
+  #agreed(response: SipResponse): void {
+    if (this.#ack !== undefined) return this.#services.layer.resend(this.#ack, this.#to.flow);
+    const dialog = this.#to.dialog;
+    if (dialog === undefined) return;
+    dialog.refreshTarget(response);
+    this.#to.ack(response.cseq.number, (bytes) => {
+      this.#ack = bytes;
+    });
+    if (this.#state !== 'offering' || this.#pending === undefined) return;
+    const body = sdpOf(response);
+    const parsed = body === undefined ? undefined : parseSession(body);
+    if (parsed === undefined || !parsed.ok) return this.#refuse(488, 'The other side gave no usable answer');
+    const answer = this.#media.reanswer(this.#pending, parsed.value);
+    if (!answer.ok) return this.#refuse(488, answer.error.warning);
+    this.#accept(answer.value, () => undefined);
+    this.#events.changed();
+  }
+
+  #accept(description: string, acknowledged: (ack: SipRequest) => void): void {
+    const headers = new HeaderList();
+    headers.add('Contact', this.#from.contact);
+    headers.add('Allow', allowedMethods);
+    const body = withSdp(headers, description);
+    const response = makeResponse(this.#request, 200, undefined, { headers, body });
+    this.#state = 'answered';
+    this.#confirmation = new Confirmation(this.#services, this.#transaction, response, {
+      acknowledged: (ack) => {
+        acknowledged(ack);
+        this.#finish();
+      },
+      gaveUp: () => {
+        this.#finish();
+        this.#events.broken(this.#from, 408);
+      },
+    });
+  }
+
+  #takeLateAnswer(ack: SipRequest): void {
+    const body = sdpOf(ack);
+    const leg = this.#from.media;
+    if (body === undefined || leg === undefined) return;
+    const parsed = parseSession(body);
+    if (parsed.ok && this.#media.confirm(leg, parsed.value).ok) this.#events.changed();
+  }
+
+  #refuse(status: number, why?: string): void {
+    if (this.#state !== 'offering') return;
+    const headers = new HeaderList();
+    if (why !== undefined) headers.add('Warning', warning(why));
+    this.#services.layer.respond(
+      this.#transaction,
+      makeResponse(this.#request, status, undefined, { headers }),
+      this.#services.now(),
+    );
+    this.#finish();
+  }
+
+  #finish(): void {
+    if (this.#state === 'finished') return;
+    this.#state = 'finished';
+    this.#events.finished();
+  }
+}

@@ -1,0 +1,60 @@
+import type { Relay } from '@ringfence/relay/contract.ts';
+import type { SipRequest, SipResponse } from '@ringfence/sip/message/types.ts';
+import type { TransactionLayer } from '@ringfence/sip/transaction/layer.ts';
+import type { ServerTransaction } from '@ringfence/sip/transaction/transaction.ts';
+import type { Flow, SocketAddress } from '@ringfence/sip/transport/flow.ts';
+import type { Configuration } from '../config/schema.ts';
+import type { EventBus } from '../events/bus.ts';
+import type { CallRecord } from '../store/contract.ts';
+
+/** What calls need of the rest of the edge. */
+export interface CallServices {
+  readonly layer: TransactionLayer;
+  readonly bus: EventBus;
+  config(): Configuration;
+  relay(): Relay | undefined;
+  now(): number;
+  /** @returns a function that stops the timer. */
+  after(milliseconds: number, run: () => void): () => void;
+  /** Unguessable, URL-safe characters: 16 of them carry 96 bits. */
+  token(length: number): string;
+  /** Digits for o= lines. */
+  sessionId(): string;
+  /** Runs a continuation and then sends what the transaction layer has to send. */
+  run(step: () => void): void;
+  /** Resolves once the record is on disk. */
+  record(call: CallRecord): Promise<void>;
+  /** The same flow if it lives, else a new one to where the request's next hop is; undefined: unreachable. */
+  route(flow: Flow, request: SipRequest, followTarget: boolean): Flow | undefined | Promise<Flow | undefined>;
+  /** Address for media on that flow, and the one written into SDP. */
+  mediaAddress(flow: Flow): { readonly local: string; readonly advertised: string };
+  readonly dialogs: DialogTable;
+  /** A call is over and is forgotten. */
+  ended(id: string): void;
+}
+
+/** A leg as the dispatcher sees it: it gets the requests that carry its local tag. */
+export interface DialogOwner {
+  readonly remoteTag: string;
+  readonly callId: string;
+  request(transaction: ServerTransaction, request: SipRequest): void;
+  acknowledged(request: SipRequest): void;
+}
+
+/** Live legs by our own tag, which is unguessable and unique. */
+export type DialogTable = Map<string, DialogOwner>;
+
+/** Context of a client transaction. */
+export interface ClientOwner {
+  response(response: SipResponse): void;
+  /** No final response will come: timer B or F, or the connection broke. */
+  failed(reason: 'timeout' | 'transport' | 'overload'): void;
+}
+
+/** Context of a server transaction of an INVITE. */
+export interface InviteOwner {
+  cancelled(): void;
+}
+
+export const socketText = ({ address, port }: SocketAddress): string =>
+  address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;

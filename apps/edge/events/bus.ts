@@ -1,0 +1,86 @@
+import type { EdgeEvent, EdgeEventType, Severity, Stamped } from './types.ts';
+
+const severities: Readonly<Record<EdgeEventType, Severity>> = {
+  'edge.ready': 'notice',
+  'edge.draining': 'notice',
+  'edge.stopped': 'notice',
+  'edge.dangerous': 'warning',
+  'edge.error': 'error',
+  'config.reloaded': 'notice',
+  'config.refused': 'error',
+  'flow.opened': 'debug',
+  'flow.closed': 'debug',
+  'admission.refused': 'warning',
+  'message.malformed': 'info',
+  'request.challenged': 'debug',
+  'request.refused': 'notice',
+  'authentication.failed': 'warning',
+  'registration.added': 'info',
+  'registration.refreshed': 'debug',
+  'registration.removed': 'info',
+  'registration.expired': 'info',
+  'call.started': 'info',
+  'call.ringing': 'debug',
+  'call.answered': 'info',
+  'call.protection': 'info',
+  'call.ended': 'info',
+  'call.one-way': 'warning',
+  'media.refused': 'warning',
+  'media.down': 'error',
+  'media.up': 'notice',
+};
+
+/** Least severe last. */
+export const severityRank: Readonly<Record<Severity, number>> = {
+  error: 0,
+  warning: 1,
+  notice: 2,
+  info: 3,
+  debug: 4,
+};
+
+export type Subscriber = (event: Stamped) => void;
+
+interface Subscription {
+  readonly subscriber: Subscriber;
+  readonly rank: number;
+}
+
+/**
+ * The one stream of events. Subscribers are called in the order of their subscription, in the same turn; one that
+ * throws is a defect of ours and does not keep the others from hearing.
+ */
+export class EventBus {
+  readonly #clock: () => number;
+  #subscriptions: readonly Subscription[] = [];
+  #rank = -1;
+
+  constructor(clock: () => number) {
+    this.#clock = clock;
+  }
+
+  /** @returns a function that ends the subscription. `least` is the least severe event wanted; default all. */
+  subscribe(subscriber: Subscriber, least: Severity = 'debug'): () => void {
+    const subscription: Subscription = { subscriber, rank: severityRank[least] };
+    this.#set([...this.#subscriptions, subscription]);
+    return () => this.#set(this.#subscriptions.filter((other) => other !== subscription));
+  }
+
+  /** False where nobody would hear: whoever must build a costly event asks first. */
+  wants(type: EdgeEventType): boolean {
+    return severityRank[severities[type]] <= this.#rank;
+  }
+
+  emit(event: EdgeEvent): void {
+    const severity = severities[event.type];
+    const rank = severityRank[severity];
+    if (rank > this.#rank) return;
+    const stamped = { time: this.#clock(), severity, ...event } as Stamped;
+    for (const { subscriber, rank: least } of this.#subscriptions) if (rank <= least) subscriber(stamped);
+  }
+
+  #set(subscriptions: readonly Subscription[]): void {
+    this.#subscriptions = subscriptions;
+    this.#rank = Math.max(-1, ...subscriptions.map(({ rank }) => rank));
+  }
+}

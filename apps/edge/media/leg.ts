@@ -1,0 +1,169 @@
+import type { EndpointOpened, EndpointSpec } from '@ringfence/relay/contract.ts';
+import type { CryptoAttribute } from '@ringfence/sdp/crypto.ts';
+import type { MediaAnchor } from '@ringfence/sdp/rewrite.ts';
+import { rebuild } from '@ringfence/sdp/rewrite.ts';
+import { serializeSession } from '@ringfence/sdp/serialize.ts';
+import type { SessionDescription } from '@ringfence/sdp/session.ts';
+import type { Suite } from '@ringfence/srtp/suite.ts';
+import type { Encryption } from '../config/schema.ts';
+import { offeredSuites, type ReadStream } from './read-offer.ts';
+
+/** What the media of one leg depends on. */
+export interface LegSide {
+  /** Local IP address to bind. */
+  readonly local: string;
+  /** Address written into SDP. */
+  readonly advertised: string;
+  /** Address that the peer's signalling comes from. */
+  readonly signalling: string;
+  readonly demanded: Encryption;
+}
+
+/** One stream on one leg: our ports and keys, and what was agreed. */
+export interface StreamState {
+  readonly endpoint: EndpointOpened;
+  readonly mux: boolean;
+  media: 'rtp' | 'srtp' | 'opaque';
+  suite: Suite | undefined;
+  /** Tag of the agreed a=crypto line. */
+  tag: number;
+  /** The peer's key as last configured, to tell a rekeying. */
+  receive: Uint8Array | undefined;
+  /** Encoding name of the first agreed format, for the quality estimate. */
+  codec: string;
+}
+
+/** Media of one leg: what we said and what was agreed, stream by stream in the order of the `m=` lines. */
+export class MediaLeg {
+  readonly side: LegSide;
+  readonly streams: (StreamState | undefined)[] = [];
+  readonly #sessionId: string;
+  #version = 0;
+  #last = '';
+
+  constructor(side: LegSide, sessionId: string) {
+    this.side = side;
+    this.#sessionId = sessionId;
+  }
+
+  /** What we said last; empty before anything was. */
+  get lastDescription(): string {
+    return this.#last;
+  }
+
+  /** Our description, made from the other side's by the allow list of `rebuild`. The version counts, RFC 3264 §8. */
+  describe(from: SessionDescription, anchor: (index: number) => MediaAnchor): string {
+    const text = serializeSession(
+      rebuild(from, {
+        origin: {
+          username: '-',
+          sessionId: this.#sessionId,
+          version: this.#version,
+          address: this.side.advertised,
+        },
+        media: anchor,
+      }),
+    );
+    this.#version += 1;
+    this.#last = text;
+    return text;
+  }
+
+  refused(protocol?: string): MediaAnchor {
+    const anchor = { address: this.side.advertised, port: 0 };
+    return protocol === undefined ? anchor : { ...anchor, protocol };
+  }
+
+  anchor(stream: StreamState, protocol: string, crypto: readonly CryptoAttribute[]): MediaAnchor {
+    const { endpoint, mux } = stream;
+    const place = { address: this.side.advertised, port: endpoint.rtpPort, protocol };
+    if (stream.media === 'opaque') return place;
+    return { ...place, rtcpPort: endpoint.rtcpPort, rtcpMux: mux, crypto };
+  }
+
+  /** The keys that we offer, one line for each suite. */
+  offeredCrypto(stream: StreamState): CryptoAttribute[] {
+    return stream.endpoint.keys.map(({ suite, material }, i) => ({
+      tag: i + 1,
+      suite,
+      keys: [{ material }],
+    }));
+  }
+
+  /** The one line of our answer: the peer's tag, our key. */
+  answeredCrypto(stream: StreamState): CryptoAttribute[] {
+    const key = stream.endpoint.keys.find(({ suite }) => suite === stream.suite);
+    return key === undefined
+      ? []
+      : [{ tag: stream.tag, suite: key.suite, keys: [{ material: key.material }] }];
+  }
+
+  endpointIds(): number[] {
+    const ids: number[] = [];
+    for (const stream of this.streams) if (stream !== undefined) ids.push(stream.endpoint.id);
+    return ids;
+  }
+
+  /** Overwrites our copies of the keys that stood in SDP. */
+  wipe(): void {
+    for (const stream of this.streams) {
+      if (stream === undefined) continue;
+      for (const { material } of stream.endpoint.keys) material.fill(0);
+      stream.receive?.fill(0);
+    }
+  }
+}
+
+/** Ports and keys for a stream that this leg's peer has offered. */
+export function answeringSpec(side: LegSide, stream: ReadStream, dscp: number): EndpointSpec {
+  const spec = {
+    local: side.local,
+    ports: stream.media === 'opaque' ? 'single' : stream.mux ? 'mux' : 'pair',
+    dscp,
+    suites: stream.crypto === undefined ? [] : [stream.crypto.suite],
+  } as const;
+  return { ...spec, config: configOf(stream) };
+}
+
+/** Ports and keys for a stream that we offer on this leg. */
+export function offeringSpec(side: LegSide, stream: ReadStream, dscp: number): EndpointSpec {
+  const opaque = stream.media === 'opaque';
+  return {
+    local: side.local,
+    ports: opaque ? 'single' : 'pair',
+    dscp,
+    suites: opaque || side.demanded === 'none' ? [] : offeredSuites,
+  };
+}
+
+export function configOf(stream: ReadStream, clocks?: Record<number, number>) {
+  const { media, crypto, remote } = stream;
+  const key = crypto?.keys[0];
+  return {
+    media,
+    ...(remote === undefined ? {} : { remote }),
+    ...(crypto === undefined || key === undefined
+      ? {}
+      : {
+          receive: {
+            suite: crypto.suite,
+            material: key.material,
+            ...(key.mki === undefined ? {} : { mki: key.mki }),
+          },
+          send: { suite: crypto.suite },
+        }),
+    ...(clocks === undefined ? {} : { clockRates: clocks }),
+  };
+}
+
+export function stateOf(endpoint: EndpointOpened, spec: EndpointSpec, stream: ReadStream): StreamState {
+  return {
+    endpoint,
+    mux: spec.ports === 'mux',
+    media: stream.media,
+    suite: stream.crypto?.suite,
+    tag: stream.crypto?.tag ?? 0,
+    receive: stream.crypto?.keys[0].material,
+    codec: '',
+  };
+}

@@ -1,0 +1,237 @@
+import type { Encryption } from '../config/schema.ts';
+import type { Decision, Principal, Reason, RejectCause } from './types.ts';
+
+/** What the caller's SDP offers, as far as policy cares. */
+export interface MediaFacts {
+  /** False: no SDP in the request. */
+  readonly present: boolean;
+  /** Some stream offers keys that we can use. */
+  readonly srtp: boolean;
+  /** Some stream would have to run unencrypted. */
+  readonly plain: boolean;
+  /** A stream asks for encryption of a kind that we do not have. */
+  readonly unsupported: boolean;
+  /** Streams that could be relayed at all. */
+  readonly usable: number;
+}
+
+/** One request to be judged. */
+export interface PolicyRequest {
+  readonly method: string;
+  readonly source: string;
+  readonly transport: 'udp' | 'tcp' | 'tls';
+  readonly dialled: string;
+  readonly emergency: boolean;
+  readonly media?: MediaFacts;
+}
+
+/** Where it would go, as routing found. */
+export type RouteFacts =
+  | { readonly kind: 'found'; readonly name: string }
+  | { readonly kind: 'blocked'; readonly name: string; readonly why: string }
+  | { readonly kind: 'offline'; readonly name: string }
+  | { readonly kind: 'none' };
+
+/** The state of the world that the judgement depends on. */
+export interface PolicyContext {
+  readonly listener: string;
+  readonly listenerEncryption: Encryption;
+  readonly draining: boolean;
+  readonly calls: number;
+  readonly maximumCalls: number;
+  readonly mediaAvailable: boolean;
+  readonly route?: RouteFacts;
+}
+
+const rank: Readonly<Record<Encryption, number>> = { none: 0, preferred: 1, required: 2 };
+
+/** The stricter of two demands holds. */
+export const stricter = (a: Encryption, b: Encryption): Encryption => (rank[a] >= rank[b] ? a : b);
+
+/** What protection the caller's leg must have: the listener's demand and the principal's, whichever is stricter. */
+export const demandedOf = (principal: Principal, listenerEncryption: Encryption): Encryption =>
+  principal.kind === 'unknown' ? listenerEncryption : stricter(principal.encryption, listenerEncryption);
+
+const reason = (
+  rule: string,
+  text: string,
+  evidence: Reason['evidence'],
+  threshold?: string | number,
+): Reason => (threshold === undefined ? { rule, text, evidence } : { rule, text, evidence, threshold });
+
+function refuse(
+  cause: RejectCause,
+  status: number,
+  phrase: string,
+  why: Reason,
+  more: { readonly warning?: string; readonly retryAfter?: number } = {},
+): Decision {
+  return { verdict: 'refuse', cause, status, reason: phrase, reasons: [why], ...more };
+}
+
+/**
+ * May they? The one function that decides on a request whose sender is known.
+ *
+ * Pure: the same arguments give the same decision, and every decision names its rule and what it was held against.
+ * An emergency call of a known device or trunk is accepted before any other rule is read.
+ */
+export function decide(principal: Principal, request: PolicyRequest, context: PolicyContext): Decision {
+  if (principal.kind === 'unknown')
+    return {
+      verdict: 'challenge',
+      reasons: [
+        reason('access.unknown', 'The sender has not proven who it is.', {
+          source: request.source,
+          method: request.method,
+        }),
+      ],
+    };
+
+  if (request.method !== 'INVITE')
+    return { verdict: 'accept', reasons: [reason('access.known', 'The sender is known.', proof(principal))] };
+
+  if (request.emergency)
+    return (
+      emergency(request, context) ??
+      accept('emergency.first', 'Emergency calls go first.', request, principal)
+    );
+
+  return (
+    overload(request, context) ??
+    protection(principal, request, context) ??
+    destination(request, context) ??
+    accept('route.allowed', 'The sender is known and the destination is open to it.', request, principal)
+  );
+}
+
+function accept(rule: string, text: string, request: PolicyRequest, principal: Principal): Decision {
+  return {
+    verdict: 'accept',
+    reasons: [reason(rule, text, { dialled: request.dialled, ...proof(principal) })],
+  };
+}
+
+const proof = (principal: Principal): Record<string, string> =>
+  principal.kind === 'unknown' ? {} : { proof: principal.proof, domain: principal.domain };
+
+/** Only where nothing could carry the call does an emergency call fail, and then it says so. */
+function emergency(request: PolicyRequest, context: PolicyContext): Decision | undefined {
+  if (context.route !== undefined && context.route.kind !== 'none') return undefined;
+  return refuse(
+    'no-route',
+    404,
+    'Not Found',
+    reason('emergency.no-trunk', 'There is no trunk that could carry an emergency call.', {
+      dialled: request.dialled,
+    }),
+  );
+}
+
+function overload(request: PolicyRequest, context: PolicyContext): Decision | undefined {
+  if (context.draining)
+    return refuse(
+      'overload',
+      503,
+      'Service Unavailable',
+      reason('overload.draining', 'The edge is being stopped and takes no new calls.', {
+        calls: context.calls,
+      }),
+      { retryAfter: 30 },
+    );
+  if (context.calls >= context.maximumCalls)
+    return refuse(
+      'overload',
+      503,
+      'Service Unavailable',
+      reason(
+        'overload.calls',
+        'As many calls as configured are up.',
+        { calls: context.calls, source: request.source },
+        context.maximumCalls,
+      ),
+      { retryAfter: 5 },
+    );
+  if (!context.mediaAvailable)
+    return refuse(
+      'media',
+      503,
+      'Service Unavailable',
+      reason('media.unavailable', 'The media process is not running.', { source: request.source }),
+      { retryAfter: 2 },
+    );
+  return undefined;
+}
+
+/** Encryption policy: 488 with a Warning that says what was missing (RFC 3261 §21.4.26, §20.43). */
+function protection(
+  principal: Principal,
+  request: PolicyRequest,
+  context: PolicyContext,
+): Decision | undefined {
+  const demanded = demandedOf(principal, context.listenerEncryption);
+  const media = request.media;
+  if (demanded === 'required' && request.transport !== 'tls')
+    return unacceptable(
+      'signalling.encryption-required',
+      'Encryption is required: signalling must use TLS',
+      { transport: request.transport, listener: context.listener },
+      demanded,
+    );
+  if (media === undefined || !media.present)
+    return unacceptable('media.offer-missing', 'An INVITE must carry an SDP offer', {}, demanded);
+  if (demanded === 'required' && media.plain)
+    return unacceptable(
+      'media.encryption-required',
+      'Encryption is required: offer RTP/SAVP with a=crypto for every stream',
+      { srtp: media.srtp, plain: media.plain },
+      demanded,
+    );
+  if (media.usable === 0)
+    return unacceptable(
+      media.unsupported ? 'media.encryption-unsupported' : 'media.nothing-usable',
+      media.unsupported
+        ? 'No usable key exchange or crypto suite: offer a=crypto with AEAD_AES_256_GCM or AES_CM_128_HMAC_SHA1_80'
+        : 'No stream of the offer can be relayed',
+      { srtp: media.srtp, plain: media.plain },
+      demanded,
+    );
+  return undefined;
+}
+
+const unacceptable = (
+  rule: string,
+  warning: string,
+  evidence: Reason['evidence'],
+  demanded: Encryption,
+): Decision =>
+  refuse('media', 488, 'Not Acceptable Here', reason(rule, `${warning}.`, evidence, demanded), { warning });
+
+function destination(request: PolicyRequest, context: PolicyContext): Decision | undefined {
+  const route = context.route;
+  const evidence = { dialled: request.dialled };
+  if (route === undefined || route.kind === 'none')
+    return refuse(
+      'no-route',
+      404,
+      'Not Found',
+      reason('route.none', 'No user and no route matches the dialled number or name.', evidence),
+    );
+  if (route.kind === 'blocked')
+    return refuse(
+      'policy',
+      403,
+      'Forbidden',
+      reason('route.blocked', `A route blocks this destination: ${route.why}.`, {
+        ...evidence,
+        route: route.name,
+      }),
+    );
+  if (route.kind === 'offline')
+    return refuse(
+      'no-route',
+      480,
+      'Temporarily Unavailable',
+      reason('route.offline', 'The called user has no phone registered.', { ...evidence, route: route.name }),
+    );
+  return undefined;
+}

@@ -1,0 +1,329 @@
+import { HeaderList } from '@ringfence/sip/message/header-list.ts';
+import { parseNameAddrList } from '@ringfence/sip/message/name-addr.ts';
+import type { NameAddr, SipRequest } from '@ringfence/sip/message/types.ts';
+import { serializeUri } from '@ringfence/sip/message/uri.ts';
+import type { Flow } from '@ringfence/sip/transport/flow.ts';
+import type { Configuration } from '../config/schema.ts';
+import type { EdgeEvent } from '../events/types.ts';
+import type { Binding } from '../store/contract.ts';
+
+type Limits = Configuration['registrar'];
+
+/** A stored binding and, while its connection lives, the flow it came over. Calls back use the flow, never the Contact's host. */
+export interface LiveBinding extends Binding {
+  readonly flow: number | undefined;
+}
+
+export interface RegisterOutcome {
+  readonly status: number;
+  readonly reason: string;
+  readonly headers: HeaderList;
+  readonly put: readonly Binding[];
+  readonly remove: readonly { domain: string; user: string; key: string }[];
+  readonly events: readonly EdgeEvent[];
+  /** Makes the change visible; called once it is on disk. */
+  commit(): void;
+}
+
+interface Owner {
+  readonly domain: string;
+  readonly user: string;
+  readonly device: string;
+}
+
+interface Wish {
+  readonly key: string;
+  readonly contact: string;
+  readonly seconds: number;
+}
+
+const maximumContactsInRequest = 16;
+
+/**
+ * Location service and registrar, RFC 3261 §10.3, with keys of RFC 5626 §6 where a phone sends an instance.
+ *
+ * Holds what is registered now; whoever calls it stores the change first and then lets it take effect.
+ */
+export class Registrar {
+  readonly #limits: () => Limits;
+  readonly #users = new Map<string, Map<string, LiveBinding>>();
+  readonly #byFlow = new Map<number, Set<LiveBinding>>();
+  #size = 0;
+
+  constructor(limits: () => Limits) {
+    this.#limits = limits;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Bindings read from the store at start; their connections are gone, a UDP source may still be reached. */
+  restore(bindings: readonly Binding[]): void {
+    for (const binding of bindings) this.#set({ ...binding, flow: undefined });
+  }
+
+  /** Bindings of a user that have not run out, newest first. */
+  lookup(domain: string, user: string, now: number): LiveBinding[] {
+    const bindings = this.#users.get(ownerKey(domain, user));
+    if (bindings === undefined) return [];
+    const live: LiveBinding[] = [];
+    for (const binding of bindings.values()) if (binding.expiresAt > now) live.push(binding);
+    return live.sort((a, b) => b.updatedAt - a.updatedAt);
+  }
+
+  /** True where this flow carries a registration of that device: it has proven itself here. */
+  knows(flow: number, domain: string, device: string): boolean {
+    const bindings = this.#byFlow.get(flow);
+    if (bindings === undefined) return false;
+    for (const binding of bindings) if (binding.domain === domain && binding.device === device) return true;
+    return false;
+  }
+
+  /** The binding that a request over this flow belongs to, RFC 5626 §5.3. */
+  byFlow(flow: number): LiveBinding | undefined {
+    return this.#byFlow.get(flow)?.values().next().value;
+  }
+
+  register(request: SipRequest, owner: Owner, flow: Flow, now: number): RegisterOutcome {
+    const limits = this.#limits();
+    const current = this.#users.get(ownerKey(owner.domain, owner.user));
+    const wishes = readWishes(request, limits);
+    if (wishes.kind === 'refused') return refusal(wishes.status, wishes.reason, wishes.headers);
+
+    const put: LiveBinding[] = [];
+    const remove: { domain: string; user: string; key: string }[] = [];
+    const events: EdgeEvent[] = [];
+    const after = new Map(current ?? []);
+    for (const [key, binding] of after) if (binding.expiresAt <= now) after.delete(key);
+    const leave = (binding: LiveBinding): void => {
+      after.delete(binding.key);
+      remove.push({ domain: owner.domain, user: owner.user, key: binding.key });
+      events.push(registrationEvent('registration.removed', binding, flow, 0));
+    };
+
+    if (wishes.kind === 'all') for (const binding of [...after.values()]) leave(binding);
+    else
+      for (const wish of wishes.list) {
+        const known = after.get(wish.key);
+        // §10.3 step 7: an older CSeq of the same Call-ID is a late or repeated request.
+        if (known !== undefined && known.callId === request.callId && known.cseq >= request.cseq.number)
+          return refusal(500, 'Server Internal Error', new HeaderList());
+        if (wish.seconds === 0) {
+          if (known !== undefined) leave(known);
+          continue;
+        }
+        const binding: LiveBinding = {
+          domain: owner.domain,
+          user: owner.user,
+          device: owner.device,
+          key: wish.key,
+          contact: wish.contact,
+          callId: request.callId,
+          cseq: request.cseq.number,
+          expiresAt: now + wish.seconds * 1000,
+          transport: flow.transport,
+          source: `${flow.remote.address} ${flow.remote.port}`,
+          listener: flow.listener,
+          userAgent: (request.headers.get('User-Agent') ?? '').slice(0, 128),
+          updatedAt: now,
+          flow: flow.id,
+        };
+        after.set(wish.key, binding);
+        put.push(binding);
+        events.push(
+          registrationEvent(
+            known === undefined ? 'registration.added' : 'registration.refreshed',
+            binding,
+            flow,
+            wish.seconds,
+          ),
+        );
+      }
+    if (after.size > limits.maximumContacts) return refusal(403, 'Too Many Contacts', new HeaderList());
+
+    const headers = new HeaderList();
+    for (const binding of after.values())
+      headers.add('Contact', `<${binding.contact}>;expires=${Math.ceil((binding.expiresAt - now) / 1000)}`);
+    headers.add('Date', new Date(now).toUTCString());
+    return {
+      status: 200,
+      reason: 'OK',
+      headers,
+      put: put.map(({ flow: _flow, ...stored }) => stored),
+      remove,
+      events,
+      commit: () => {
+        for (const { key } of remove) this.#delete(owner.domain, owner.user, key);
+        for (const binding of put) this.#set(binding);
+      },
+    };
+  }
+
+  /** A stream broke: its bindings stay until they run out (the phone will be back), but nothing can reach them. */
+  flowClosed(flow: number): void {
+    const bindings = this.#byFlow.get(flow);
+    if (bindings === undefined) return;
+    this.#byFlow.delete(flow);
+    for (const binding of bindings) {
+      const owner = this.#users.get(ownerKey(binding.domain, binding.user));
+      if (owner?.get(binding.key) === binding) owner.set(binding.key, { ...binding, flow: undefined });
+    }
+  }
+
+  /** Takes out what has run out. */
+  expire(now: number): { removed: LiveBinding[] } {
+    const removed: LiveBinding[] = [];
+    for (const bindings of this.#users.values())
+      for (const binding of bindings.values()) if (binding.expiresAt <= now) removed.push(binding);
+    for (const { domain, user, key } of removed) this.#delete(domain, user, key);
+    return { removed };
+  }
+
+  /** Users and devices that were taken out of the directory lose their bindings. */
+  retain(keep: (binding: LiveBinding) => boolean): LiveBinding[] {
+    const removed: LiveBinding[] = [];
+    for (const bindings of this.#users.values())
+      for (const binding of bindings.values()) if (!keep(binding)) removed.push(binding);
+    for (const { domain, user, key } of removed) this.#delete(domain, user, key);
+    return removed;
+  }
+
+  #set(binding: LiveBinding): void {
+    const key = ownerKey(binding.domain, binding.user);
+    let bindings = this.#users.get(key);
+    if (bindings === undefined) {
+      bindings = new Map();
+      this.#users.set(key, bindings);
+    }
+    this.#unlink(bindings.get(binding.key));
+    if (!bindings.has(binding.key)) this.#size += 1;
+    bindings.set(binding.key, binding);
+    if (binding.flow === undefined) return;
+    const others = this.#byFlow.get(binding.flow);
+    if (others === undefined) this.#byFlow.set(binding.flow, new Set([binding]));
+    else others.add(binding);
+  }
+
+  #delete(domain: string, user: string, key: string): void {
+    const owner = ownerKey(domain, user);
+    const bindings = this.#users.get(owner);
+    const binding = bindings?.get(key);
+    if (bindings === undefined || binding === undefined) return;
+    this.#unlink(binding);
+    bindings.delete(key);
+    this.#size -= 1;
+    if (bindings.size === 0) this.#users.delete(owner);
+  }
+
+  #unlink(binding: LiveBinding | undefined): void {
+    if (binding?.flow === undefined) return;
+    const others = this.#byFlow.get(binding.flow);
+    others?.delete(binding);
+    if (others?.size === 0) this.#byFlow.delete(binding.flow);
+  }
+}
+
+const ownerKey = (domain: string, user: string): string => `${domain}\n${user}`;
+
+type Wishes =
+  | { readonly kind: 'all' }
+  | { readonly kind: 'list'; readonly list: readonly Wish[] }
+  | {
+      readonly kind: 'refused';
+      readonly status: number;
+      readonly reason: string;
+      readonly headers: HeaderList;
+    };
+
+function readWishes(request: SipRequest, limits: Limits): Wishes {
+  const values = request.headers.values('Contact');
+  const expires = readExpires(request.headers.get('Expires'));
+  if (values.length === 0) return { kind: 'list', list: [] };
+  if (values.some((value) => value.trim() === '*')) {
+    // §10.2.2: the star stands alone and only with Expires: 0.
+    if (values.length !== 1 || expires !== 0) return bad('Invalid Contact');
+    return { kind: 'all' };
+  }
+  if (values.length > maximumContactsInRequest) return bad('Too Many Contacts');
+  const list: Wish[] = [];
+  for (const value of values) {
+    const parsed = parseNameAddrList(value);
+    if (!parsed.ok) return bad('Invalid Contact');
+    for (const contact of parsed.value) {
+      const wish = readWish(contact, expires, limits);
+      if (wish === undefined) return bad('Invalid Contact');
+      // §10.3 step 7: shorter than we like, but not a removal.
+      if (wish.seconds > 0 && wish.seconds < limits.minimumExpires)
+        return {
+          kind: 'refused',
+          status: 423,
+          reason: 'Interval Too Brief',
+          headers: new HeaderList().add('Min-Expires', String(limits.minimumExpires)),
+        };
+      list.push(wish);
+    }
+  }
+  return { kind: 'list', list };
+}
+
+const bad = (reason: string): Wishes => ({
+  kind: 'refused',
+  status: 400,
+  reason,
+  headers: new HeaderList(),
+});
+
+function readWish(contact: NameAddr, expires: number | undefined, limits: Limits): Wish | undefined {
+  const { uri, params } = contact;
+  if (uri.scheme !== 'sip' && uri.scheme !== 'sips') return undefined;
+  const own = params.get('expires');
+  const asked = (typeof own === 'string' ? readExpires(own) : undefined) ?? expires ?? limits.maximumExpires;
+  const text = serializeUri({ ...uri, headers: new Map() });
+  if (text.length > 512) return undefined;
+  const instance = params.get('+sip.instance');
+  const registration = params.get('reg-id');
+  const key =
+    typeof instance === 'string' && instance.length <= 128 && typeof registration === 'string'
+      ? `${instance} ${registration.slice(0, 10)}`
+      : text;
+  return { key, contact: text, seconds: Math.min(asked, limits.maximumExpires) };
+}
+
+/** delta-seconds, RFC 3261 §20.19; anything else counts as not given. */
+function readExpires(text: string | undefined): number | undefined {
+  if (text === undefined || text.length === 0 || text.length > 10) return undefined;
+  for (let i = 0; i < text.length; i += 1) {
+    const c = text.charCodeAt(i);
+    if (c < 0x30 || c > 0x39) return undefined;
+  }
+  return Number(text);
+}
+
+const refusal = (status: number, reason: string, headers: HeaderList): RegisterOutcome => ({
+  status,
+  reason,
+  headers,
+  put: [],
+  remove: [],
+  events: [],
+  commit: () => undefined,
+});
+
+function registrationEvent(
+  type: 'registration.added' | 'registration.refreshed' | 'registration.removed',
+  binding: LiveBinding,
+  flow: Flow,
+  expires: number,
+): EdgeEvent {
+  return {
+    type,
+    user: binding.user,
+    domain: binding.domain,
+    device: binding.device,
+    contact: binding.contact,
+    source: `${flow.remote.address}:${flow.remote.port}`,
+    transport: flow.transport,
+    expires,
+  };
+}

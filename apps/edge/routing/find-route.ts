@@ -1,0 +1,112 @@
+import type { Uri } from '@ringfence/sip/message/types.ts';
+import type { Route, Trunk, User } from '../objects/types.ts';
+import type { Principal } from '../policy/types.ts';
+import type { DomainDirectory } from './directory.ts';
+import { digitsOf, type Numbers } from './numbers.ts';
+
+/** Whom the caller wants, as read from the Request-URI. */
+export interface Dialled {
+  /** User part or number as dialled; for records. */
+  readonly text: string;
+  /** Digits without separators, where it is a number. */
+  readonly digits?: string;
+  /** E.164 form, where the number has one. */
+  readonly e164?: string;
+  readonly emergency: boolean;
+}
+
+export type Destination =
+  | { readonly kind: 'user'; readonly name: string; readonly user: User }
+  | { readonly kind: 'trunk'; readonly name: string; readonly trunk: Trunk; readonly number: string }
+  | { readonly kind: 'blocked'; readonly name: string; readonly why: string }
+  | { readonly kind: 'none' };
+
+/** Reads the Request-URI (RFC 3261 §19.1.6 and RFC 3966 for numbers, RFC 5031 for emergency service URNs). */
+export function readDialled(uri: Uri, numbers: Numbers): Dialled {
+  if (uri.scheme === 'other') {
+    const emergency = uri.text.toLowerCase().startsWith('urn:service:sos');
+    return { text: emergency ? 'sos' : '', emergency };
+  }
+  const text = uri.scheme === 'tel' ? uri.number : (uri.user ?? '');
+  const semicolon = text.indexOf(';');
+  const digits = digitsOf(semicolon === -1 ? text : text.slice(0, semicolon));
+  if (digits === undefined) return { text, emergency: text.toLowerCase() === 'sos' };
+  if (numbers.isEmergency(digits)) return { text, digits, emergency: true };
+  const e164 = numbers.e164(digits);
+  return e164 === undefined ? { text, digits, emergency: false } : { text, digits, e164, emergency: false };
+}
+
+/**
+ * Where to: emergency first, then the domain's own users by name or number, then its routes in their order.
+ *
+ * Looks only into the caller's own domain.
+ */
+export function findRoute(
+  directory: DomainDirectory,
+  principal: Principal,
+  dialled: Dialled,
+  emergencyTrunk: string | undefined,
+): Destination {
+  if (dialled.emergency) return emergencyRoute(directory, dialled, emergencyTrunk);
+  const user =
+    directory.users.get(dialled.text.toLowerCase()) ??
+    (dialled.e164 === undefined ? undefined : directory.numbers.get(dialled.e164)) ??
+    (dialled.digits === undefined ? undefined : directory.numbers.get(dialled.digits));
+  if (user !== undefined) return { kind: 'user', name: `user:${user.name}`, user };
+  const side = principal.kind === 'trunk' ? 'trunks' : 'users';
+  for (const route of directory.routes) {
+    if (route.from !== 'any' && route.from !== side) continue;
+    if (!matches(route.match, dialled)) continue;
+    const destination = follow(directory, route, dialled);
+    if (destination !== undefined) return destination;
+  }
+  return { kind: 'none' };
+}
+
+function emergencyRoute(
+  directory: DomainDirectory,
+  dialled: Dialled,
+  wanted: string | undefined,
+): Destination {
+  const trunk =
+    (wanted === undefined ? undefined : directory.trunks.get(wanted)) ??
+    directory.trunks.values().next().value;
+  if (trunk === undefined) return { kind: 'none' };
+  return { kind: 'trunk', name: `emergency:${trunk.name}`, trunk, number: dialled.digits ?? dialled.text };
+}
+
+function follow(directory: DomainDirectory, route: Route, dialled: Dialled): Destination | undefined {
+  if ('block' in route.to) return { kind: 'blocked', name: `block:${route.name}`, why: route.to.block };
+  if ('user' in route.to) {
+    const user = directory.users.get(route.to.user.toLowerCase());
+    return user === undefined ? undefined : { kind: 'user', name: `user:${user.name}`, user };
+  }
+  const trunk = directory.trunks.get(route.to.trunk);
+  if (trunk === undefined) return undefined;
+  const number = dialled.e164 ?? dialled.digits ?? dialled.text;
+  return { kind: 'trunk', name: `trunk:${trunk.name}`, trunk, number };
+}
+
+/** `x` stands for one digit, a trailing `*` for any rest, `default` for everything. */
+export function matches(pattern: string, dialled: Dialled): boolean {
+  if (pattern === 'default') return true;
+  return (
+    matchesText(pattern, dialled.e164) ||
+    matchesText(pattern, dialled.digits) ||
+    matchesText(pattern, dialled.text)
+  );
+}
+
+function matchesText(pattern: string, text: string | undefined): boolean {
+  if (text === undefined) return false;
+  const open = pattern.endsWith('*');
+  const length = open ? pattern.length - 1 : pattern.length;
+  if (open ? text.length < length : text.length !== length) return false;
+  for (let i = 0; i < length; i += 1) {
+    const want = pattern.charCodeAt(i);
+    const have = text.charCodeAt(i);
+    if (want === have) continue;
+    if ((want !== 0x78 && want !== 0x58) || have < 0x30 || have > 0x39) return false;
+  }
+  return true;
+}
