@@ -1,0 +1,182 @@
+/**
+ * The edge as the interop cases and the bench start it: all that they know about its configuration, its objects and
+ * its start is in this file.
+ */
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Certificates } from './harness/certificates.ts';
+import { freePort, freePorts } from './harness/ports.ts';
+import { Program } from './harness/process.ts';
+import type { Workspace } from './harness/workspace.ts';
+
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../..');
+const MAIN = join(ROOT, 'apps/edge/main.ts');
+export const DOMAIN = 'example.test';
+
+export type EdgeListener = {
+  readonly name: string;
+  readonly transport: 'udp' | 'tcp' | 'tls';
+  readonly encryption: 'required' | 'preferred' | 'none';
+};
+
+type Encryption = EdgeListener['encryption'];
+
+/** The part of the edge's objects file that the cases use; the domain is always `example.test`. */
+export type EdgeObjects = {
+  readonly users?: readonly {
+    readonly name: string;
+    readonly number?: string;
+    readonly devices: readonly {
+      name: string;
+      password: string;
+      encryption: Encryption;
+      allowMd5?: boolean;
+    }[];
+  }[];
+  readonly trunks?: readonly {
+    readonly name: string;
+    readonly target: string;
+    readonly addresses?: readonly string[];
+    readonly encryption: Encryption;
+    readonly outboundAuthentication?: { username: string; password: string; allowMd5?: boolean };
+    readonly inboundAuthentication?: { username: string; password: string; allowMd5?: boolean };
+  }[];
+  readonly routes?: readonly {
+    readonly match: string;
+    readonly from?: 'users' | 'trunks' | 'any';
+    readonly to: { trunk: string } | { user: string } | { block: string };
+  }[];
+};
+
+export type EdgeOptions = {
+  readonly workspace: Workspace;
+  readonly address?: string;
+  readonly listeners: readonly EdgeListener[];
+  readonly objects: EdgeObjects;
+  readonly certificates?: Certificates;
+  readonly admission?: Readonly<Record<string, number>>;
+  /** Size of the media port range; a small one makes a capture filter short. */
+  readonly mediaPorts?: number;
+  /** File that receives TLS secrets in the NSS key log format, so that tshark can read the TLS legs. */
+  readonly keyLog?: string;
+};
+
+export type Edge = {
+  readonly address: string;
+  readonly pid: number;
+  readonly media: { readonly from: number; readonly to: number };
+  port(listener: string): number;
+  readonly ports: readonly number[];
+  /** Everything that it has written so far. */
+  log(): string;
+  stop(): Promise<void>;
+};
+
+export const edgePresent = (): boolean => existsSync(MAIN);
+
+export function edgeVersion(): string {
+  const text = readFileSync(join(ROOT, 'package.json'), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+export async function startEdge(options: EdgeOptions): Promise<Edge> {
+  const { workspace, certificates } = options;
+  const address = options.address ?? '127.0.0.1';
+  const home = workspace.path('edge');
+  mkdirSync(home, { recursive: true });
+  const ports = new Map<string, number>();
+  for (const listener of options.listeners) ports.set(listener.name, await freePort(address));
+  const media =
+    options.mediaPorts === undefined
+      ? { from: 20_000, to: 59_999 }
+      : await freePorts(options.mediaPorts, address).then((from) => ({
+          from,
+          to: from + options.mediaPorts! - 1,
+        }));
+  // JSON is YAML too.
+  workspace.write(
+    'edge/ringfence.yaml',
+    JSON.stringify(
+      {
+        domain: DOMAIN,
+        listeners: options.listeners.map((listener) => ({
+          ...listener,
+          address,
+          port: ports.get(listener.name),
+        })),
+        ...(certificates
+          ? {
+              tls: {
+                certificate: certificates.certificate,
+                key: certificates.key,
+                clientAuthorities: [certificates.authority],
+              },
+            }
+          : {}),
+        media: { addresses: [address], ports: media, threads: 2 },
+        ...(options.admission ? { admission: options.admission } : {}),
+        shutdown: { drainSeconds: 0 },
+        log: { format: 'json' },
+      },
+      null,
+      2,
+    ),
+  );
+  const env = { RINGFENCE_HOME: home };
+  await apply(workspace, env, options.objects);
+  const program = await Program.start({
+    name: 'ringfence',
+    command: process.execPath,
+    args: [...(options.keyLog ? [`--tls-keylog=${options.keyLog}`] : []), MAIN, 'up'],
+    cwd: ROOT,
+    log: workspace.path('ringfence.log'),
+    env,
+  });
+  try {
+    await program.waitFor(/"(?:event|type)":"ready"|\bready\b/, 20_000);
+  } catch (cause) {
+    await program.stop('SIGKILL');
+    throw cause;
+  }
+  return {
+    address,
+    pid: program.pid,
+    media,
+    ports: [...ports.values()],
+    port: (listener) => {
+      const port = ports.get(listener);
+      if (port === undefined) throw new Error(`no listener ${listener}`);
+      return port;
+    },
+    log: () => program.output,
+    stop: async () => {
+      await program.stop();
+    },
+  };
+}
+
+/** `ringfence apply` works on the data folder, before the daemon starts as well as beside it. */
+async function apply(
+  workspace: Workspace,
+  env: Readonly<Record<string, string>>,
+  objects: EdgeObjects,
+): Promise<void> {
+  const file = workspace.write('edge/objects.yaml', JSON.stringify(withDomain(objects), null, 2));
+  const program = await Program.start({
+    name: 'ringfence apply',
+    command: process.execPath,
+    args: [MAIN, 'apply', '-f', file],
+    cwd: ROOT,
+    log: workspace.path('ringfence-apply.log'),
+    env,
+  });
+  const { code } = await program.waitForExit(20_000);
+  if (code !== 0) throw new Error(`ringfence apply ended with ${code}: ${program.output.slice(-600)}`);
+}
+
+function withDomain(objects: EdgeObjects): EdgeObjects {
+  const add = <T extends object>(list: readonly T[] | undefined) =>
+    (list ?? []).map((item) => ({ ...item, domain: DOMAIN }));
+  return { users: add(objects.users), trunks: add(objects.trunks), routes: add(objects.routes) };
+}
