@@ -93,16 +93,30 @@ export interface DirectionStats {
 
 export type RelayEvent =
   | { readonly kind: 'learned'; readonly endpoint: number; readonly address: string; readonly port: number }
-  | { readonly kind: 'refused'; readonly endpoint: number; readonly reason: 'source' | 'authentication' | 'replay'; readonly count: number }
+  | {
+      readonly kind: 'refused';
+      readonly endpoint: number;
+      readonly reason: 'source' | 'authentication' | 'replay';
+      readonly count: number;
+    }
   | { readonly kind: 'one-way'; readonly endpoint: number; readonly silentMs: number }
+  /** A sending key reached its lifetime (RFC 3711 §9.2), or saw more SSRCs than it may: packets are no longer sent under it. */
+  | { readonly kind: 'key-exhausted'; readonly endpoint: number }
   | { readonly kind: 'down'; readonly reason: string };
 
-export type RelayErrorCode = 'no-ports' | 'no-descriptors' | 'bad-address' | 'unknown-endpoint' | 'relay-down';
+export type RelayErrorCode =
+  | 'no-ports'
+  | 'no-descriptors'
+  | 'bad-address'
+  | 'unknown-endpoint'
+  | 'relay-down';
 
 /** The edge's side of the control socket. Messages are applied in the order in which they were given. */
 export interface Relay {
   /** Opens all or none. */
-  open(specs: readonly EndpointSpec[]): Promise<
+  open(
+    specs: readonly EndpointSpec[],
+  ): Promise<
     | { readonly ok: true; readonly value: readonly EndpointOpened[] }
     | { readonly ok: false; readonly error: RelayErrorCode }
   >;

@@ -1,0 +1,104 @@
+// One stream of one leg: its sockets, its one remote, its keys. Every field is guarded by the lock of the worker that owns it.
+#pragma once
+#include <array>
+#include <memory>
+#include <vector>
+
+#include <openssl/crypto.h>
+
+#include "address.h"
+#include "srtp.h"
+#include "statistics.h"
+
+namespace ringfence {
+
+enum class PortMode : std::uint8_t { mux, pair, single };
+enum class Media : std::uint8_t { rtp, srtp, opaque };
+
+inline constexpr double rekeyGraceMs = 5000;
+
+// A master key that the relay made for sending. Kept until the endpoint closes, since an answer may choose any of them.
+struct LocalKey {
+  const Suite* suite = nullptr;
+  std::array<std::uint8_t, longestMaterial> material{};
+  std::unique_ptr<Context> context;  // made when first chosen; kept, as its indexes must never begin again
+
+  LocalKey() = default;
+  LocalKey(LocalKey&&) = delete;
+  ~LocalKey() { OPENSSL_cleanse(material.data(), material.size()); }
+};
+
+// Where one kind of packet comes from and goes to.
+class Path {
+ public:
+  // A new offer: learning opens once more. What was learned before stays in use until then, unless the remote is another one.
+  void configure(const Address& signalled) {
+    if (!(signalled == signalled_)) latched_ = false;
+    signalled_ = signalled;
+    learning_ = true;
+  }
+
+  // May a packet of this source be looked at? `byKey`: whether it authenticates decides, not where it comes from.
+  [[nodiscard]] bool admits(const Address& source, bool byKey, const Address& signallingHost) const {
+    if (!learning_) return source == source_;
+    return byKey || source == signalled_ || (signallingHost.isSet() && source.sameHost(signallingHost));
+  }
+
+  // Only for a packet that was accepted. True when an address was learned.
+  bool learn(const Address& source) {
+    if (!learning_) return false;
+    learning_ = false;
+    const bool moved = !latched_ || !(source == source_);
+    latched_ = true;
+    source_ = source;
+    return moved;
+  }
+
+  [[nodiscard]] const Address& target() const { return latched_ ? source_ : signalled_; }
+  [[nodiscard]] const Address& source() const { return source_; }
+  [[nodiscard]] bool latched() const { return latched_; }
+
+ private:
+  Address signalled_;
+  Address source_;
+  bool latched_ = false;
+  bool learning_ = true;
+};
+
+class Worker;
+
+struct Endpoint {
+  std::uint32_t id = 0;
+  Worker* worker = nullptr;
+  Endpoint* peer = nullptr;
+  Row row;
+
+  PortMode ports = PortMode::pair;
+  Media media = Media::opaque;
+  bool accept = false;
+  bool emit = false;
+  bool hasRemote = false;
+  bool remoteMuxes = false;
+
+  int rtpSocket = -1;
+  int rtcpSocket = -1;  // -1 with mux and single
+  std::uint16_t rtpPort = 0;
+  std::size_t localIndex = 0;  // of the port allocator
+  int family = 0;
+
+  Path rtp;
+  Path rtcp;
+  Address signallingHost;
+
+  std::unique_ptr<Context> receive;
+  bool receiveConfirmed = false;             // has authenticated a packet
+  std::unique_ptr<Context> previousReceive;  // until `receive` is confirmed, at most until:
+  double previousUntil = 0;
+  std::vector<std::unique_ptr<LocalKey>> localKeys;
+  Context* send = nullptr;
+
+  ClockRates clockRates;
+  Reception reception;
+};
+
+}  // namespace ringfence

@@ -1,0 +1,270 @@
+#include "worker.h"
+
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+namespace ringfence {
+namespace {
+
+constexpr std::uint64_t stopKey = ~std::uint64_t{0};
+
+void sleepMicroseconds(std::uint32_t microseconds) {
+  const timespec pause{0, static_cast<long>(microseconds) * 1000};
+  clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, nullptr);
+}
+
+}  // namespace
+
+double monotonicMs() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<double>(now.tv_sec) * 1e3 + static_cast<double>(now.tv_nsec) / 1e6;
+}
+
+Worker::Worker(Slot* slots, WorkerOptions options)
+    : slots_(slots),
+      options_(options),
+      epoll_(epoll_create1(EPOLL_CLOEXEC)),
+      stop_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      packet_(new std::uint8_t[longestPacket + Context::protectOverhead]),
+      copy_(new std::uint8_t[longestPacket]) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = stopKey;
+  epoll_ctl(epoll_, EPOLL_CTL_ADD, stop_, &event);
+  thread_ = std::thread([this] { run(); });
+}
+
+Worker::~Worker() {
+  const std::uint64_t one = 1;
+  if (write(stop_, &one, sizeof one) == sizeof one) thread_.join();
+  close(stop_);
+  close(epoll_);
+}
+
+bool Worker::add(Endpoint& endpoint) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = std::uint64_t{endpoint.id} << 1;
+  if (epoll_ctl(epoll_, EPOLL_CTL_ADD, endpoint.rtpSocket, &event) != 0) return false;
+  event.data.u64 |= 1;
+  if (endpoint.rtcpSocket >= 0 && epoll_ctl(epoll_, EPOLL_CTL_ADD, endpoint.rtcpSocket, &event) != 0) {
+    epoll_ctl(epoll_, EPOLL_CTL_DEL, endpoint.rtpSocket, nullptr);
+    return false;
+  }
+  endpoint.worker = this;
+  Slot& slot = slots_[slotOf(endpoint.id)];
+  slot.endpoint = &endpoint;
+  slot.worker.store(this);
+  slot.id.store(endpoint.id);
+  return true;
+}
+
+void Worker::remove(Endpoint& endpoint) {
+  Slot& slot = slots_[slotOf(endpoint.id)];
+  slot.id.store(0);
+  slot.worker.store(nullptr);
+  epoll_ctl(epoll_, EPOLL_CTL_DEL, endpoint.rtpSocket, nullptr);
+  if (endpoint.rtcpSocket >= 0) epoll_ctl(epoll_, EPOLL_CTL_DEL, endpoint.rtcpSocket, nullptr);
+}
+
+void Worker::run() {
+  prctl(PR_SET_NAME, "relay");
+  prctl(PR_SET_TIMERSLACK, 1000UL);  // ns; the default of 50 µs would be added to every pause
+  epoll_event events[batch];
+  double windowStart = monotonicMs();
+  std::uint32_t windowPackets = 0;
+  bool gathering = false;
+  for (;;) {
+    const int count = epoll_wait(epoll_, events, batch, -1);
+    if (count < 0 && errno != EINTR) return;
+    if (count > 0) {
+      const std::lock_guard<std::mutex> guard(mutex_);
+      now_ = monotonicMs();
+      for (int i = 0; i < count; i++) {
+        if (events[i].data.u64 == stopKey) return;
+        readable(events[i].data.u64);
+      }
+      windowPackets += static_cast<std::uint32_t>(count);
+    }
+    if (now_ - windowStart >= 20) {
+      gathering = windowPackets * 1000.0 / (now_ - windowStart) > options_.gatherAbove;
+      windowStart = now_;
+      windowPackets = 0;
+    }
+    // A full batch means that more is waiting already.
+    if (gathering && count < batch) {
+      sleepMicroseconds(options_.gatherMicroseconds);
+    } else if (waiting_.load() > 0) {
+      sleepMicroseconds(20);  // a mutex is not fair: step aside for the control thread
+    }
+  }
+}
+
+void Worker::readable(std::uint64_t key) {
+  const auto id = static_cast<std::uint32_t>(key >> 1);
+  Slot& slot = slots_[slotOf(id)];
+  if (slot.id.load() != id || slot.worker.load() != this) return;  // closed or moved since epoll_wait
+  Endpoint& endpoint = *slot.endpoint;
+  const bool onRtcpSocket = (key & 1) != 0;
+  Address source;
+  socklen_t sourceLength = Address::capacity;
+  const ssize_t length = recvfrom(onRtcpSocket ? endpoint.rtcpSocket : endpoint.rtpSocket, packet_.get(), longestPacket,
+                                  MSG_DONTWAIT | MSG_TRUNC, source.raw(), &sourceLength);
+  if (length < 0) return;
+  if (static_cast<std::size_t>(length) > longestPacket) {
+    endpoint.row.add(droppedMalformed);
+    return;
+  }
+  if (endpoint.media == Media::opaque) {
+    if (!onRtcpSocket) relayOpaque(endpoint, static_cast<std::size_t>(length), source);
+  } else {
+    relay(endpoint, onRtcpSocket, static_cast<std::size_t>(length), source);
+  }
+}
+
+// Check, authenticate, accept, in this order: nothing but a counter changes before a packet is found good.
+void Worker::relay(Endpoint& endpoint, bool onRtcpSocket, std::size_t length, const Address& source) {
+  Row row = endpoint.row;
+  std::uint8_t* packet = packet_.get();
+  const bool demultiplex = !onRtcpSocket && (endpoint.ports == PortMode::mux || endpoint.remoteMuxes);
+  const bool rtcp = onRtcpSocket || (demultiplex && looksLikeRtcp(ConstBytes(packet, length)));
+  // Both kinds share the path of RTP where they share the peer's port.
+  Path& path = rtcp && !endpoint.remoteMuxes && (onRtcpSocket || endpoint.hasRemote) ? endpoint.rtcp : endpoint.rtp;
+  const bool secure = endpoint.media == Media::srtp;
+  if (!path.admits(source, secure, endpoint.signallingHost)) {
+    row.add(droppedSource);
+    return;
+  }
+  RtpHeader header{};
+  if (rtcp ? !isRtcp(ConstBytes(packet, length)) : !readRtpHeader(ConstBytes(packet, length), header)) {
+    row.add(droppedMalformed);
+    return;
+  }
+  const auto wireOctets = static_cast<double>(length);
+  if (secure) {
+    switch (unprotect(endpoint, rtcp, length, header)) {
+      case Verdict::ok:
+        break;
+      case Verdict::malformed:
+        row.add(droppedMalformed);
+        return;
+      case Verdict::replay:
+        row.add(droppedReplay);
+        return;
+      default:
+        row.add(droppedAuthentication);
+        return;
+    }
+  }
+  if (path.learn(source)) row.add(sourceVersion);
+  row.set(receivedAt, now_);
+  if (rtcp) {
+    row.add(rtcpPackets);
+  } else {
+    row.add(packets);
+    row.add(octets, wireOctets);
+    endpoint.reception.received(header, now_, endpoint.clockRates, row);
+  }
+  if (!endpoint.accept || endpoint.peer == nullptr || endpoint.peer->media == Media::opaque) {
+    row.add(droppedUnlinked);
+    return;
+  }
+  forward(endpoint, rtcp, length, header);
+}
+
+Verdict Worker::unprotect(Endpoint& endpoint, bool rtcp, std::size_t& length, const RtpHeader& header) {
+  const auto open = [&](Context& context) {
+    return rtcp ? context.unprotectRtcp(packet_.get(), length) : context.unprotectRtp(packet_.get(), length, header);
+  };
+  if (endpoint.receive == nullptr) return Verdict::authentication;
+  if (endpoint.previousReceive == nullptr) {
+    const Verdict verdict = open(*endpoint.receive);
+    if (verdict == Verdict::ok) endpoint.receiveConfirmed = true;
+    return verdict;
+  }
+  // Rekeying: GCM decrypts in place before it knows, so the second try needs the packet as it came.
+  const std::size_t wireLength = length;
+  std::memcpy(copy_.get(), packet_.get(), wireLength);
+  const Verdict verdict = open(*endpoint.receive);
+  if (verdict == Verdict::ok) {
+    endpoint.receiveConfirmed = true;
+    endpoint.previousReceive.reset();
+    return verdict;
+  }
+  if (now_ >= endpoint.previousUntil) {
+    endpoint.previousReceive.reset();
+    return verdict;
+  }
+  length = wireLength;
+  std::memcpy(packet_.get(), copy_.get(), wireLength);
+  return open(*endpoint.previousReceive);
+}
+
+void Worker::forward(Endpoint& from, bool rtcp, std::size_t length, const RtpHeader& header) {
+  Endpoint& to = *from.peer;
+  if (!to.emit || !to.hasRemote || (rtcp && to.ports == PortMode::single)) {
+    from.row.add(droppedUnlinked);
+    return;
+  }
+  if (to.media == Media::srtp) {
+    if (to.send == nullptr) {
+      from.row.add(droppedUnlinked);
+      return;
+    }
+    const Verdict verdict =
+        rtcp ? to.send->protectRtcp(packet_.get(), length) : to.send->protectRtp(packet_.get(), length, header);
+    if (verdict == Verdict::exhausted) {
+      to.row.add(exhausted);
+      return;
+    }
+    if (verdict != Verdict::ok) {
+      // A sequence number that was sent already: the far end would drop it, and the key must not see it twice.
+      from.row.add(droppedReplay);
+      return;
+    }
+  }
+  if (rtcp && !to.remoteMuxes) {
+    transmit(to, to.rtcpSocket >= 0 ? to.rtcpSocket : to.rtpSocket, to.rtcp.target(), length);
+  } else {
+    transmit(to, to.rtpSocket, to.rtp.target(), length);
+  }
+}
+
+void Worker::relayOpaque(Endpoint& endpoint, std::size_t length, const Address& source) {
+  Row row = endpoint.row;
+  if (!endpoint.rtp.admits(source, false, endpoint.signallingHost)) {
+    row.add(droppedSource);
+    return;
+  }
+  if (endpoint.rtp.learn(source)) row.add(sourceVersion);
+  row.set(receivedAt, now_);
+  row.add(packets);
+  row.add(octets, static_cast<double>(length));
+  Endpoint* to = endpoint.peer;
+  if (!endpoint.accept || to == nullptr || to->media != Media::opaque || !to->emit || !to->hasRemote) {
+    row.add(droppedUnlinked);
+    return;
+  }
+  transmit(*to, to->rtpSocket, to->rtp.target(), length);
+}
+
+void Worker::transmit(Endpoint& to, int socket, const Address& target, std::size_t length) {
+  if (!target.isSet() || target.port() == 0) return;
+  const ssize_t sent =
+      sendto(socket, packet_.get(), length, MSG_DONTWAIT | MSG_NOSIGNAL, target.raw(), target.rawLength());
+  if (sent < 0) {
+    to.row.add(sendFailures);
+    return;
+  }
+  to.row.add(sentPackets);
+  to.row.add(sentOctets, static_cast<double>(length));
+}
+
+}  // namespace ringfence

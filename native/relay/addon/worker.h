@@ -1,0 +1,89 @@
+// A thread with its own epoll and its own endpoints: receive, authenticate, decrypt, encrypt, send.
+#pragma once
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "endpoint.h"
+
+namespace ringfence {
+
+class Worker;
+
+// Finds an endpoint from the number that epoll gives back. `id` and `worker` only change under the lock of the owning worker,
+// so whoever holds that lock and finds both to match may use `endpoint`.
+struct Slot {
+  std::atomic<std::uint32_t> id{0};
+  std::atomic<Worker*> worker{nullptr};
+  Endpoint* endpoint = nullptr;
+};
+
+inline constexpr std::uint32_t slotBits = 15;
+inline constexpr std::uint32_t slotCount = 1U << slotBits;
+inline std::uint32_t slotOf(std::uint32_t id) { return id & (slotCount - 1); }
+
+struct WorkerOptions {
+  // Under load a thread sleeps this long between two looks at its sockets, so that each look finds several ready.
+  std::uint32_t gatherMicroseconds = 250;
+  // Packets a second on one thread from which on that is done.
+  std::uint32_t gatherAbove = 2000;
+};
+
+double monotonicMs();
+
+class Worker {
+ public:
+  Worker(Slot* slots, WorkerOptions options);
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  // For the control thread. The worker lets it in between two batches.
+  class Lock {
+   public:
+    explicit Lock(Worker& worker) : worker_(worker) {
+      worker_.waiting_.fetch_add(1);
+      worker_.mutex_.lock();
+      worker_.waiting_.fetch_sub(1);
+    }
+    ~Lock() { worker_.mutex_.unlock(); }
+    Lock(const Lock&) = delete;
+    Lock& operator=(const Lock&) = delete;
+
+   private:
+    Worker& worker_;
+  };
+
+  bool add(Endpoint& endpoint);     // under lock
+  void remove(Endpoint& endpoint);  // under lock; the sockets stay open
+  [[nodiscard]] std::size_t load() const { return load_; }  // control thread only
+  void countLoad(int change) { load_ += static_cast<std::size_t>(change); }
+
+ private:
+  // Longer datagrams are dropped as malformed; room for what protecting adds lies behind.
+  static constexpr std::size_t longestPacket = 16384;
+  static constexpr int batch = 128;
+
+  void run();
+  void readable(std::uint64_t key);
+  void relay(Endpoint& endpoint, bool onRtcpSocket, std::size_t length, const Address& source);
+  void relayOpaque(Endpoint& endpoint, std::size_t length, const Address& source);
+  Verdict unprotect(Endpoint& endpoint, bool rtcp, std::size_t& length, const RtpHeader& header);
+  void forward(Endpoint& from, bool rtcp, std::size_t length, const RtpHeader& header);
+  void transmit(Endpoint& to, int socket, const Address& target, std::size_t length);
+
+  Slot* slots_;
+  WorkerOptions options_;
+  int epoll_ = -1;
+  int stop_ = -1;
+  std::mutex mutex_;
+  std::atomic<int> waiting_{0};
+  std::size_t load_ = 0;
+  double now_ = 0;
+  std::unique_ptr<std::uint8_t[]> packet_;
+  std::unique_ptr<std::uint8_t[]> copy_;  // of a packet that is tried under two keys
+  std::thread thread_;
+};
+
+}  // namespace ringfence

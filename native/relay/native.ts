@@ -1,0 +1,54 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { MisuseError } from '@ringfence/bytes/misuse.ts';
+
+/** A crypto context inside the addon. */
+export type ContextHandle = { readonly __context: unique symbol };
+
+/** The functions of `addon/addon.cc`. Wrong arguments throw a TypeError; hostile packets never do. */
+export interface Native {
+  start(from: number, to: number, threads: number, gatherMicroseconds: number, gatherAbove: number): void;
+  stop(): void;
+  /** Octets written to `out`; -1 where the body is malformed and nothing was applied. */
+  request(type: number, body: Uint8Array, out: Uint8Array): number;
+  /** Writes the learned address in wire form; octets written, 0 where there is none. */
+  source(id: number, out: Uint8Array): number;
+  rows(): ArrayBuffer;
+  /** Ends grace periods of replaced keys; the number of rows that are or were in use. */
+  tick(): number;
+  harden(): number;
+  raiseDescriptors(): void;
+  trim(): void;
+  controlPair(out: Uint8Array): number;
+  createContext(suite: number, direction: number, material: Uint8Array, mki: Uint8Array): ContextHandle;
+  createSessionContext(suite: number, direction: number, rtp: Uint8Array, rtcp: Uint8Array): ContextHandle;
+  deriveKeys(suite: number, material: Uint8Array, rtcp: number, out: Uint8Array): number;
+  keystream(suite: number, keys: Uint8Array, ssrc: number, index: number, out: Uint8Array): number;
+  transform(context: ContextHandle, operation: number, buffer: Uint8Array, length: number): number;
+  resume(context: ContextHandle, ssrc: number, rtpIndex: number, rtcpIndex: number): void;
+}
+
+let loaded: Native | undefined;
+
+/**
+ * The native addon, loaded on first use.
+ *
+ * Throws MisuseError `relay-not-built` with what to install where the install could not build it.
+ */
+export function native(): Native {
+  if (loaded) return loaded;
+  try {
+    loaded = createRequire(import.meta.url)('./build/relay.node') as Native;
+    return loaded;
+  } catch (error) {
+    throw new MisuseError('relay-not-built', problem() ?? `cannot load the media path: ${String(error)}`);
+  }
+}
+
+function problem(): string | undefined {
+  try {
+    return readFileSync(new URL('./build/problem.txt', import.meta.url), 'utf8');
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,17 @@
+/** What the media process is told when it starts. */
+export interface ProcessOptions {
+  /** First and last local port, both included. */
+  readonly from: number;
+  readonly to: number;
+  readonly threads: number;
+  /** Account to run as where it was started by root. */
+  readonly user: string;
+  /** How long media flows on after the control socket has closed. */
+  readonly graceMs: number;
+  readonly pollMs: number;
+  readonly oneWayAfterMs: number;
+  /** Under load each thread sleeps this long between two looks at its sockets. */
+  readonly gatherMicroseconds: number;
+  /** Packets a second and thread from which on it does. */
+  readonly gatherAbove: number;
+}
