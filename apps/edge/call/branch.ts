@@ -193,7 +193,7 @@ export class Branch implements ClientOwner {
         method: 'INVITE',
         uri: serializeUri(this.target.uri),
         username: outbound.username,
-        password: outbound.password.revealText(),
+        password: outbound.password,
         cnonce: this.#services.token(16),
         nc: 1,
         allowMd5: outbound.allowMd5,
@@ -201,7 +201,7 @@ export class Branch implements ClientOwner {
     );
     if (!answered.ok) return false;
     this.#authenticated = true;
-    this.#credentials = { name: proxy ? 'Proxy-Authorization' : 'Authorization', value: answered.value };
+    this.#credentials = { name: proxy ? 'Proxy-Authorization' : 'Authorization', value: answered.value.authorization };
     this.#again();
     return true;
   }

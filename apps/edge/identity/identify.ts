@@ -125,6 +125,10 @@ export class Identifier {
     return directory.domain(this.#defaultDomain()) as DomainDirectory;
   }
 
+  domainNamed(name: string): DomainDirectory | undefined {
+    return this.#directory().domain(name);
+  }
+
   /** RFC 3261 §22.3: of several credentials, those for our realm. */
   #authorization(request: SipRequest, realm: string): string | undefined {
     const all = request.headers.all('Authorization');

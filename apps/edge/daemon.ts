@@ -1,0 +1,272 @@
+import { chmodSync, mkdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { MisuseError } from '@ringfence/bytes/misuse.ts';
+import type { Result } from '@ringfence/bytes/result.ts';
+import { type RunningRelay, startRelay } from '@ringfence/relay/client.ts';
+import type { RelayEvent } from '@ringfence/relay/contract.ts';
+import { Admission } from './admission/admission.ts';
+import type { LoadedConfiguration } from './config/load.ts';
+import type { Configuration } from './config/schema.ts';
+import { Edge } from './edge.ts';
+import type { EventBus } from './events/bus.ts';
+import { TargetResolver } from './resolve/resolver.ts';
+import type { Store } from './store/contract.ts';
+import { openStore } from './store/open.ts';
+import type { ListenerState, Transports } from './transport/contract.ts';
+import { openTransports } from './transport/open.ts';
+
+/** PEM of the node, read anew at every call so that a renewal takes effect. */
+export interface NodeCertificates {
+  key(): string;
+  /** The chain, own certificate first. */
+  cert(): string;
+  /** Authorities that peers are verified against. */
+  ca(): readonly string[];
+}
+
+export interface DaemonOptions {
+  /** Data folder. */
+  readonly home: string;
+  readonly loaded: LoadedConfiguration;
+  readonly version: string;
+  readonly certificates: NodeCertificates;
+  readonly bus: EventBus;
+  readonly now: () => number;
+  /** Reads the configuration again, for SIGHUP. */
+  reload(): Result<LoadedConfiguration, { readonly text: string }>;
+  /** Renews what is about to run out before certificates are reloaded. */
+  renewCertificates?(): Promise<void>;
+}
+
+/** Between two attempts to start the media process again. */
+const relayRestartMs = 500;
+const expiryMs = 5_000;
+/** How long the answers to our last BYEs are waited for. */
+const farewellMs = 2_000;
+
+/** The running daemon: owns the sockets, the store's thread, the media process and the timers. */
+export class Daemon {
+  readonly edge: Edge;
+  readonly #options: DaemonOptions;
+  readonly #store: Store;
+  readonly #admission: Admission;
+  readonly #transports: Transports;
+  #relay: RunningRelay | undefined;
+  #config: Configuration;
+  #stopping: Promise<void> | undefined;
+  #stopped = false;
+  readonly #sweep: NodeJS.Timeout;
+
+  private constructor(
+    options: DaemonOptions,
+    parts: { edge: Edge; store: Store; admission: Admission; transports: Transports },
+  ) {
+    this.#options = options;
+    this.#config = options.loaded.config;
+    this.edge = parts.edge;
+    this.#store = parts.store;
+    this.#admission = parts.admission;
+    this.#transports = parts.transports;
+    this.#sweep = setInterval(() => {
+      this.edge.expire();
+      this.#admission.flush();
+    }, expiryMs);
+  }
+
+  /** Starts everything or nothing; what is wrong is thrown as `MisuseError` in words for the administrator. */
+  static async start(options: DaemonOptions): Promise<Daemon> {
+    const { home, loaded, bus, now, certificates } = options;
+    const { config } = loaded;
+    mkdirSync(join(home, 'keys'), { recursive: true, mode: 0o700 });
+    chmodSync(join(home, 'keys'), 0o700);
+    const store = await openStore({
+      file: resolve(home, config.store.file),
+      keyFile: join(home, 'keys', 'store.key'),
+      commitMilliseconds: config.store.commitMilliseconds,
+    });
+    const cleanup: (() => Promise<void>)[] = [() => store.close()];
+    try {
+      const interrupted = await store.closeInterrupted(now());
+      if (interrupted > 0)
+        bus.emit({
+          type: 'edge.error',
+          where: 'start',
+          detail: `${interrupted} calls were cut off by the last stop`,
+        });
+      for (const { key, meaning } of loaded.warnings) bus.emit({ type: 'edge.dangerous', key, meaning });
+      const admission = new Admission({
+        settings: { ...config.admission, emergency: config.numbers.emergency },
+        emit: (event) => bus.emit(event),
+      });
+      const self: { daemon?: Daemon; transports?: Transports } = {};
+      const [objects, bindings] = await Promise.all([store.objects(), store.bindings()]);
+      const resolver = new TargetResolver();
+      const edge = new Edge({
+        config,
+        objects,
+        bindings,
+        store,
+        bus,
+        now,
+        transports: () => self.transports as Transports,
+        relay: () => self.daemon?.relay,
+        trust: (address, as) => admission.trust(address, as),
+        resolver: {
+          resolve: (uri) => resolver.resolveTarget(uri),
+          resolveNumeric: (uri) => resolver.resolveNumeric(uri),
+        },
+      });
+      const opened = await openTransports({
+        listeners: config.listeners,
+        tls: { key: certificates.key, cert: certificates.cert, ca: certificates.ca, settings: config.tls },
+        admission,
+        events: {
+          message: (flow, bytes, at) => edge.message(flow, bytes, at),
+          closed: (flow) => edge.closed(flow),
+        },
+        emit: (event) => bus.emit(event),
+        clock: now,
+      });
+      if (!opened.ok) throw new MisuseError('listen-failed', opened.error.map(({ text }) => text).join('\n'));
+      const transports = opened.value;
+      self.transports = transports;
+      cleanup.push(() => transports.close());
+      const daemon = new Daemon(options, { edge, store, admission, transports });
+      self.daemon = daemon;
+      cleanup.push(async () => clearInterval(daemon.#sweep));
+      await daemon.#startRelay();
+      store.onObjectsChanged(() => void daemon.#reloadObjects());
+      return daemon;
+    } catch (error) {
+      for (const close of cleanup.reverse()) await close().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  get relay(): RunningRelay | undefined {
+    return this.#relay;
+  }
+
+  get listeners(): readonly ListenerState[] {
+    return this.#transports.listeners;
+  }
+
+  /** SIGHUP: configuration, certificates and objects are read again; what needs a restart is named. */
+  async reload(): Promise<void> {
+    const { bus, reload, renewCertificates } = this.#options;
+    const read = reload();
+    if (!read.ok) {
+      bus.emit({ type: 'config.refused', detail: read.error.text });
+      return;
+    }
+    const { config } = read.value;
+    const fixed = (['listeners', 'media', 'store', 'domain'] as const).filter(
+      (part) => JSON.stringify(config[part]) !== JSON.stringify(this.#config[part]),
+    );
+    // What sockets, processes and files were opened with stays as it is until the next start.
+    const { listeners, media, store, domain } = this.#config;
+    this.#config = { ...config, listeners, media, store, domain };
+    this.edge.reconfigure(this.#config);
+    this.#admission.configure(
+      { ...config.admission, emergency: config.numbers.emergency },
+      this.#options.now(),
+    );
+    bus.emit({
+      type: 'config.reloaded',
+      what: 'configuration',
+      detail: fixed.length === 0 ? '' : `a change of ${fixed.join(', ')} takes effect at the next start`,
+    });
+    await this.#reloadObjects();
+    try {
+      await renewCertificates?.();
+      await this.#transports.reloadCertificates();
+      bus.emit({ type: 'config.reloaded', what: 'certificates', detail: '' });
+    } catch (error) {
+      bus.emit({ type: 'config.refused', detail: error instanceof Error ? error.message : String(error) });
+    }
+  }
+
+  /** Takes no new calls, lets live ones end for as long as configured, then stops. Called again: stops at once. */
+  stop(reason: string, drainSeconds = this.#config.shutdown.drainSeconds): Promise<void> {
+    if (this.#stopping === undefined) {
+      this.edge.drain();
+      this.#options.bus.emit({ type: 'edge.draining', calls: this.edge.calls.size, seconds: drainSeconds });
+      this.#stopping = this.#shutDown(reason, drainSeconds);
+    } else this.#stopped = true;
+    return this.#stopping;
+  }
+
+  async #shutDown(reason: string, drainSeconds: number): Promise<void> {
+    const until = performance.now() + drainSeconds * 1000;
+    while (!this.#stopped && this.edge.calls.size > 0 && performance.now() < until) await pause(50);
+    this.#stopped = true;
+    this.edge.hangUpAll('edge-stop');
+    const last = performance.now() + farewellMs;
+    while (this.edge.farewells > 0 && performance.now() < last) await pause(20);
+    clearInterval(this.#sweep);
+    this.edge.stop();
+    this.#admission.flush();
+    await this.#transports.close();
+    await this.#relay?.stop();
+    await this.#store.close();
+    this.#options.bus.emit({ type: 'edge.stopped', reason });
+  }
+
+  async #startRelay(): Promise<void> {
+    const { media } = this.#config;
+    const relay = await startRelay({
+      user: media.user,
+      portRange: media.ports,
+      oneWayAfterMs: media.silenceSeconds * 1000,
+      ...(media.threads === 0 ? {} : { threads: media.threads }),
+    });
+    this.#relay = relay;
+    relay.onEvent((event) => this.#relayEvent(event));
+    this.#options.bus.emit({ type: 'media.up', threads: media.threads });
+  }
+
+  #relayEvent(event: RelayEvent): void {
+    const { bus } = this.#options;
+    if (event.kind === 'down') return this.#relayDown(event.reason);
+    if (event.kind === 'learned') return;
+    const owner = this.edge.ownerOf(event.endpoint);
+    if (owner === undefined) return;
+    const { call, leg } = owner;
+    if (event.kind === 'refused')
+      bus.emit({ type: 'media.refused', call: call.id, leg, reason: event.reason, count: event.count });
+    else if (call.live)
+      bus.emit({ type: 'call.one-way', call: call.id, leg, seconds: Math.round(event.silentMs / 1000) });
+  }
+
+  /** Calls without media end with that cause; the process is started again. */
+  #relayDown(reason: string): void {
+    this.#relay = undefined;
+    this.#options.bus.emit({ type: 'media.down', reason, calls: this.edge.calls.size });
+    this.edge.hangUpAll('media');
+    const again = (): void => {
+      if (this.#stopped) return;
+      this.#startRelay().catch((error: unknown) => {
+        this.#options.bus.emit({ type: 'edge.error', where: 'media', detail: String(error) });
+        setTimeout(again, relayRestartMs * 10).unref();
+      });
+    };
+    setTimeout(again, relayRestartMs).unref();
+  }
+
+  async #reloadObjects(): Promise<void> {
+    try {
+      this.edge.replaceObjects(await this.#store.objects());
+      this.#options.bus.emit({ type: 'config.reloaded', what: 'objects', detail: '' });
+    } catch (error) {
+      this.#options.bus.emit({
+        type: 'config.refused',
+        detail: error instanceof Error ? error.message : String(error),
+      });
+    }
+  }
+}
+
+const pause = (milliseconds: number): Promise<void> =>
+  new Promise((done) => {
+    setTimeout(done, milliseconds);
+  });
