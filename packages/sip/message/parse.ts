@@ -85,7 +85,7 @@ export const parseMessage = (
   }
   block.read(text, lineEnd + 2, text.length, controls);
   if (!ended) block.fail('no-header-end', 'no empty line behind the header fields');
-  block.checkBranch();
+  if (line.kind === 'request') block.checkBranch();
 
   const { via, from, to, callId, cseq, headers } = block;
   const complete =
