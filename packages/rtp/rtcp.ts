@@ -157,6 +157,10 @@ function parseBody(packetType: number, count: number, body: Reader): RtcpPacket 
       return bye(count, body);
     case rtcpType.application:
       return application(count, body);
+    case rtcpType.transportFeedback:
+    case rtcpType.payloadFeedback:
+      // Sender and media SSRC come first, RFC 4585 §6.1.
+      if (body.left < 8) return undefined;
   }
   return { type: 'other', packetType, count, body: body.rest() };
 }

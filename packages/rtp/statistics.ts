@@ -43,6 +43,8 @@ export interface Statistics {
  */
 export class ReceiverStatistics {
   readonly #clockRate: number;
+  readonly #minSequential: number;
+  /** Packets in sequence still to come before the source counts. */
   #probation: number;
   #started = false;
   #base = 0;
@@ -71,6 +73,7 @@ export class ReceiverStatistics {
     if (!Number.isInteger(clockRate) || clockRate < 1)
       throw new MisuseError('rtp-clock', 'a clock rate is an integer above 0');
     this.#clockRate = clockRate;
+    this.#minSequential = probation;
     this.#probation = probation;
   }
 
@@ -81,10 +84,9 @@ export class ReceiverStatistics {
    */
   receive(sequence: number, timestamp: number, arrival: number): boolean {
     if (!this.#started) {
-      this.#start(sequence);
       this.#started = true;
-      this.#highest = (sequence - 1) & 0xffff;
-      this.#base = sequence;
+      this.#start(sequence);
+      if (this.#probation > 0) this.#highest = (sequence - 1) & 0xffff;
     }
     if (!this.#updateSequence(sequence)) return false;
     this.#updateJitter(timestamp, arrival);
@@ -139,10 +141,8 @@ export class ReceiverStatistics {
   #updateSequence(sequence: number): boolean {
     const ahead = (sequence - this.#highest) & 0xffff;
     if (this.#probation > 0) {
-      if (ahead !== 1) this.#probation = Math.max(this.#probation, 1);
+      this.#probation = ahead === 1 ? this.#probation - 1 : this.#minSequential - 1;
       this.#highest = sequence;
-      if (ahead !== 1) return false;
-      this.#probation -= 1;
       if (this.#probation > 0) return false;
       this.#start(sequence);
     } else if (ahead < maxDropout) {
