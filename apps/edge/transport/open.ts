@@ -1,0 +1,232 @@
+import { isIP, isIPv6 } from 'node:net';
+import type { SecureContext, SecureContextOptions } from 'node:tls';
+import { MisuseError } from '@ringfence/bytes/misuse.ts';
+import { err, ok, type Result } from '@ringfence/bytes/result.ts';
+import type { Flow } from '@ringfence/sip/transport/flow.ts';
+import type { Admission } from '../admission/admission.ts';
+import { isLoopback } from '../admission/source.ts';
+import type { Listener } from '../config/schema.ts';
+import type { EdgeEvent } from '../events/types.ts';
+import { Connector, type Origin } from './connector.ts';
+import type { ListenerState, OutboundTarget, TransportEvents, Transports } from './contract.ts';
+import { openKeyLog } from './key-log.ts';
+import { describeListenProblem, type ListenProblem } from './listen-problem.ts';
+import { LocalAddresses } from './local-address.ts';
+import { isWildcard } from './sent-by.ts';
+import { StreamFlow } from './stream.ts';
+import { StreamListener } from './stream-listener.ts';
+import { Streams } from './streams.ts';
+import { clientContext, readTlsOptions, type TlsMaterial } from './tls-context.ts';
+import { UdpListener } from './udp.ts';
+import { UdpFlow } from './udp-flows.ts';
+
+export interface OpenTransportsOptions {
+  readonly listeners: readonly Listener[];
+  /** Needed where a listener or a target is TLS. */
+  readonly tls?: TlsMaterial;
+  /** Holds the admission settings too: bounds of size, time and number. */
+  readonly admission: Admission;
+  readonly events: TransportEvents;
+  readonly emit: (event: EdgeEvent) => void;
+  /** Milliseconds that never go back. */
+  readonly clock: () => number;
+  /** Where RINGFENCE_DANGEROUS_TLS_KEYLOG is looked for. Default: the process's environment. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+}
+
+type OpenListener = UdpListener | StreamListener;
+
+/**
+ * Opens every listener, or none: on failure all problems are told at once and what was opened is closed again.
+ *
+ * Sockets receive from the moment the promise resolves. Throws nothing that a peer or an administrator can cause.
+ */
+export const openTransports = async (
+  options: OpenTransportsOptions,
+): Promise<Result<Transports, readonly ListenProblem[]>> => {
+  const { listeners, admission, emit, clock } = options;
+  const problems: ListenProblem[] = [];
+  let tls: SecureContextOptions | undefined;
+  try {
+    tls = options.tls === undefined ? undefined : await readTlsOptions(options.tls);
+  } catch (error) {
+    const index = Math.max(
+      0,
+      listeners.findIndex((listener) => listener.transport === 'tls'),
+    );
+    const listener = listeners[index];
+    if (!(error instanceof MisuseError) || listener === undefined) throw error;
+    return err([
+      {
+        ...describeListenProblem(listener, index, error),
+        setting: 'tls',
+        text: `${error.message}. Change tls in ringfence.yaml.`,
+      },
+    ]);
+  }
+
+  let ids = 0;
+  const nextId = (): number => ++ids;
+  const lastTrouble = new Map<string, number>();
+  const trouble = (listener: string, error: Error): void => {
+    const now = clock();
+    // Peers can cause these at will (an address without a route), so one a listener and second is told.
+    if (now - (lastTrouble.get(listener) ?? Number.NEGATIVE_INFINITY) < 1000) return;
+    lastTrouble.set(listener, now);
+    emit({ type: 'edge.error', where: `listener ${listener}`, detail: error.message });
+  };
+  const keyLog = openKeyLog(options.environment ?? process.env, emit);
+  const localAddresses = new LocalAddresses(clock);
+  const streams = new Streams({ admission, events: options.events, emit, clock });
+
+  const open: OpenListener[] = [];
+  for (const [index, listener] of listeners.entries()) {
+    try {
+      if (listener.transport === 'udp') {
+        open.push(
+          await UdpListener.open(listener, {
+            admission,
+            events: options.events,
+            clock,
+            nextId,
+            localAddresses,
+            trouble,
+          }),
+        );
+      } else {
+        const wantsTls = listener.transport === 'tls';
+        if (wantsTls && tls === undefined)
+          throw new MisuseError('tls-material', 'it has no key and certificate');
+        open.push(
+          await StreamListener.open(listener, {
+            streams,
+            nextId,
+            keyLog,
+            trouble,
+            ...(wantsTls && tls ? { tls } : {}),
+          }),
+        );
+      }
+    } catch (error) {
+      problems.push(describeListenProblem(listener, index, error));
+    }
+  }
+  if (problems.length > 0) {
+    streams.close('not started');
+    await Promise.all(open.map((listener) => listener.close()));
+    return err(problems);
+  }
+  for (const listener of open) listener.start();
+  return ok(new OpenTransports(options, open, streams, tls, { nextId, keyLog }));
+};
+
+class OpenTransports implements Transports {
+  readonly listeners: readonly ListenerState[];
+  readonly #options: OpenTransportsOptions;
+  readonly #udp: readonly UdpListener[];
+  readonly #streamListeners: readonly StreamListener[];
+  readonly #streams: Streams;
+  readonly #connector: Connector;
+  #tls: SecureContextOptions | undefined;
+  #context: SecureContext | undefined;
+
+  constructor(
+    options: OpenTransportsOptions,
+    open: readonly OpenListener[],
+    streams: Streams,
+    tls: SecureContextOptions | undefined,
+    shared: Pick<ConstructorParameters<typeof Connector>[0], 'nextId' | 'keyLog'>,
+  ) {
+    this.#options = options;
+    this.listeners = open;
+    this.#udp = open.filter((listener) => listener instanceof UdpListener);
+    this.#streamListeners = open.filter((listener) => listener instanceof StreamListener);
+    this.#streams = streams;
+    this.#tls = tls;
+    this.#connector = new Connector({
+      ...shared,
+      streams,
+      originFor: (transport, address) => this.#origin(transport, address),
+      context: () => this.#clientContext(),
+    });
+  }
+
+  async connect(target: OutboundTarget): Promise<Result<Flow, { code: string; detail: string }>> {
+    if (target.transport !== 'udp') return this.#connector.connect(target);
+    const flow = this.udpFlow(target.address, target.port);
+    if (flow !== undefined) return ok(flow);
+    return err({ code: 'no-listener', detail: `no UDP listener reaches ${target.address}` });
+  }
+
+  udpFlow(address: string, port: number, listener?: string): Flow | undefined {
+    if (isIP(address) === 0 || !(port > 0 && port < 65536)) return undefined;
+    const usable = this.#udp.filter(
+      (udp) => (listener === undefined || udp.name === listener) && reaches(udp.bound.address, address),
+    );
+    return best(usable, address)?.flowTo(address, port);
+  }
+
+  flow(id: number): Flow | undefined {
+    const stream = this.#streams.flow(id);
+    if (stream !== undefined) return stream;
+    for (const udp of this.#udp) {
+      const flow = udp.flow(id);
+      if (flow !== undefined) return flow;
+    }
+    return undefined;
+  }
+
+  send(flow: Flow, bytes: Uint8Array): boolean {
+    return flow instanceof UdpFlow || flow instanceof StreamFlow ? flow.send(bytes) : false;
+  }
+
+  keep(flowId: number, keep: boolean): void {
+    const stream = this.#streams.flow(flowId);
+    if (stream !== undefined) stream.kept = keep;
+    else for (const udp of this.#udp) if (udp.keep(flowId, keep)) return;
+  }
+
+  async reloadCertificates(): Promise<void> {
+    if (this.#options.tls === undefined) return;
+    const tls = await readTlsOptions(this.#options.tls);
+    this.#tls = tls;
+    this.#context = undefined;
+    for (const listener of this.#streamListeners) listener.useCertificates(tls);
+  }
+
+  async close(): Promise<void> {
+    this.#connector.close();
+    this.#streams.close('shutdown');
+    await Promise.all([...this.#udp, ...this.#streamListeners].map((listener) => listener.close()));
+    this.#options.admission.flush();
+  }
+
+  #clientContext(): SecureContext | undefined {
+    if (this.#tls === undefined || this.#options.tls === undefined) return undefined;
+    this.#context ??= clientContext(this.#tls, this.#options.tls.settings.trustSystemAuthorities);
+    return this.#context;
+  }
+
+  #origin(transport: 'tcp' | 'tls', address: string): Origin {
+    const usable = this.#streamListeners.filter(
+      (l) => l.transport === transport && reaches(l.bound.address, address),
+    );
+    const from = best(usable, address);
+    if (from === undefined)
+      return { listener: 'outbound', address: undefined, publicAddress: undefined, port: undefined };
+    const publicAddress = this.#options.listeners.find(
+      (listener) => listener.name === from.name,
+    )?.publicAddress;
+    const own = isWildcard(from.bound.address) ? undefined : from.bound.address;
+    return { listener: from.name, address: own, publicAddress, port: from.bound.port };
+  }
+}
+
+/** A socket bound to loopback reaches loopback alone, and families do not mix. */
+const reaches = (local: string, peer: string): boolean =>
+  isIPv6(local) === isIPv6(peer) &&
+  (isWildcard(local) || isLoopback(local) === isLoopback(peer) || isLoopback(peer));
+
+/** For loopback peers a loopback listener goes before others; else the first in the configuration. */
+const best = <T extends ListenerState>(usable: readonly T[], peer: string): T | undefined =>
+  (isLoopback(peer) ? usable.find((listener) => isLoopback(listener.bound.address)) : undefined) ?? usable[0];

@@ -1,0 +1,163 @@
+import { createServer, type Server, type Socket } from 'node:net';
+import {
+  createServer as createTlsServer,
+  type SecureContextOptions,
+  type TLSSocket,
+  type Server as TlsServer,
+} from 'node:tls';
+import type { SocketAddress } from '@ringfence/sip/transport/flow.ts';
+import type { Listener } from '../config/schema.ts';
+import type { ListenerState } from './contract.ts';
+import type { KeyLog } from './key-log.ts';
+import { sentBy } from './sent-by.ts';
+import type { Streams } from './streams.ts';
+import { readTlsFacts } from './tls-facts.ts';
+
+export interface StreamListenerOptions {
+  readonly streams: Streams;
+  readonly nextId: () => number;
+  readonly tls?: SecureContextOptions;
+  readonly keyLog: KeyLog | undefined;
+  readonly trouble: (listener: string, error: Error) => void;
+}
+
+/**
+ * One listening TCP or TLS socket.
+ *
+ * A connection is admitted before its handshake, so that handshakes count against the bounds too.
+ */
+export class StreamListener implements ListenerState {
+  readonly name: string;
+  readonly transport: 'tcp' | 'tls';
+  readonly bound: SocketAddress;
+  readonly #listener: Listener;
+  readonly #server: Server;
+  readonly #tls: TlsServer | undefined;
+  readonly #options: StreamListenerOptions;
+  /** Open connections, also those whose handshake is not done. */
+  readonly #accepted = new Set<Socket>();
+  #started = false;
+
+  /** Rejects with the system's error when the address cannot be bound. */
+  static async open(listener: Listener, options: StreamListenerOptions): Promise<StreamListener> {
+    const server = createServer({ noDelay: true });
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(
+        { host: listener.address, port: listener.port, ipv6Only: true, exclusive: true, backlog: 1024 },
+        () => {
+          server.removeListener('error', reject);
+          resolve();
+        },
+      );
+    });
+    return new StreamListener(listener, server, options);
+  }
+
+  private constructor(listener: Listener, server: Server, options: StreamListenerOptions) {
+    const where = server.address();
+    this.name = listener.name;
+    this.transport = listener.transport === 'tls' ? 'tls' : 'tcp';
+    this.bound =
+      where === null || typeof where === 'string'
+        ? { address: listener.address, port: listener.port }
+        : { address: where.address, port: where.port };
+    this.#listener = listener;
+    this.#server = server;
+    this.#options = options;
+    this.#tls = options.tls === undefined ? undefined : this.#openTls(options.tls);
+    server.on('connection', (socket) => this.#accept(socket));
+    // Out of file descriptors, mostly. The server goes on listening.
+    server.on('error', (error) => options.trouble(this.name, error));
+  }
+
+  start(): void {
+    this.#started = true;
+  }
+
+  /** For new handshakes. Tickets given out before do not resume any more, live connections go on. */
+  useCertificates(tls: SecureContextOptions): void {
+    this.#tls?.setSecureContext(tls);
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.#accepted) socket.destroy();
+    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+  }
+
+  #openTls(tls: SecureContextOptions): TlsServer {
+    const wanted = this.#listener.clientCertificate ?? 'none';
+    const { streams, keyLog } = this.#options;
+    const server = createTlsServer({
+      ...tls,
+      requestCert: wanted !== 'none',
+      rejectUnauthorized: wanted === 'required',
+      handshakeTimeout: streams.admission.settings.handshakeSeconds * 1000,
+    });
+    server.on('secureConnection', (socket) => this.#secured(socket));
+    server.on('tlsClientError', (error, socket) => this.#handshakeFailed(error, socket));
+    if (keyLog !== undefined) server.on('keylog', keyLog);
+    return server;
+  }
+
+  #accept(socket: Socket): void {
+    const { streams } = this.#options;
+    const address = socket.remoteAddress;
+    // Both are undefined when the peer has gone already.
+    if (!this.#started || address === undefined || socket.localAddress === undefined) {
+      socket.destroy();
+      return;
+    }
+    if (streams.admission.connection(this.name, address, streams.clock()) !== undefined) {
+      socket.resetAndDestroy();
+      return;
+    }
+    this.#accepted.add(socket);
+    socket.once('close', () => {
+      this.#accepted.delete(socket);
+      streams.admission.connectionClosed(address);
+    });
+    if (this.#tls === undefined) {
+      streams.adopt(this.#facts(socket), socket);
+      return;
+    }
+    socket.on('error', () => socket.destroy());
+    this.#tls.emit('connection', socket);
+  }
+
+  #secured(socket: TLSSocket): void {
+    if (socket.remoteAddress === undefined || socket.localAddress === undefined) {
+      socket.destroy();
+      return;
+    }
+    this.#options.streams.adopt({ ...this.#facts(socket), tls: readTlsFacts(socket) }, socket);
+  }
+
+  #handshakeFailed(error: Error, socket: TLSSocket): void {
+    const { streams } = this.#options;
+    const timeout = 'code' in error && error.code === 'ERR_TLS_HANDSHAKE_TIMEOUT';
+    const refusal = timeout
+      ? {
+          rule: 'admission.handshake-time',
+          text: 'The TLS handshake did not end in admission.handshakeSeconds.',
+          threshold: streams.admission.settings.handshakeSeconds,
+        }
+      : { rule: 'admission.handshake', text: 'The TLS handshake failed.', threshold: 0 };
+    if (socket.remoteAddress !== undefined) {
+      streams.admission.refuse(this.name, socket.remoteAddress, refusal, streams.clock());
+    }
+    socket.destroy();
+  }
+
+  #facts(socket: Socket) {
+    const local = { address: socket.localAddress ?? '', port: this.bound.port };
+    return {
+      id: this.#options.nextId(),
+      transport: this.transport,
+      local,
+      remote: { address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 },
+      sentBy: sentBy(this.#listener.publicAddress ?? local.address, this.bound.port),
+      listener: this.name,
+    };
+  }
+}

@@ -1,0 +1,219 @@
+import { randomBytes } from 'node:crypto';
+import type { Socket } from 'node:net';
+import { type StreamEvent, StreamFramer } from '@ringfence/sip/framing/stream.ts';
+import { makeResponse } from '@ringfence/sip/message/build.ts';
+import { serializeMessage } from '@ringfence/sip/message/serialize.ts';
+import type { Flow, SocketAddress, TlsFacts } from '@ringfence/sip/transport/flow.ts';
+import type { Admission } from '../admission/admission.ts';
+
+/** Messages of one connection handled in a row before others get their turn. */
+const messagesPerTurn = 16;
+/** Bytes waiting to be sent to a peer that does not read; beyond it the connection is closed. */
+const writeQueueBytes = 256 * 1024;
+/** How long anything may wait to be sent. */
+const writeStallMilliseconds = 30_000;
+/** How long a connection that got a last answer may live on. */
+const lingerMilliseconds = 1000;
+/** Messages in a row that admission may refuse before the connection is closed. */
+const refusalsInARow = 100;
+
+/** Keepalives answered on one connection. */
+const pongsPerSecond = 10;
+const crlf = new Uint8Array([13, 10]);
+
+export interface StreamHost {
+  readonly admission: Admission;
+  readonly clock: () => number;
+  message(flow: StreamFlow, bytes: Uint8Array, now: number): void;
+  ended(flow: StreamFlow, reason: string): void;
+}
+
+export interface StreamFacts {
+  readonly id: number;
+  readonly transport: 'tcp' | 'tls';
+  readonly local: SocketAddress;
+  readonly remote: SocketAddress;
+  readonly sentBy: string;
+  readonly listener: string;
+  readonly tls?: TlsFacts;
+}
+
+/**
+ * One TCP or TLS connection that carries SIP, RFC 3261 §18.3.
+ *
+ * Bounded in what it buffers each way, in how long a message may take to arrive, and in silence. `check` must be
+ * called about once a second.
+ */
+export class StreamFlow implements Flow {
+  readonly id: number;
+  readonly transport: 'tcp' | 'tls';
+  readonly reliable = true;
+  readonly local: SocketAddress;
+  readonly remote: SocketAddress;
+  readonly sentBy: string;
+  readonly listener: string;
+  declare readonly tls?: TlsFacts;
+
+  /** Has a registration: not closed for idleness. */
+  kept = false;
+  readonly #socket: Socket;
+  readonly #host: StreamHost;
+  readonly #framer: StreamFramer;
+  #open = true;
+  #working = false;
+  #activeAt: number;
+  /** When the unfinished message began; 0 when there is none. */
+  #partialAt = 0;
+  /** Since when bytes wait to be sent; 0 when none do. */
+  #waitingAt = 0;
+  #refusals = 0;
+  #pings = 0;
+  #pingsFrom = 0;
+
+  constructor(facts: StreamFacts, socket: Socket, host: StreamHost) {
+    this.id = facts.id;
+    this.transport = facts.transport;
+    this.local = facts.local;
+    this.remote = facts.remote;
+    this.sentBy = facts.sentBy;
+    this.listener = facts.listener;
+    if (facts.tls !== undefined) this.tls = facts.tls;
+    this.#socket = socket;
+    this.#host = host;
+    const { messageBytes } = host.admission.settings;
+    this.#framer = new StreamFramer({ headerSize: messageBytes, bodySize: messageBytes });
+    this.#activeAt = host.clock();
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, 60_000);
+    socket.on('data', (chunk: Uint8Array) => this.#received(chunk));
+    socket.on('end', () => this.close('peer closed'));
+    socket.on('error', (error) => this.close(`error ${'code' in error ? error.code : error.message}`));
+    socket.on('close', () => this.close('closed'));
+  }
+
+  get open(): boolean {
+    return this.#open;
+  }
+
+  /** False when the connection is gone, or the peer has not read what was sent before. */
+  send(bytes: Uint8Array): boolean {
+    if (!this.#open) return false;
+    const socket = this.#socket;
+    if (socket.writableLength + bytes.length > writeQueueBytes) {
+      this.close('peer does not read');
+      return false;
+    }
+    if (!socket.write(bytes) && this.#waitingAt === 0) this.#waitingAt = this.#host.clock();
+    return true;
+  }
+
+  /** Closes what has outstayed its time. */
+  check(now: number): void {
+    if (!this.#open) return;
+    const { settings } = this.#host.admission;
+    if (this.#partialAt > 0 && now - this.#partialAt >= settings.messageSeconds * 1000) {
+      this.#refuse(
+        'admission.message-time',
+        'A begun message did not end in admission.messageSeconds.',
+        settings.messageSeconds,
+      );
+      this.close('message not complete in time');
+    } else if (this.#socket.writableLength > 0) {
+      if (this.#waitingAt === 0) this.#waitingAt = now;
+      else if (now - this.#waitingAt >= writeStallMilliseconds) this.close('peer does not read');
+    } else {
+      this.#waitingAt = 0;
+      if (!this.kept && now - this.#activeAt >= settings.idleSeconds * 1000) this.close('idle');
+    }
+  }
+
+  /** Ends the connection at once, or after `last` has been handed to the system. Later calls do nothing. */
+  close(reason: string, last?: Uint8Array): void {
+    if (!this.#open) return;
+    this.#open = false;
+    const socket = this.#socket;
+    if (last !== undefined && socket.writable) {
+      // Closing with octets unread would reset the connection and could take the answer with it, so they are read
+      // and thrown away for a moment.
+      socket.end(last);
+      socket.resume();
+      setTimeout(() => socket.destroy(), lingerMilliseconds).unref();
+    } else socket.destroy();
+    this.#host.ended(this, reason);
+  }
+
+  #received(chunk: Uint8Array): void {
+    if (!this.#open) return;
+    this.#framer.push(chunk);
+    if (!this.#working) this.#work();
+  }
+
+  #work(): void {
+    const now = this.#host.clock();
+    for (let handled = 0; this.#open; ) {
+      const frame = this.#framer.next();
+      if (frame === undefined) {
+        this.#working = false;
+        // Less than a ping is no begun message: some phones send one CRLF now and then, and that stays unfinished.
+        if (this.#framer.pending < 4) this.#partialAt = 0;
+        else if (this.#partialAt === 0) this.#partialAt = now;
+        if (this.#socket.isPaused()) this.#socket.resume();
+        return;
+      }
+      if (frame.kind === 'error') {
+        this.#broken(frame.code, frame.respond);
+        return;
+      }
+      this.#activeAt = now;
+      this.#partialAt = 0;
+      if (frame.kind === 'keepalive') {
+        if (frame.reply) this.#pong(now);
+        continue;
+      }
+      this.#message(frame.bytes, now);
+      if (++handled === messagesPerTurn) {
+        // More may be waiting: others first. Nothing more is read meanwhile, so the peer feels it.
+        this.#working = true;
+        this.#socket.pause();
+        setImmediate(() => this.#work());
+        return;
+      }
+    }
+  }
+
+  #message(bytes: Uint8Array, now: number): void {
+    const host = this.#host;
+    if (host.admission.message(this.listener, this.remote.address, bytes, now) === undefined) {
+      this.#refusals = 0;
+      host.message(this, bytes, now);
+    } else if (++this.#refusals >= refusalsInARow) this.close('refused too often');
+  }
+
+  /** RFC 5626 §3.5.1: CRLF answers CRLFCRLF. Bounded, since it is an answer to anybody. */
+  #pong(now: number): void {
+    if (now - this.#pingsFrom >= 1000) {
+      this.#pingsFrom = now;
+      this.#pings = 0;
+    }
+    if (this.#pings++ < pongsPerSecond) this.send(crlf);
+  }
+
+  /** After a broken frame nothing that follows can be told apart, so the connection ends (RFC 3261 §18.3). */
+  #broken(code: string, respond: Answer | undefined): void {
+    this.#refuse(`admission.${code}`, 'The stream does not carry SIP messages.', 0);
+    this.close(`malformed: ${code}`, respond === undefined ? undefined : answerTo(respond));
+  }
+
+  #refuse(rule: string, text: string, threshold: number): void {
+    const { admission, clock } = this.#host;
+    admission.refuse(this.listener, this.remote.address, { rule, text, threshold }, clock());
+  }
+}
+
+type Answer = NonNullable<Extract<StreamEvent, { kind: 'error' }>['respond']>;
+
+/** Never to an ACK (RFC 3261 §8.2.6 and §17.1.1.3: there is no response to it). */
+const answerTo = ({ request, status, reason }: Answer): Uint8Array | undefined =>
+  request.method === 'ACK'
+    ? undefined
+    : serializeMessage(makeResponse(request, status, reason, { toTag: randomBytes(8).toString('hex') }));
