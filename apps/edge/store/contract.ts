@@ -75,5 +75,7 @@ export interface Store {
   putCall(record: CallRecord): Promise<void>;
   /** Calls that were live when the last process died: closed with `interrupted`/`edge-restart`; gives their number. */
   closeInterrupted(now: number): Promise<number>;
+  /** The thread died: nothing can be recorded from here on, every promise rejects. Called at most once. */
+  onFailure(listener: (reason: string) => void): void;
   close(): Promise<void>;
 }

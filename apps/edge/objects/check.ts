@@ -1,0 +1,99 @@
+import { isInside } from '../config/address-class.ts';
+import type { Encryption } from '../config/schema.ts';
+import type { Report } from '../config/validate.ts';
+import { readRange } from './address-range.ts';
+import { passwordWeakness } from './password.ts';
+import type { ObjectsFile, RouteObject, TrunkObject, UserObject } from './schema.ts';
+import { readTrunkTarget } from './trunk-target.ts';
+
+const domainName = /^(?=.{1,253}$)[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}))*$/;
+const pattern = /^(?:default|\*|\+\*|\+?[0-9x#]+\*?)$/;
+/** Wider ranges would hand half the internet to a trunk. */
+const widest = { 4: 8, 6: 16 } as const;
+
+export interface CheckOptions {
+  readonly defaultDomain: string;
+  /** `--dangerous-weak-password` */
+  readonly weakPasswords: boolean;
+}
+
+/** What each object shows by itself; names within the file, references and the store come later. */
+export function checkObjects(objects: ObjectsFile, options: CheckOptions, report: Report): void {
+  objects.users?.forEach((user, i) => checkUser(user, `users[${i}]`, options, report));
+  objects.trunks?.forEach((trunk, i) => checkTrunk(trunk, `trunks[${i}]`, options, report));
+  objects.routes?.forEach((route, i) => checkRoute(route, `routes[${i}]`, report));
+}
+
+function checkDomain(domain: string | undefined, key: string, report: Report): void {
+  if (domain !== undefined && !domainName.test(domain)) {
+    report.value(`${key}.domain`, 'is not a host name', 'Write a name such as `example.com`.');
+  }
+}
+
+function checkUser(user: UserObject, key: string, options: CheckOptions, report: Report): void {
+  checkDomain(user.domain, key, report);
+  user.devices.forEach((device, i) => {
+    if (device.password === undefined) return;
+    const domain = user.domain ?? options.defaultDomain;
+    const names = [device.name, user.name, domain, domain.split('.')[0]!, ...(user.number === undefined ? [] : [user.number])];
+    checkPassword(device.password, names, `${key}.devices[${i}].password`, options, report);
+  });
+}
+
+function checkPassword(password: string, names: readonly string[], key: string, options: CheckOptions, report: Report): void {
+  const weakness = options.weakPasswords ? undefined : passwordWeakness(password, names);
+  if (weakness !== undefined) {
+    report.value(key, weakness, 'Use a longer one (`ringfence user add` makes one), or pass --dangerous-weak-password.');
+  }
+}
+
+function checkTrunk(trunk: TrunkObject, key: string, options: CheckOptions, report: Report): void {
+  checkDomain(trunk.domain, key, report);
+  const encryption: Encryption = trunk.encryption ?? 'required';
+  const target = readTrunkTarget(trunk.target);
+  if (target === undefined) {
+    report.value(`${key}.target`, `\`${trunk.target.slice(0, 60)}\` is not a target`, 'Write `sip:host:port;transport=udp|tcp|tls`, such as `sip:pbx.example.com;transport=tls`.');
+  } else {
+    const encrypted = target.scheme === 'sips' || target.transport === 'tls';
+    if (encryption === 'required' && !encrypted) {
+      report.value(
+        trunk.encryption === undefined ? `${key}.target` : `${key}.encryption`,
+        `encryption is required${trunk.encryption === undefined ? ' (the default)' : ''}, but the target is reached over ${target.transport ?? 'UDP'}`,
+        'Add `;transport=tls` to the target, or write `encryption: preferred`.',
+      );
+    }
+    if (encryption !== 'required' && !isInside(target.host) && trunk.dangerousPlaintext !== true) {
+      report.value(
+        `${key}.encryption`,
+        `is \`${encryption}\` towards ${target.host}, which is not known to be private`,
+        'Write `required` with `;transport=tls`; or, knowing that calls can be heard, add `dangerousPlaintext: true`.',
+      );
+    }
+  }
+  trunk.addresses?.forEach((text, i) => {
+    const range = readRange(text);
+    if (range === undefined) {
+      report.value(`${key}.addresses[${i}]`, `\`${text.slice(0, 60)}\` is not an address or range`, 'Write an IP address, or a range whose host bits are zero, such as `192.0.2.0/24`.');
+    } else if (range.prefix < widest[range.family]) {
+      report.value(`${key}.addresses[${i}]`, `takes in too much of the internet`, `Use prefixes of at least /${widest[range.family]}, or authenticate the trunk by digest or certificate.`);
+    }
+  });
+  for (const side of ['inboundAuthentication', 'outboundAuthentication'] as const) {
+    const given = trunk[side];
+    if (given === undefined) continue;
+    if (given.username === '' || given.username.includes(':')) {
+      report.value(`${key}.${side}.username`, 'is empty or contains a colon', 'Write the digest user name.');
+    }
+    // the other side chose its own password for us
+    if (side === 'inboundAuthentication' && given.password !== undefined) {
+      checkPassword(given.password, [given.username, trunk.name], `${key}.${side}.password`, options, report);
+    }
+  }
+}
+
+function checkRoute(route: RouteObject, key: string, report: Report): void {
+  checkDomain(route.domain, key, report);
+  if (!pattern.test(route.match)) {
+    report.value(`${key}.match`, `\`${route.match}\` is not a pattern`, 'Write digits, `x` for any one digit, `*` at the end for any rest, such as `+49*`, or `default`.');
+  }
+}

@@ -1,0 +1,82 @@
+/** One step of the database's layout; steps are only ever added, never changed. */
+export interface Migration {
+  readonly version: number;
+  readonly name: string;
+  readonly sql: string;
+}
+
+export const migrations: readonly Migration[] = [
+  {
+    version: 1,
+    name: 'objects, secrets, registrations, call records',
+    sql: `
+      CREATE TABLE meta (key TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;
+      INSERT INTO meta VALUES ('objects_version', 0);
+
+      CREATE TABLE users (
+        domain TEXT NOT NULL, name TEXT NOT NULL, display_name TEXT, number TEXT,
+        PRIMARY KEY (domain, name)
+      ) STRICT, WITHOUT ROWID;
+
+      -- a device authenticates by (domain, name), so its name is unique in its domain, not only with its user
+      CREATE TABLE devices (
+        domain TEXT NOT NULL, name TEXT NOT NULL, user TEXT NOT NULL,
+        encryption TEXT NOT NULL, allow_md5 INTEGER NOT NULL,
+        PRIMARY KEY (domain, name)
+      ) STRICT, WITHOUT ROWID;
+
+      -- lists are JSON arrays
+      CREATE TABLE trunks (
+        domain TEXT NOT NULL, name TEXT NOT NULL, target TEXT NOT NULL,
+        addresses TEXT NOT NULL, certificate_names TEXT NOT NULL,
+        inbound_username TEXT, inbound_md5 INTEGER NOT NULL,
+        outbound_username TEXT, outbound_md5 INTEGER NOT NULL,
+        encryption TEXT NOT NULL, dangerous_plaintext INTEGER NOT NULL,
+        PRIMARY KEY (domain, name)
+      ) STRICT, WITHOUT ROWID;
+
+      CREATE TABLE routes (
+        domain TEXT NOT NULL, name TEXT NOT NULL, priority INTEGER NOT NULL, match TEXT NOT NULL,
+        source TEXT NOT NULL, target_kind TEXT NOT NULL, target TEXT NOT NULL,
+        PRIMARY KEY (domain, name)
+      ) STRICT, WITHOUT ROWID;
+
+      -- kind: device, trunk-in (HA1 per digest algorithm), trunk-out (algorithm: password)
+      CREATE TABLE secrets (
+        kind TEXT NOT NULL, domain TEXT NOT NULL, name TEXT NOT NULL, algorithm TEXT NOT NULL,
+        sealed BLOB NOT NULL,
+        PRIMARY KEY (kind, domain, name, algorithm)
+      ) STRICT, WITHOUT ROWID;
+
+      CREATE TABLE bindings (
+        domain TEXT NOT NULL, user TEXT NOT NULL, key TEXT NOT NULL, device TEXT NOT NULL,
+        contact TEXT NOT NULL, call_id TEXT NOT NULL, cseq INTEGER NOT NULL, expires_at INTEGER NOT NULL,
+        transport TEXT NOT NULL, source TEXT NOT NULL, listener TEXT NOT NULL, user_agent TEXT NOT NULL,
+        updated_at INTEGER NOT NULL,
+        PRIMARY KEY (domain, user, key)
+      ) STRICT, WITHOUT ROWID;
+
+      -- Calls in progress, as packed text. A row outlives its call by some seconds, since deleting in bulk costs
+      -- less: it counts only where no row of calls from \`number\` on has its sequence.
+      CREATE TABLE live_calls (sequence INTEGER PRIMARY KEY, number INTEGER NOT NULL, record TEXT NOT NULL) STRICT;
+
+      -- Finished calls, appended in the order of their ends; times are Unix ms. No index on random ids: it would
+      -- double the cost of a call.
+      CREATE TABLE calls (
+        number INTEGER PRIMARY KEY, sequence INTEGER NOT NULL, id TEXT NOT NULL, domain TEXT NOT NULL,
+        started_at INTEGER NOT NULL, ringing_at INTEGER, answered_at INTEGER, ended_at INTEGER NOT NULL,
+        caller TEXT NOT NULL, callee TEXT NOT NULL, principal TEXT NOT NULL, route TEXT NOT NULL,
+        disposition TEXT NOT NULL, status INTEGER NOT NULL, cause TEXT NOT NULL, decision TEXT NOT NULL
+      ) STRICT;
+
+      -- number = calls.number * 64 + leg, so that legs stand in the order of their calls without an index
+      CREATE TABLE legs (
+        number INTEGER PRIMARY KEY, direction TEXT NOT NULL, principal TEXT NOT NULL, remote TEXT NOT NULL,
+        transport TEXT NOT NULL, call_id TEXT NOT NULL, status INTEGER NOT NULL, started_at INTEGER NOT NULL,
+        answered_at INTEGER, ended_at INTEGER, protection TEXT NOT NULL, quality TEXT NOT NULL
+      ) STRICT;
+    `,
+  },
+];
+
+export const layoutVersion = migrations.at(-1)!.version;

@@ -1,0 +1,239 @@
+import { Worker } from 'node:worker_threads';
+import type { Objects } from '../objects/types.ts';
+import type { Binding, CallRecord, Store } from './contract.ts';
+import { assembleObjects } from './object-rows.ts';
+import { packCall } from './pack-call.ts';
+import { type Reply, type Request, type WorkerOptions, Write } from './protocol.ts';
+import { StoreError, type StoreErrorCode } from './store-error.ts';
+
+export interface StoreOptions {
+  /** SQLite database; created with mode 0600 where it is missing. */
+  readonly file: string;
+  /** Key that passwords are sealed under. */
+  readonly keyFile: string;
+  /** How long registrations are gathered into one commit; default 10. */
+  readonly commitMilliseconds?: number;
+  /** How long call records are, where no registration comes first; default 100. */
+  readonly callCommitMilliseconds?: number;
+  /** Makes the key file where there is none and nothing has been sealed yet; default true. */
+  readonly createKey?: boolean;
+  /** How often to look for changes by other processes; default 500. */
+  readonly watchMilliseconds?: number;
+}
+
+/** Writes waiting for the disk; above it they are refused, so that a stalled disk cannot eat the memory. */
+const maximumWaiting = 200_000;
+
+type Gathering = { readonly promise: Promise<void>; readonly resolve: () => void; readonly reject: (error: Error) => void };
+
+/**
+ * Opens the database in a worker thread.
+ *
+ * Writes within the window share one transaction and one promise; it resolves once they are on disk. A commit costs
+ * about as much CPU as ten records (waking two threads, syncing), hence the longer window for what nobody waits for.
+ * Rejects with `StoreError` where the database or its key is refused.
+ */
+export async function openStore(options: StoreOptions): Promise<Store> {
+  const workerOptions: WorkerOptions = {
+    file: options.file,
+    keyFile: options.keyFile,
+    createKey: options.createKey ?? true,
+    watchMilliseconds: options.watchMilliseconds ?? 500,
+  };
+  const worker = new Worker(new URL('./worker.ts', import.meta.url), {
+    name: 'store',
+    workerData: workerOptions,
+    execArgv: ['--disable-warning=ExperimentalWarning'],
+    resourceLimits: { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 256 },
+  });
+  const sequence = await new Promise<number>((resolve, reject) => {
+    worker.once('message', (reply: Reply) => {
+      if (reply.kind === 'opened') resolve(reply.sequence);
+      else if (reply.kind === 'refused') reject(new StoreError(reply.code as StoreErrorCode, reply.message));
+    });
+    worker.once('error', reject);
+    worker.once('exit', (code) => reject(new StoreError('store-down', `the store's thread ended with ${code}`)));
+  });
+  return new ThreadedStore(worker, sequence, options);
+}
+
+class ThreadedStore implements Store {
+  readonly #worker: Worker;
+  readonly #bindingWindow: number;
+  readonly #callWindow: number;
+  readonly #live = new Map<string, number>();
+  readonly #answers = new Map<number, { resolve(reply: Reply): void; reject(error: Error): void }>();
+  readonly #inFlight: Gathering[] = [];
+  readonly #objectListeners: (() => void)[] = [];
+  readonly #failureListeners: ((reason: string) => void)[] = [];
+  #sequence: number;
+  #nextId = 1;
+  #writes: (number | string)[] = [];
+  #count = 0;
+  #waiting = 0;
+  #counts: number[] = [];
+  #gathering: Gathering | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #window = 0;
+  #due = false;
+  #down: StoreError | undefined;
+
+  constructor(worker: Worker, sequence: number, options: StoreOptions) {
+    this.#worker = worker;
+    this.#sequence = sequence;
+    this.#bindingWindow = options.commitMilliseconds ?? 10;
+    this.#callWindow = Math.max(this.#bindingWindow, options.callCommitMilliseconds ?? 100);
+    worker.removeAllListeners('exit').removeAllListeners('error');
+    worker.on('message', (reply: Reply) => this.#receive(reply));
+    worker.on('error', (error: Error) => this.#fail(`the store's thread failed: ${error.message}`));
+    worker.on('exit', (code) => this.#fail(`the store's thread ended with ${code}`));
+  }
+
+  async objects(): Promise<Objects> {
+    const reply = await this.#ask((id) => ({ kind: 'objects', id }));
+    if (reply.kind !== 'objects') throw new StoreError('store-down', 'the store gave no objects');
+    return assembleObjects(reply.objects);
+  }
+
+  async bindings(): Promise<readonly Binding[]> {
+    const reply = await this.#ask((id) => ({ kind: 'bindings', id }));
+    return reply.kind === 'bindings' ? reply.bindings : [];
+  }
+
+  async closeInterrupted(now: number): Promise<number> {
+    const reply = await this.#ask((id) => ({ kind: 'close-interrupted', id, now }));
+    return reply.kind === 'count' ? reply.count : 0;
+  }
+
+  putBindings(
+    put: readonly Binding[],
+    remove: readonly { domain: string; user: string; key: string }[],
+  ): Promise<void> {
+    const refused = this.#refusal();
+    if (refused !== undefined) return refused;
+    for (const binding of put) this.#writes.push(Write.bind, JSON.stringify(binding));
+    for (const { domain, user, key } of remove) this.#writes.push(Write.unbind, domain, user, key);
+    return this.#gather(put.length + remove.length, this.#bindingWindow);
+  }
+
+  putCall(record: CallRecord): Promise<void> {
+    const refused = this.#refusal();
+    if (refused !== undefined) return refused;
+    const known = this.#live.get(record.id);
+    if (record.endedAt !== undefined) {
+      this.#live.delete(record.id);
+      this.#writes.push(Write.ended, known ?? 0, packCall(record));
+    } else {
+      const sequence = known ?? this.#sequence++;
+      if (known === undefined) this.#live.set(record.id, sequence);
+      this.#writes.push(Write.live, sequence, packCall(record));
+    }
+    return this.#gather(1, this.#callWindow);
+  }
+
+  onObjectsChanged(listener: () => void): void {
+    this.#objectListeners.push(listener);
+  }
+
+  onFailure(listener: (reason: string) => void): void {
+    this.#failureListeners.push(listener);
+  }
+
+  async close(): Promise<void> {
+    if (this.#down !== undefined) return;
+    const closed = this.#ask((id) => ({ kind: 'close', id }));
+    this.#down = new StoreError('store-closed', 'the store is closed');
+    const exit = new Promise<void>((resolve) => this.#worker.once('exit', () => resolve()));
+    await closed;
+    await exit;
+  }
+
+  #refusal(): Promise<never> | undefined {
+    if (this.#down !== undefined) return Promise.reject(this.#down);
+    if (this.#waiting < maximumWaiting) return undefined;
+    return Promise.reject(new StoreError('store-overloaded', `${this.#waiting} writes wait for the disk; check its speed and free space`));
+  }
+
+  #gather(count: number, window: number): Promise<void> {
+    this.#count += count;
+    this.#waiting += count;
+    if (this.#gathering === undefined) {
+      this.#gathering = Promise.withResolvers<void>();
+      this.#arm(window);
+    } else if (window < this.#window) this.#arm(window);
+    return this.#gathering.promise;
+  }
+
+  #arm(window: number): void {
+    clearTimeout(this.#timer);
+    this.#window = window;
+    this.#timer = setTimeout(() => this.#elapsed(), window);
+  }
+
+  /** One commit at a time: while the disk is slow, the next batch grows instead of a queue of batches. */
+  #elapsed(): void {
+    if (this.#inFlight.length === 0) this.#send();
+    else this.#due = true;
+  }
+
+  #send(): void {
+    if (this.#gathering === undefined) return;
+    clearTimeout(this.#timer);
+    this.#due = false;
+    this.#inFlight.push(this.#gathering);
+    this.#counts.push(this.#count);
+    this.#gathering = undefined;
+    this.#count = 0;
+    this.#worker.postMessage({ kind: 'batch', writes: this.#writes } satisfies Request);
+    this.#writes = [];
+  }
+
+  #ask(request: (id: number) => Request): Promise<Reply> {
+    if (this.#down !== undefined) return Promise.reject(this.#down);
+    // what was written before is seen by what is asked after
+    this.#send();
+    const id = this.#nextId++;
+    return new Promise((resolve, reject) => {
+      this.#answers.set(id, { resolve, reject });
+      this.#worker.postMessage(request(id));
+    });
+  }
+
+  #receive(reply: Reply): void {
+    switch (reply.kind) {
+      case 'committed':
+      case 'uncommitted': {
+        const batch = this.#inFlight.shift();
+        this.#waiting -= this.#counts.shift() ?? 0;
+        if (reply.kind === 'committed') batch?.resolve();
+        else batch?.reject(new StoreError(reply.code as StoreErrorCode, reply.message));
+        if (this.#due && this.#inFlight.length === 0) this.#send();
+        return;
+      }
+      case 'objects-changed':
+        for (const listener of this.#objectListeners) listener();
+        return;
+      case 'failed':
+        this.#answers.get(reply.id)?.reject(new StoreError(reply.code as StoreErrorCode, reply.message));
+        this.#answers.delete(reply.id);
+        return;
+      case 'objects':
+      case 'bindings':
+      case 'count':
+        this.#answers.get(reply.id)?.resolve(reply);
+        this.#answers.delete(reply.id);
+    }
+  }
+
+  #fail(reason: string): void {
+    const closing = this.#down !== undefined;
+    this.#down ??= new StoreError('store-down', `${reason}; restart the edge`);
+    clearTimeout(this.#timer);
+    for (const batch of this.#inFlight.splice(0)) batch.reject(this.#down);
+    this.#gathering?.reject(this.#down);
+    this.#gathering = undefined;
+    for (const { reject } of this.#answers.values()) reject(this.#down);
+    this.#answers.clear();
+    if (!closing) for (const listener of this.#failureListeners) listener(reason);
+  }
+}

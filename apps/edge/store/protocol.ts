@@ -1,0 +1,41 @@
+import type { Binding } from './contract.ts';
+import type { OpenedObjects } from './object-rows.ts';
+
+export interface WorkerOptions {
+  readonly file: string;
+  readonly keyFile: string;
+  readonly createKey: boolean;
+  readonly watchMilliseconds: number;
+}
+
+/** Codes of queued writes; a batch is one flat array of a code and its arguments each, cheap to hand over. */
+export const Write = {
+  /** sequence, packed record */
+  live: 1,
+  /** sequence or 0, packed record */
+  ended: 2,
+  /** binding as JSON */
+  bind: 3,
+  /** domain, user, key */
+  unbind: 4,
+} as const;
+
+export type Batch = readonly (number | string)[];
+
+export type Request =
+  | { readonly kind: 'batch'; readonly writes: Batch }
+  | { readonly kind: 'objects'; readonly id: number }
+  | { readonly kind: 'bindings'; readonly id: number }
+  | { readonly kind: 'close-interrupted'; readonly id: number; readonly now: number }
+  | { readonly kind: 'close'; readonly id: number };
+
+export type Reply =
+  | { readonly kind: 'opened'; readonly sequence: number }
+  | { readonly kind: 'refused'; readonly code: string; readonly message: string }
+  | { readonly kind: 'committed' }
+  | { readonly kind: 'uncommitted'; readonly code: string; readonly message: string }
+  | { readonly kind: 'objects'; readonly id: number; readonly objects: OpenedObjects }
+  | { readonly kind: 'bindings'; readonly id: number; readonly bindings: readonly Binding[] }
+  | { readonly kind: 'count'; readonly id: number; readonly count: number }
+  | { readonly kind: 'failed'; readonly id: number; readonly code: string; readonly message: string }
+  | { readonly kind: 'objects-changed' };

@@ -1,0 +1,159 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { parentPort, workerData } from 'node:worker_threads';
+import { bindingWriter, listBindings } from './binding-rows.ts';
+import { CallWriter } from './call-rows.ts';
+import type { Binding } from './contract.ts';
+import { inTransaction, openDatabase } from './database.ts';
+import { readObjects } from './object-rows.ts';
+import { type Batch, type Reply, type Request, type WorkerOptions, Write } from './protocol.ts';
+import { openSealer, type Sealer } from './seal.ts';
+import { asStoreError, StoreError } from './store-error.ts';
+
+const port = parentPort!;
+const options = workerData as WorkerOptions;
+const reply = (message: Reply): void => port.postMessage(message);
+
+const lengthOf: Readonly<Record<number, number>> = { [Write.live]: 3, [Write.ended]: 3, [Write.bind]: 2, [Write.unbind]: 4 };
+
+function open(): { database: DatabaseSync; sealer: Sealer } | undefined {
+  let database: DatabaseSync | undefined;
+  try {
+    database = openDatabase(options.file);
+    return { database, sealer: openSealer(database, options.keyFile, options.createKey) };
+  } catch (error) {
+    database?.close();
+    const { code, message } = asStoreError(error, options.file);
+    reply({ kind: 'refused', code, message });
+    port.close();
+    return undefined;
+  }
+}
+
+function serve(database: DatabaseSync, sealer: Sealer): void {
+  const calls = new CallWriter(database);
+  const bindings = bindingWriter(database);
+
+  /** Applies the write at `at` and gives where the next one stands. */
+  const apply = (writes: Batch, at: number): number => {
+    switch (writes[at]) {
+      case Write.live:
+        calls.live(writes[at + 1] as number, writes[at + 2] as string);
+        return at + 3;
+      case Write.ended:
+        calls.ended(writes[at + 1] as number, writes[at + 2] as string);
+        return at + 3;
+      case Write.bind:
+        bindings.put(JSON.parse(writes[at + 1] as string) as Binding);
+        return at + 2;
+      case Write.unbind:
+        bindings.remove(writes[at + 1] as string, writes[at + 2] as string, writes[at + 3] as string);
+        return at + 4;
+      default:
+        throw new RangeError(`unknown write ${writes[at]}`);
+    }
+  };
+
+  const commit = (writes: Batch): void => {
+    database.exec('BEGIN IMMEDIATE');
+    try {
+      for (let at = 0; at < writes.length; ) at = apply(writes, at);
+      calls.sweep();
+      database.exec('COMMIT');
+    } catch (error) {
+      if (database.isTransaction) database.exec('ROLLBACK');
+      throw error;
+    }
+  };
+
+  /** After a failed batch: one bad record must not take the others' with it. Gives how many could not be written. */
+  const commitEach = (writes: Batch): number => {
+    let failed = 0;
+    inTransaction(database, () => {
+      for (let at = 0; at < writes.length; at += lengthOf[writes[at] as number]!) {
+        database.exec('SAVEPOINT one');
+        try {
+          apply(writes, at);
+        } catch {
+          failed += 1;
+          database.exec('ROLLBACK TO one');
+        }
+        database.exec('RELEASE one');
+      }
+    });
+    return failed;
+  };
+
+  const write = (writes: Batch): void => {
+    try {
+      commit(writes);
+    } catch (error) {
+      const known = asStoreError(error, options.file);
+      if (known.code !== 'store-write-failed') throw known;
+      const failed = commitEach(writes);
+      if (failed > 0) throw new StoreError('store-write-failed', `${failed} records were refused: ${known.message}`);
+    }
+  };
+
+  const { version } = database.prepare("SELECT value AS version FROM meta WHERE key = 'objects_version'").get() as { version: number };
+  let objectsVersion = version;
+  let dataVersion = -1;
+  const dataVersionNow = database.prepare('PRAGMA data_version');
+  const objectsVersionNow = database.prepare("SELECT value AS version FROM meta WHERE key = 'objects_version'");
+  // data_version changes with every commit of another connection and costs one read of shared memory
+  const watch = setInterval(() => {
+    try {
+      const seen = (dataVersionNow.get() as { data_version: number }).data_version;
+      if (seen === dataVersion) return;
+      dataVersion = seen;
+      const now = (objectsVersionNow.get() as { version: number }).version;
+      if (now === objectsVersion) return;
+      objectsVersion = now;
+      reply({ kind: 'objects-changed' });
+    } catch {
+      // locked for the moment: the next look finds it
+    }
+  }, options.watchMilliseconds);
+
+  const answer = (request: Request): void => {
+    switch (request.kind) {
+      case 'batch':
+        try {
+          write(request.writes);
+          reply({ kind: 'committed' });
+        } catch (error) {
+          const { code, message } = asStoreError(error, options.file);
+          reply({ kind: 'uncommitted', code, message });
+        }
+        return;
+      case 'objects':
+        reply({ kind: 'objects', id: request.id, objects: readObjects(database, sealer) });
+        return;
+      case 'bindings':
+        reply({ kind: 'bindings', id: request.id, bindings: listBindings(database) });
+        return;
+      case 'close-interrupted':
+        reply({ kind: 'count', id: request.id, count: inTransaction(database, () => calls.closeInterrupted(request.now)) });
+        return;
+      case 'close':
+        clearInterval(watch);
+        sealer.wipe();
+        database.close();
+        reply({ kind: 'count', id: request.id, count: 0 });
+        port.close();
+    }
+  };
+
+  port.on('message', (request: Request) => {
+    try {
+      answer(request);
+    } catch (error) {
+      const { code, message } = asStoreError(error, options.file);
+      if ('id' in request) reply({ kind: 'failed', id: request.id, code, message });
+      else throw error;
+    }
+  });
+  reply({ kind: 'opened', sequence: calls.nextSequence() });
+}
+
+const opened = open();
+if (opened !== undefined) serve(opened.database, opened.sealer);
