@@ -1,0 +1,127 @@
+/** baresip registered at the edge: TLS with SRTP on both sides, and on one side only. */
+import { DOMAIN, type Edge } from './edge.ts';
+import { type Case, type CaseContext, expect } from './harness/case.ts';
+import { makeCertificates } from './harness/certificates.ts';
+import { expectOwnKeys, talk } from './harness/phone-call.ts';
+import { runCases } from './harness/run-cases.ts';
+import { Baresip, baresipVersion } from './peers/baresip.ts';
+
+export type Side = 'srtp' | 'rtp';
+
+const PASSWORDS = { alice: 'blue-harbour-42', bob: 'quiet-meadow-17' } as const;
+const SUITE = 'AES_CM_128_HMAC_SHA1_80';
+
+/** An edge with users alice and bob, each protected on the outside or plain on the inside. */
+export async function edgeWithUsers(
+  { edge, workspace }: CaseContext,
+  sides: Readonly<Record<'alice' | 'bob', Side>>,
+): Promise<Edge> {
+  const certificates = makeCertificates(workspace);
+  return edge({
+    certificates,
+    listeners: [
+      { name: 'phones', transport: 'tls', encryption: 'required' },
+      { name: 'inside', transport: 'udp', encryption: 'none' },
+    ],
+    objects: {
+      users: (['alice', 'bob'] as const).map((name) => ({
+        name,
+        devices: [
+          {
+            name,
+            password: PASSWORDS[name],
+            encryption: sides[name] === 'srtp' ? 'required' : 'none',
+            // Neither phone of these versions knows SHA-256 digest.
+            allowMd5: true,
+          },
+        ],
+      })),
+    },
+  });
+}
+
+export function account(edge: Edge, name: 'alice' | 'bob', side: Side) {
+  return {
+    name,
+    media: side,
+    transport: side === 'srtp' ? ('tls' as const) : ('udp' as const),
+    server: {
+      address: edge.address,
+      port: edge.port(side === 'srtp' ? 'phones' : 'inside'),
+      domain: DOMAIN,
+      password: PASSWORDS[name],
+    },
+  };
+}
+
+async function throughEdge(context: CaseContext, caller: Side, called: Side): Promise<string> {
+  const { workspace, closes } = context;
+  const edge = await edgeWithUsers(context, { alice: caller, bob: called });
+  const certificates = {
+    authority: workspace.path('ca.pem'),
+    certificate: workspace.path('server.pem'),
+    key: workspace.path('server.key'),
+  };
+  const common = { workspace, certificates };
+  const alice = closes(await Baresip.start({ ...common, ...account(edge, 'alice', caller), tone: 440 }));
+  const bob = closes(await Baresip.start({ ...common, ...account(edge, 'bob', called), tone: 1_000 }));
+  const heard = await talk(alice, bob, bob.uri);
+  const proofs = [heard];
+  for (const [phone, side] of [
+    [alice, caller],
+    [bob, called],
+  ] as const) {
+    if (side === 'srtp')
+      expect((await phone.suite()) === SUITE, `${phone.program.name} did not use ${SUITE}`);
+    else expect(phone.keys().length === 0, `${phone.program.name} was given SRTP keys on a plain leg`);
+  }
+  if (caller === 'srtp' && called === 'srtp') proofs.push(expectOwnKeys(alice, bob));
+  return proofs.join('; ');
+}
+
+async function joined({ workspace, closes }: CaseContext, side: Side): Promise<string> {
+  const certificates = makeCertificates(workspace);
+  const common = {
+    workspace,
+    certificates,
+    media: side,
+    transport: side === 'srtp' ? 'tls' : 'udp',
+  } as const;
+  const alice = closes(await Baresip.start({ ...common, name: 'alice', tone: 440 }));
+  const bob = closes(await Baresip.start({ ...common, name: 'bob', tone: 1_000 }));
+  const heard = await talk(alice, bob, bob.uri);
+  if (side === 'srtp') expect((await bob.suite()) === SUITE, `no ${SUITE}`);
+  return heard;
+}
+
+const named = (side: Side) => (side === 'srtp' ? 'TLS with SRTP' : 'UDP with RTP');
+
+export const cases: readonly Case[] = [
+  ...(
+    [
+      ['srtp', 'srtp'],
+      ['srtp', 'rtp'],
+      ['rtp', 'srtp'],
+    ] as const
+  ).map(
+    ([caller, called]): Case => ({
+      name: `baresip-${caller}-to-${called}`,
+      peer: 'baresip',
+      version: baresipVersion,
+      what: `registered; caller ${named(caller)}, called ${named(called)}`,
+      run: (context) => throughEdge(context, caller, called),
+    }),
+  ),
+  ...(['srtp', 'rtp'] as const).map(
+    (side): Case => ({
+      name: `peers-baresip-${side}`,
+      peer: 'baresip',
+      version: baresipVersion,
+      what: `two baresip joined, ${named(side)}`,
+      peersOnly: true,
+      run: (context) => joined(context, side),
+    }),
+  ),
+];
+
+if (import.meta.main) await runCases(cases);

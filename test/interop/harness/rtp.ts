@@ -1,0 +1,93 @@
+/** One end of a plain RTP stream: sends packets of random payload, and keeps what arrives to be compared bit by bit. */
+import { randomBytes } from 'node:crypto';
+import { createSocket, type Socket } from 'node:dgram';
+import { expect } from './case.ts';
+import { freePorts } from './ports.ts';
+import { sleep } from './process.ts';
+
+const HEADER = 12;
+const PAYLOAD = 160; // 20 ms of PCMU
+const INTERVAL_MS = 20;
+
+export type Packet = { readonly sequence: number; readonly timestamp: number; readonly payload: Buffer };
+
+export class RtpEnd {
+  readonly address: string;
+  readonly port: number;
+  readonly sent: Packet[] = [];
+  readonly received: Packet[] = [];
+  #socket: Socket;
+
+  private constructor(address: string, port: number, socket: Socket) {
+    this.address = address;
+    this.port = port;
+    this.#socket = socket;
+    socket.on('message', (message) => {
+      // Version 2 with the payload type of PCMU; the port beside this one takes RTCP.
+      if (message.length <= HEADER || message[0]! >> 6 !== 2 || (message[1]! & 127) !== 0) return;
+      this.received.push({
+        sequence: message.readUInt16BE(2),
+        timestamp: message.readUInt32BE(4),
+        payload: Buffer.from(message.subarray(HEADER)),
+      });
+    });
+  }
+
+  static async open(address: string): Promise<RtpEnd> {
+    const port = await freePorts(2, address);
+    const socket = createSocket('udp4');
+    await new Promise<void>((resolve, reject) => {
+      socket.once('error', reject);
+      socket.bind(port, address, resolve);
+    });
+    return new RtpEnd(address, port, socket);
+  }
+
+  /** Sends `count` packets, one every 20 ms. */
+  async send(to: { readonly address: string; readonly port: number }, count: number): Promise<void> {
+    const source = randomBytes(4);
+    const first = randomBytes(2).readUInt16BE(0);
+    const time = randomBytes(4).readUInt32BE(0);
+    const start = performance.now();
+    for (let index = 0; index < count; index += 1) {
+      const packet: Packet = {
+        sequence: (first + index) & 0xffff,
+        timestamp: (time + index * PAYLOAD) >>> 0,
+        payload: randomBytes(PAYLOAD),
+      };
+      const bytes = Buffer.alloc(HEADER + PAYLOAD);
+      bytes[0] = 0x80;
+      bytes[1] = index === 0 ? 0x80 : 0;
+      bytes.writeUInt16BE(packet.sequence, 2);
+      bytes.writeUInt32BE(packet.timestamp, 4);
+      source.copy(bytes, 8);
+      packet.payload.copy(bytes, HEADER);
+      this.sent.push(packet);
+      this.#socket.send(bytes, to.port, to.address);
+      await sleep(Math.max(0, start + (index + 1) * INTERVAL_MS - performance.now()));
+    }
+  }
+
+  async stop(): Promise<void> {
+    await new Promise<void>((resolve) => this.#socket.close(() => resolve()));
+  }
+}
+
+/** Every packet that `from` sent has reached `to` once, in order, with every bit of payload as it was. */
+export function expectBitExact(from: RtpEnd, to: RtpEnd, direction: string): string {
+  const { sent } = from;
+  const { received } = to;
+  expect(
+    received.length === sent.length,
+    `${direction}: ${received.length} of ${sent.length} RTP packets arrived`,
+  );
+  for (const [index, packet] of sent.entries()) {
+    const other = received[index]!;
+    expect(other.payload.equals(packet.payload), `${direction}: payload of packet ${index} has changed`);
+    const steps = (other.sequence - received[0]!.sequence) & 0xffff;
+    expect(steps === index, `${direction}: packet ${index} has sequence number +${steps}`);
+    const ticks = (other.timestamp - received[0]!.timestamp) >>> 0;
+    expect(ticks === index * PAYLOAD, `${direction}: packet ${index} has timestamp +${ticks}`);
+  }
+  return `${sent.length}/${sent.length} ${direction}`;
+}

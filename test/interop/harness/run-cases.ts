@@ -1,0 +1,74 @@
+/** Options, order, table and exit code of a run of interop cases; for one script as for all of them. */
+import { parseArgs } from 'node:util';
+import { edgePresent } from '../edge.ts';
+import { type Case, type Outcome, runCase } from './case.ts';
+
+/**
+ * Runs cases one after another and sets the exit code: 0 only if none failed.
+ *
+ * `--only TEXT` takes those whose name contains the text, `--json` prints a JSON line a case in place of the table,
+ * `--peers-only` joins the peers without the edge. A case whose program is missing is skipped by name; with CI=true
+ * in the environment it fails.
+ */
+export async function runCases(cases: readonly Case[]): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      only: { type: 'string' },
+      json: { type: 'boolean', default: false },
+      'peers-only': { type: 'boolean', default: false },
+    },
+  });
+  const strict = process.env.CI === 'true';
+  const chosen = cases.filter(
+    (one) => (one.peersOnly ?? false) === values['peers-only'] && one.name.includes(values.only ?? ''),
+  );
+  if (chosen.length === 0) {
+    process.stderr.write(`no case is named like \`${values.only}\`\n`);
+    process.exitCode = 2;
+    return;
+  }
+  if (!values['peers-only'] && !edgePresent()) {
+    process.stderr.write('apps/edge/main.ts is not there: nothing to join the peers to\n');
+    process.exitCode = 2;
+    return;
+  }
+  const outcomes: Outcome[] = [];
+  for (const one of chosen) {
+    let outcome = await runCase(one);
+    if (strict && outcome.result === 'skipped') outcome = { ...outcome, result: 'failed' };
+    outcomes.push(outcome);
+    if (values.json) process.stdout.write(`${JSON.stringify(outcome)}\n`);
+    else process.stderr.write(`${outcome.result.padEnd(8)}${outcome.name} (${outcome.seconds} s)\n`);
+  }
+  if (!values.json) process.stdout.write(`\n${table(outcomes)}\n`);
+  const count = (result: Outcome['result']) => outcomes.filter((outcome) => outcome.result === result).length;
+  if (!values.json) {
+    process.stdout.write(
+      `\n${count('passed')} passed, ${count('failed')} failed, ${count('skipped')} skipped\n`,
+    );
+  }
+  process.exitCode = count('failed') === 0 ? 0 : 1;
+  // Nothing is left to wait for; a peer's socket that lingers must not hold the process.
+  process.exit();
+}
+
+function table(outcomes: readonly Outcome[]): string {
+  const rows = [
+    ['case', 'peer', 'version', 'what', 'result', 'evidence'],
+    ...outcomes.map(({ name, peer, version, what, result, evidence }) => [
+      name,
+      peer,
+      version ?? '–',
+      what,
+      result,
+      evidence.replaceAll('\n', ' '),
+    ]),
+  ];
+  // The last column is left to run on.
+  const widths = rows[0]!
+    .slice(0, -1)
+    .map((_, index) => Math.max(...rows.map((cells) => cells[index]!.length)));
+  return rows
+    .map((cells) => cells.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join('  '))
+    .join('\n');
+}

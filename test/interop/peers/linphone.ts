@@ -1,0 +1,164 @@
+/** linphonec without sound hardware: it plays a tone from a file and records what it hears. */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Certificates } from '../harness/certificates.ts';
+import { keysIn, type Phone } from '../harness/phone-call.ts';
+import { freePort, freePorts } from '../harness/ports.ts';
+import { Program } from '../harness/process.ts';
+import { type Recording, readWav, sineWav } from '../harness/tone.ts';
+import type { Workspace } from '../harness/workspace.ts';
+import type { Server } from './baresip.ts';
+
+const ADDRESS = '127.0.0.1';
+const TONE_SECONDS = 60;
+
+export type LinphoneOptions = {
+  readonly workspace: Workspace;
+  readonly name: string;
+  readonly certificates: Certificates;
+  readonly transport: 'udp' | 'tcp' | 'tls';
+  /** SDES SRTP or nothing less; or plain RTP. */
+  readonly media: 'srtp' | 'rtp';
+  /** Hertz of the tone that it plays. */
+  readonly tone: number;
+  readonly server?: Server;
+};
+
+export class Linphone implements Phone {
+  readonly uri: string;
+  readonly tone: number;
+  readonly program: Program;
+  #recording: string;
+  #coreLog: string;
+
+  private constructor(uri: string, tone: number, program: Program, recording: string, coreLog: string) {
+    this.uri = uri;
+    this.tone = tone;
+    this.#coreLog = coreLog;
+    this.program = program;
+    this.#recording = recording;
+  }
+
+  static async start(options: LinphoneOptions): Promise<Linphone> {
+    const { workspace, name, server, transport } = options;
+    const folder = workspace.path(name);
+    // Its database opens only in a folder that is there, and without the database its core never starts.
+    mkdirSync(join(folder, '.local/share/linphone'), { recursive: true });
+    mkdirSync(join(folder, '.config/linphone'), { recursive: true });
+    const port = await freePort();
+    const rtp = await freePorts(2);
+    const tone = join(folder, 'tone.wav');
+    const recording = join(folder, 'heard.wav');
+    const coreLog = workspace.path(`${name}.core.log`);
+    writeFileSync(tone, sineWav(options.tone, TONE_SECONDS));
+    const account = server
+      ? [
+          '[proxy_0]',
+          `reg_proxy=<sip:${server.address}:${server.port};transport=${transport}>`,
+          `reg_route=<sip:${server.address}:${server.port};transport=${transport};lr>`,
+          `reg_identity=sip:${name}@${server.domain}`,
+          ...['reg_expires=60', 'reg_sendregister=1', 'publish=0', 'nat_policy_ref='],
+          '[auth_info_0]',
+          ...[`username=${name}`, `userid=${name}`, `passwd=${server.password}`],
+          ...[`realm=${server.domain}`, `domain=${server.domain}`],
+        ]
+      : [];
+    const config = [
+      '[sip]',
+      ...(['udp', 'tcp', 'tls'] as const).map(
+        (each) => `${each === 'udp' ? 'sip_port' : `sip_${each}_port`}=${each === transport ? port : 0}`,
+      ),
+      `bind_address=${ADDRESS}`,
+      `contact=sip:${name}@${ADDRESS}`,
+      `root_ca=${options.certificates.authority}`,
+      // Its TLS library knows names in certificates but no addresses; the chain is verified.
+      ...['verify_server_certs=1', 'verify_server_cn=0'],
+      `media_encryption=${options.media === 'srtp' ? 'srtp' : 'none'}`,
+      `media_encryption_mandatory=${options.media === 'srtp' ? 1 : 0}`,
+      ...['ipv6_migration_done=1', 'use_ipv6=0', `default_proxy=${server ? 0 : -1}`],
+      '[rtp]',
+      ...[`audio_rtp_port=${rtp}`, `bind_address=${ADDRESS}`],
+      '[net]',
+      'dns_srv_enabled=0',
+      '[video]',
+      ...['enabled=0', 'capture=0', 'display=0', 'automatically_initiate=0', 'automatically_accept=0'],
+      '[sound]',
+      ...['echocancellation=0', 'agc=0'],
+      '[audio_codec_0]',
+      ...['mime=PCMU', 'rate=8000', 'channels=1', 'enabled=1'],
+      ...account,
+      '',
+    ];
+    writeFileSync(join(folder, 'linphonerc'), config.join('\n'));
+    const program = await Program.start({
+      name: `linphonec ${name}`,
+      command: 'linphonec',
+      args: ['-c', join(folder, 'linphonerc'), '-a', '-d', '6', '-l', coreLog],
+      cwd: folder,
+      log: workspace.path(`${name}.log`),
+      env: {
+        HOME: folder,
+        XDG_DATA_HOME: join(folder, '.local/share'),
+        XDG_CONFIG_HOME: join(folder, '.config'),
+      },
+    });
+    try {
+      await program.waitFor(/linphonec> /, 10_000);
+      program.write('soundcard use files\n');
+      await program.waitFor(/Using wav files/, 5_000);
+      program.write(`record ${recording}\nplay ${tone}\n`);
+      if (server) await program.waitFor(/[Rr]egist\w+ on .* (?:successful|sucessful)/, 10_000);
+    } catch (cause) {
+      await program.stop();
+      throw cause;
+    }
+    const direct = `sip:${name}@${ADDRESS}:${port};transport=${transport}`;
+    return new Linphone(
+      server ? `sip:${name}@${server.domain}` : direct,
+      options.tone,
+      program,
+      recording,
+      coreLog,
+    );
+  }
+
+  dial(uri: string): void {
+    this.program.write(`call ${uri}\n`);
+  }
+
+  async established(timeoutMs = 8_000): Promise<void> {
+    await this.program.waitFor(/Call \d+ with .* connected|Media streams established/, timeoutMs);
+  }
+
+  hangUp(): void {
+    this.program.write('terminate\n');
+  }
+
+  async ended(timeoutMs = 8_000): Promise<void> {
+    await this.program.waitFor(/Call \d+ with .* ended|Call terminated/, timeoutMs);
+  }
+
+  keys(): string[] {
+    return keysIn(readFileSync(this.#coreLog, 'utf8'));
+  }
+
+  /** What was received and decoded; complete once the call has ended. */
+  heard(): Recording {
+    return readWav(this.#recording);
+  }
+
+  async stop(): Promise<void> {
+    if (this.program.running) this.program.write('quit\n');
+    await this.program.waitForExit(2_000).catch(() => this.program.stop());
+  }
+}
+
+export function linphoneVersion(): string | null {
+  const { stdout, stderr } = spawnSync('linphonec', ['-v'], {
+    encoding: 'utf8',
+    timeout: 5_000,
+    env: { ...process.env, HOME: '/nonexistent' },
+  });
+  return /version:?\s*([\d.]+)/i.exec(`${stdout ?? ''}${stderr ?? ''}`)?.[1] ?? null;
+}

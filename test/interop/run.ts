@@ -1,0 +1,13 @@
+/**
+ * Other people's software as peers of the edge, with real audio: one table with a row a case.
+ *
+ *     npm run interop -- [--only NAME] [--json] [--peers-only]
+ */
+import { cases as baresip } from './baresip.ts';
+import { runCases } from './harness/run-cases.ts';
+import { cases as kamailio } from './kamailio.ts';
+import { cases as linphone } from './linphone.ts';
+import { cases as sipp } from './sipp.ts';
+import { cases as tshark } from './tshark.ts';
+
+await runCases([...sipp, ...baresip, ...linphone, ...kamailio, ...tshark]);
