@@ -281,3 +281,30 @@ test('RFC 3261 §17: any sequence of events ends with empty tables and no timer 
     { numRuns: 300 },
   );
 });
+
+test('20,000 live transactions: each keeps its own time, and nothing is left of them', () => {
+  const probe = new LayerProbe();
+  for (let i = 0; i < 20_000; i++) {
+    probe.now = i / 10;
+    probe.layer.request(testRequest(i % 2 === 0 ? 'INVITE' : 'OPTIONS'), probe.flow, probe.now);
+    if (i % 100 === 0) probe.layer.poll();
+  }
+  assert.equal(probe.layer.size.client, 20_000);
+  assert.equal(probe.layer.timers, 40_000);
+  let sent = 0;
+  const timeouts: number[] = [];
+  while (probe.layer.nextTimeout() !== Number.POSITIVE_INFINITY) {
+    const now = probe.layer.nextTimeout();
+    probe.layer.handleTimeout(now);
+    for (let output = probe.layer.poll(); output !== undefined; output = probe.layer.poll()) {
+      if (output.kind === 'send') sent++;
+      if (output.kind === 'timeout') timeouts.push(now);
+    }
+  }
+  assert.equal(timeouts.length, 20_000);
+  assert.equal(timeouts[0], 32_000);
+  assert.equal(Math.round(timeouts[19_999] ?? 0), 34_000);
+  // What was not polled on the way in comes out here: 7 INVITEs and 11 OPTIONS each.
+  assert.equal(sent + 200, 10_000 * 7 + 10_000 * 11);
+  assert.deepEqual(probe.layer.size, { server: 0, client: 0 });
+});
