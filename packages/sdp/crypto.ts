@@ -33,7 +33,7 @@ export interface CryptoKey {
 
 /** `a=crypto`, RFC 4568 §4 and §6, already known to be acceptable. */
 export interface CryptoAttribute {
-  /** 1 to 999,999,999. */
+  /** 0 to 999,999,999. */
   readonly tag: number;
   readonly suite: CryptoSuite;
   /** One, or several with an MKI each. */
@@ -77,6 +77,8 @@ export function parseCrypto(value: string): Result<CryptoAttribute, CryptoRefusa
     if (parameter.startsWith('WSH=')) {
       windowSizeHint = parseDecimal(parameter, 4, parameter.length);
       if (windowSizeHint === undefined || windowSizeHint < 64) return err('malformed');
+    } else if (parameter === 'FEC_ORDER=FEC_SRTP') {
+      // The default order, and no FEC is done: it asks for nothing, RFC 4568 §6.3.4.
     } else if (parameter.startsWith('-') && !isKnownParameter(parameter.slice(1))) {
       // A dash marks what may be ignored when not known, RFC 4568 §6.3.7.
     } else return err('unacceptable-parameter');

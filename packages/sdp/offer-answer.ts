@@ -59,8 +59,7 @@ export function negotiate(
     if (offered.protocol.toLowerCase() !== answered.protocol.toLowerCase())
       return err({ code: 'protocol', index });
     const formats = commonFormats(offered, answered);
-    if (!formats.some(({ codec }) => codec === undefined || isVoice(codec)))
-      return err({ code: 'no-common-format', index });
+    if (!hasUsableFormat(offered, formats)) return err({ code: 'no-common-format', index });
     const mux = rtcpMux(answered);
     if (mux && !rtcpMux(offered)) return err({ code: 'rtcp-mux', index });
     const direction = narrow(
@@ -72,11 +71,17 @@ export function negotiate(
   return ok(streams);
 }
 
+/** Something in common, and where a codec was offered, a codec: events and noise alone carry no voice. */
+function hasUsableFormat(offered: MediaDescription, common: readonly CommonFormat[]): boolean {
+  if (common.some(({ codec }) => codec === undefined || isVoice(codec))) return true;
+  return common.length > 0 && !offered.formats.some((format) => isVoice(codecOf(offered, format)));
+}
+
 /** Events and comfort noise go with a codec, they are none. */
-const isVoice = ({ encoding }: RtpMap): boolean => {
-  const name = encoding.toLowerCase();
-  return name !== 'telephone-event' && name !== 'cn';
-};
+function isVoice(codec: RtpMap | undefined): boolean {
+  const name = codec?.encoding.toLowerCase();
+  return name !== undefined && name !== 'telephone-event' && name !== 'cn';
+}
 
 /** The formats that both have: by number for static types, by name, clock rate and channels for all others. */
 export function commonFormats(offered: MediaDescription, answered: MediaDescription): CommonFormat[] {

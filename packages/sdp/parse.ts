@@ -283,6 +283,7 @@ class SectionReader {
       for (const media of session.media)
         if (media.port !== 0 && media.connection === undefined)
           return fail('missing', 'stream without a connection', 0);
+    if (session.timing.length === 0) session.timing.push({ start: '0', stop: '0', repeats: [] });
     return ok(session);
   }
 }

@@ -71,7 +71,7 @@ export interface SessionDescription {
   readonly phones?: readonly string[];
   readonly connection?: Connection;
   readonly bandwidths: readonly Bandwidth[];
-  /** Empty stands for the permanent `t=0 0`. */
+  /** Empty is written as the permanent `t=0 0`. */
   readonly timing: readonly Timing[];
   /** The `z=` line, as written. */
   readonly zones?: string;
