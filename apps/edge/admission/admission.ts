@@ -3,7 +3,15 @@ import type { Configuration } from '../config/schema.ts';
 import type { EdgeEvent } from '../events/types.ts';
 import type { Reason } from '../policy/types.ts';
 import { ConnectionCount } from './connections.ts';
-import { carriesMark, invitedNumber, isStun, knownMethods, methodLength, methodText } from './first-look.ts';
+import {
+  carriesMark,
+  invitedNumber,
+  isStun,
+  knownMethods,
+  marksOf,
+  methodLength,
+  methodText,
+} from './first-look.ts';
 import { Meter, SourceMeter } from './meter.ts';
 import { Refusals } from './refusals.ts';
 import { describeSource, isLoopback, SourceKey } from './source.ts';
@@ -56,7 +64,7 @@ export class Admission {
   #trusted: TrustedSources;
   #sources: SourceMeter;
   readonly #unknown: Meter;
-  #marks: readonly string[] = [];
+  #marks: RegExp | undefined;
   #emergency: ReadonlySet<string> = new Set();
   #settings: AdmissionSettings;
   #rules: ReturnType<typeof rulesOf>;
@@ -85,9 +93,7 @@ export class Admission {
     }
     this.#settings = settings;
     this.#rules = rulesOf(settings, this.#options.unknownPerSecond ?? 5000);
-    this.#marks = settings.blockedUserAgents
-      .map((mark) => mark.toLowerCase())
-      .filter((mark) => mark.length > 0);
+    this.#marks = marksOf(settings.blockedUserAgents);
     this.#emergency = new Set([...settings.emergency, 'sos']);
   }
 
@@ -138,7 +144,8 @@ export class Admission {
     if (method > 0) {
       if (!this.#methods.has(methodText(bytes, method)))
         return this.refuse(listener, address, rules.method, now);
-      if (carriesMark(bytes, this.#marks)) return this.refuse(listener, address, rules.userAgent, now);
+      if (this.#marks !== undefined && carriesMark(bytes, this.#marks))
+        return this.refuse(listener, address, rules.userAgent, now);
     }
     return undefined;
   }

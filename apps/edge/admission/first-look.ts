@@ -81,20 +81,25 @@ export const isStun = (bytes: Uint8Array): boolean => bytes.length >= 20 && byte
 
 const name = [117, 115, 101, 114, 45, 97, 103, 101, 110, 116];
 
+/** One expression for all marks, each taken literally; undefined for none. Alternatives of literals cannot backtrack. */
+export const marksOf = (texts: readonly string[]): RegExp | undefined => {
+  const literals = texts.filter((text) => text !== '').map((text) => text.replace(/[^A-Za-z0-9]/g, escaped));
+  return literals.length === 0 ? undefined : new RegExp(literals.join('|'), 'i');
+};
+
+const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+
 /**
- * True when a User-Agent header field contains one of `marks` (lower case), wherever in the header it stands.
+ * True when a User-Agent header field contains one of the marks, wherever in the header it stands.
  *
- * Follows folded lines, takes blanks before the colon, looks at every such field, stops at the empty line.
+ * Follows folded lines, takes blanks before the colon, looks at every such field, stops at the empty line. Goes from
+ * line to line by `indexOf`, which is native and faster than looking at every octet here.
  */
-export const carriesMark = (bytes: Uint8Array, marks: readonly string[]): boolean => {
-  const end = bytes.length - name.length - 1;
-  for (let i = 0; i < end; i++) {
-    if (bytes[i] !== 10) continue;
-    const c = bytes[i + 1]!;
-    if ((c | 32) !== 117) {
-      if (c === 10 || (c === 13 && bytes[i + 2] === 10)) return false;
-      continue;
-    }
+export const carriesMark = (bytes: Uint8Array, marks: RegExp): boolean => {
+  for (let i = bytes.indexOf(10); i >= 0; i = bytes.indexOf(10, i + 1)) {
+    const c = bytes[i + 1];
+    if (c === 13 || c === 10) return false;
+    if (c !== 85 && c !== 117) continue;
     let n = 1;
     while (n < name.length && (bytes[i + 1 + n]! | 32) === name[n]) n++;
     if (n < name.length) continue;
@@ -102,16 +107,12 @@ export const carriesMark = (bytes: Uint8Array, marks: readonly string[]): boolea
     while (bytes[at] === 32 || bytes[at] === 9) at++;
     if (bytes[at] !== 58) continue;
     const from = at + 1;
-    while (at < bytes.length && !(bytes[at] === 10 && bytes[at + 1] !== 32 && bytes[at + 1] !== 9)) at++;
-    if (valueHasMark(bytes, from, at, marks)) return true;
-    i = at - 1;
+    let end = bytes.indexOf(10, from);
+    while (end >= 0 && (bytes[end + 1] === 32 || bytes[end + 1] === 9)) end = bytes.indexOf(10, end + 1);
+    if (end < 0) end = bytes.length;
+    if (marks.test(latin1(bytes, from, end))) return true;
+    i = end - 1;
   }
-  return false;
-};
-
-const valueHasMark = (bytes: Uint8Array, from: number, to: number, marks: readonly string[]): boolean => {
-  const value = latin1(bytes, from, to).toLowerCase();
-  for (let i = 0; i < marks.length; i++) if (value.includes(marks[i]!)) return true;
   return false;
 };
 
