@@ -12,7 +12,8 @@ import { inviteServer } from './invite-server.ts';
 import { hasUniqueBranch, mergedKey, serverKey, statelessTag, tagText } from './matching.ts';
 import { nonInviteClient } from './non-invite-client.ts';
 import { nonInviteServer } from './non-invite-server.ts';
-import { ClientRecord, ServerRecord, type Transaction } from './record.ts';
+import { ClientRecord, ServerRecord } from './record.ts';
+import { TransactionTables } from './tables.ts';
 import { defaultTimerValues, type TimerValues } from './timers.ts';
 import type { ClientTransaction, ServerTransaction, TransactionOutput } from './transaction.ts';
 import { ownVia, stampReceived } from './via.ts';
@@ -59,11 +60,7 @@ export class TransactionLayer {
   readonly #maxClient: number;
   readonly #retryAfter: string;
   readonly #core: TransactionCore;
-  readonly #servers = new Map<string, ServerRecord>();
-  readonly #merged = new Map<string, ServerRecord>();
-  readonly #clients = new Map<string, ClientRecord>();
-  /** Transactions by the reliable flow that they need; datagram flows are searched instead. */
-  readonly #byFlow = new Map<number, Set<Transaction>>();
+  readonly #tables = new TransactionTables();
   #serial = 0;
 
   constructor(options: TransactionOptions) {
@@ -77,17 +74,24 @@ export class TransactionLayer {
         throw new MisuseError('bad-timer-value', 'timer values are positive numbers of milliseconds');
       }
     }
-    this.#core = new TransactionCore(values, (transaction) => this.#remove(transaction));
+    this.#core = new TransactionCore(values, (transaction) => this.#tables.remove(transaction));
   }
 
   /** Live transactions, finished ones that still absorb repetitions included. */
   get size(): { readonly server: number; readonly client: number } {
-    return { server: this.#servers.size, client: this.#clients.size };
+    return { server: this.#tables.servers.size, client: this.#tables.clients.size };
   }
 
   /** Timers that run now. */
   get timers(): number {
     return this.#core.timers;
+  }
+
+  /** True where a server transaction knows the request: a repetition, an ACK of a failure, a CANCEL of an INVITE. */
+  absorbs(request: SipRequest): boolean {
+    const { method } = request;
+    if (request.via.length === 0) return false;
+    return this.#servers.has(serverKey(request, method === 'ACK' || method === 'CANCEL' ? 'INVITE' : method));
   }
 
   receive(message: SipMessage, flow: Flow, now: number): void {
@@ -152,8 +156,8 @@ export class TransactionLayer {
 
   /** A connection closed or an address proved unreachable: every transaction on it hears of it. */
   flowFailed(flowId: number, now: number): void {
-    const affected = [...(this.#byFlow.get(flowId) ?? this.#searchFlow(flowId))];
-    for (const transaction of affected) this.#core.step(transaction, 'transport-error', now);
+    for (const transaction of this.#tables.onFlow(flowId))
+      this.#core.step(transaction, 'transport-error', now);
   }
 
   handleTimeout(now: number): void {
@@ -172,7 +176,7 @@ export class TransactionLayer {
   #receiveResponse(response: SipResponse, now: number): void {
     const { method, number } = response.cseq;
     const branch = response.via[0]?.branch ?? '';
-    const record = this.#clients.get(method === 'CANCEL' ? `CANCEL ${branch}` : branch);
+    const record = this.#tables.clients.get(method === 'CANCEL' ? `CANCEL ${branch}` : branch);
     // §17.1.3 asks for branch and CSeq method, §8.1.3.3 for a single Via; Call-ID and CSeq number keep strangers out.
     if (
       record === undefined ||
@@ -203,7 +207,7 @@ export class TransactionLayer {
       return;
     }
     const key = serverKey(request, method === 'ACK' ? 'INVITE' : method);
-    const known = this.#servers.get(key);
+    const known = this.#tables.servers.get(key);
     if (method === 'ACK') {
       // RFC 2543 has no unique branch: the ACK repeats the To tag of our response.
       if (known === undefined || (isOld(request) && known.localTag !== tagText(request.to)))
@@ -217,12 +221,12 @@ export class TransactionLayer {
     }
     const toTag = tagText(request.to);
     const merged = toTag === '' ? mergedKey(request) : undefined;
-    if (merged !== undefined && this.#merged.has(merged)) {
+    if (merged !== undefined && this.#tables.merged.has(merged)) {
       this.counters.mergedRequests++;
       this.#answer(request, flow, 482, 'Loop Detected', key);
       return;
     }
-    if (this.#servers.size >= this.#maxServer) {
+    if (this.#tables.servers.size >= this.#maxServer) {
       this.counters.refusedRequests++;
       const headers = new HeaderList().add('Retry-After', this.#retryAfter);
       this.#answer(request, flow, 503, 'Service Unavailable', key, headers);
@@ -238,9 +242,7 @@ export class TransactionLayer {
       invite ? 'proceeding' : 'trying',
       merged,
     );
-    this.#servers.set(key, record);
-    if (merged !== undefined) this.#merged.set(merged, record);
-    this.#track(record);
+    this.#tables.add(record);
     this.#core.push({ kind: 'request', transaction: record, request });
   }
 
@@ -250,7 +252,7 @@ export class TransactionLayer {
    */
   #receiveCancel(request: SipRequest, flow: Flow): void {
     const key = serverKey(request, 'INVITE');
-    const record = this.#servers.get(key);
+    const record = this.#tables.servers.get(key);
     if (record === undefined) {
       this.counters.strayCancels++;
       this.#answer(request, flow, 481, 'Call/Transaction Does Not Exist', key);
@@ -290,14 +292,13 @@ export class TransactionLayer {
       silent,
     );
     // A CANCEL only ever makes room, so it passes a full table.
-    if (!silent && this.#clients.size >= this.#maxClient) {
+    if (!silent && this.#tables.clients.size >= this.#maxClient) {
       record.state = 'terminated';
       this.#core.fail(record, 'overload');
       this.#core.push({ kind: 'terminated', transaction: record });
       return record;
     }
-    this.#clients.set(record.key, record);
-    this.#track(record);
+    this.#tables.add(record);
     const bytes = serializeMessage(request);
     if (!flow.reliable) record.bytes = bytes;
     this.#core.send(flow, bytes);
@@ -313,32 +314,6 @@ export class TransactionLayer {
     record.cancelHeaders = undefined;
     this.#core.step(record, 'cancel-sent', now);
     this.#open(cancelOf(record.request, headers), record.flow, now, true);
-  }
-
-  #track(record: Transaction): void {
-    if (!record.flow.reliable) return;
-    const set = this.#byFlow.get(record.flow.id);
-    if (set === undefined) this.#byFlow.set(record.flow.id, new Set([record]));
-    else set.add(record);
-  }
-
-  #remove(record: Transaction): void {
-    if (record.kind === 'client') this.#clients.delete(record.key);
-    else {
-      this.#servers.delete(record.key);
-      if (record.merged !== undefined) this.#merged.delete(record.merged);
-    }
-    if (!record.flow.reliable) return;
-    const set = this.#byFlow.get(record.flow.id);
-    set?.delete(record);
-    if (set?.size === 0) this.#byFlow.delete(record.flow.id);
-  }
-
-  #searchFlow(flowId: number): Transaction[] {
-    const found: Transaction[] = [];
-    for (const record of this.#servers.values()) if (record.flow.id === flowId) found.push(record);
-    for (const record of this.#clients.values()) if (record.flow.id === flowId) found.push(record);
-    return found;
   }
 
   #own<T extends ClientTransaction | ServerTransaction>(
