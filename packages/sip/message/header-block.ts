@@ -41,6 +41,12 @@ const controlsEscaped = (text: string, from: number, end: number): boolean => {
   return true;
 };
 
+/** Index of the CRLF that ends the line, or `end`. Searching one character, where no LF stands alone, is the fast way. */
+const lineEndAt = (text: string, from: number, end: number): number => {
+  const lineFeed = text.indexOf('\n', from);
+  return lineFeed < 0 ? end : lineFeed - 1;
+};
+
 /**
  * The header fields of one message while they are read.
  *
@@ -58,8 +64,12 @@ export class HeaderBlock {
   contentLength = -1;
   problem: Problem | undefined = undefined;
   readonly #limits: MessageLimits;
-  /** Bit for each single-valued typed header that was there. */
+  /** Bit for each single-valued header that was there, by its `singleIndex`. */
   #seen = 0;
+  #seenMore = 0;
+  /** A comma at or behind the last place asked for, so that the search for commas goes over the text once. */
+  #comma = -1;
+  #text = '';
 
   constructor(limits: MessageLimits) {
     this.#limits = limits;
@@ -75,6 +85,7 @@ export class HeaderBlock {
    * `controls` says whether the text holds any control character besides CR, LF and HTAB.
    */
   read(text: string, from: number, end: number, controls: boolean): void {
+    this.#text = text;
     let line = from;
     let count = 0;
     while (line < end) {
@@ -82,8 +93,7 @@ export class HeaderBlock {
         this.fail('too-many-headers', 'too many header fields', 0);
         return;
       }
-      let lineEnd = text.indexOf('\r\n', line);
-      if (lineEnd < 0) lineEnd = end;
+      let lineEnd = lineEndAt(text, line, end);
 
       // HCOLON = *( SP / HTAB ) ":" SWS: the space before the colon does not belong to the name.
       const nameEnd = skipClass(text, line, lineEnd, TOKEN);
@@ -99,8 +109,7 @@ export class HeaderBlock {
         // §7.3.1: a folded line counts as one space.
         source = text.slice(value, valueEnd);
         while (next < end && (classes[text.charCodeAt(next)]! & SPACE) !== 0) {
-          lineEnd = text.indexOf('\r\n', next);
-          if (lineEnd < 0) lineEnd = end;
+          lineEnd = lineEndAt(text, next, end);
           const start = skipClass(text, next, lineEnd, SPACE);
           let stop = lineEnd;
           while (stop > start && (classes[text.charCodeAt(stop - 1)]! & SPACE) !== 0) stop--;
@@ -145,12 +154,16 @@ export class HeaderBlock {
       return;
     }
     if (known.single) {
-      const earlier = this.headers.get(known.name);
-      if (earlier !== undefined && earlier !== content) {
-        this.fail('duplicate-header', `more than one ${known.written}`);
+      const bit = 1 << (known.singleIndex & 31);
+      const seen = known.singleIndex < 32 ? this.#seen : this.#seenMore;
+      if ((seen & bit) !== 0) {
+        if (this.headers.get(known.name) !== content) {
+          this.fail('duplicate-header', `more than one ${known.written}`);
+        }
         return;
       }
-      if (earlier !== undefined) return;
+      if (known.singleIndex < 32) this.#seen |= bit;
+      else this.#seenMore |= bit;
     }
     this.headers.dangerousAppendUnchecked(known.name, known.written, content);
   }
@@ -160,7 +173,8 @@ export class HeaderBlock {
       this.#via(text, from, end);
       return;
     }
-    const bit = 1 << known.id;
+    // All typed headers are among the first 32 single-valued ones.
+    const bit = 1 << known.singleIndex;
     if ((this.#seen & bit) !== 0) {
       this.fail('duplicate-header', `more than one ${known.written}`);
       return;
@@ -203,10 +217,19 @@ export class HeaderBlock {
     }
   }
 
+  #mayHoldComma(text: string, from: number, end: number): boolean {
+    if (text !== this.#text) return true;
+    if (this.#comma < from) {
+      const comma = text.indexOf(',', from);
+      this.#comma = comma < 0 ? text.length : comma;
+    }
+    return this.#comma < end;
+  }
+
   #via(text: string, from: number, end: number): void {
     let start = from;
     for (;;) {
-      const comma = nextComma(text, start, end);
+      const comma = this.#mayHoldComma(text, start, end) ? nextComma(text, start, end) : end;
       if (this.via.length >= this.#limits.viaCount) {
         this.fail('too-many-vias', 'too many Via values', 0);
         return;

@@ -8,6 +8,8 @@ export interface KnownHeader {
   readonly id: number;
   /** May appear once only, and takes no comma list. */
   readonly single: boolean;
+  /** For single-valued ones: which of them this is, from 0 to below 64; -1 for others. */
+  readonly singleIndex: number;
 }
 
 /** Ids of the header fields that live in typed fields of a message and not in its header list. */
@@ -44,22 +46,37 @@ const slotCount = 1024;
 const slots: ({ readonly key: string; readonly header: KnownHeader } | undefined)[] = new Array(slotCount);
 const byName = new Map<string, KnownHeader>();
 
-const hashStep = (hash: number, code: number): number => (Math.imul(hash, 31) + (code | 0x20)) | 0;
+/** Slot of a name by its length and three of its characters, in any case: enough to tell the known ones apart. */
+const slotOf = (text: string, from: number, end: number): number => {
+  const length = end - from;
+  const first = text.charCodeAt(from) | 0x20;
+  const middle = text.charCodeAt(from + (length >> 1)) | 0x20;
+  const last = text.charCodeAt(end - 1) | 0x20;
+  return (
+    (Math.imul(first, 67) + Math.imul(middle, 5) + Math.imul(last, 17) + Math.imul(length, 131)) &
+    (slotCount - 1)
+  );
+};
 
 const register = (key: string, header: KnownHeader): void => {
-  let hash = 0;
-  for (let i = 0; i < key.length; i++) hash = hashStep(hash, key.charCodeAt(i));
-  let slot = hash & (slotCount - 1);
+  let slot = slotOf(key, 0, key.length);
   while (slots[slot] !== undefined) slot = (slot + 1) & (slotCount - 1);
   slots[slot] = { key, header };
   byName.set(key, header);
   byName.set(key.toUpperCase(), header);
 };
 
+let singles = 0;
 source.split(/\s+/).forEach((item, id) => {
   const single = item.startsWith('!');
   const [written = '', compact] = item.slice(single ? 1 : 0).split('/');
-  const header: KnownHeader = { name: written.toLowerCase(), written, id, single };
+  const header: KnownHeader = {
+    name: written.toLowerCase(),
+    written,
+    id,
+    single,
+    singleIndex: single ? singles++ : -1,
+  };
   register(header.name, header);
   byName.set(written, header);
   if (compact !== undefined) register(compact, header);
@@ -74,9 +91,7 @@ export const isTyped = (header: KnownHeader): boolean => header.id < typedCount;
  * The range holds token characters only, so setting bit 0x20 folds case and nothing else.
  */
 export const knownHeaderAt = (text: string, from: number, end: number): KnownHeader | undefined => {
-  let hash = 0;
-  for (let i = from; i < end; i++) hash = hashStep(hash, text.charCodeAt(i));
-  let slot = hash & (slotCount - 1);
+  let slot = slotOf(text, from, end);
   for (;;) {
     const entry = slots[slot];
     if (entry === undefined) return undefined;

@@ -1,4 +1,4 @@
-import { classes, DIGIT, HOST, lowerSlice, skipClass } from './characters.ts';
+import { classes, DIGIT, HOST, lowerSlice, skipClass, UPPER } from './characters.ts';
 
 const colon = 0x3a;
 const dot = 0x2e;
@@ -100,13 +100,18 @@ export const readHost = (text: string, from: number, end: number): string | unde
   }
   // No empty labels; one trailing dot is in the grammar.
   let label = from;
+  let seen = 0;
   for (let i = from; i < end; i++) {
-    if (text.charCodeAt(i) !== dot) continue;
-    if (i === from || text.charCodeAt(i - 1) === dot) return undefined;
-    if (i + 1 < end) label = i + 1;
+    const code = text.charCodeAt(i);
+    if (code === dot) {
+      if (i === label) return undefined;
+      if (i + 1 < end) label = i + 1;
+    } else {
+      seen |= classes[code]!;
+    }
   }
   if ((classes[text.charCodeAt(label)]! & DIGIT) !== 0 && readIpv4(text, from, end) < 0) return undefined;
-  return lowerSlice(text, from, end);
+  return (seen & UPPER) === 0 ? text.slice(from, end) : text.slice(from, end).toLowerCase();
 };
 
 /** A port in `text[from, end)`: 1 to 65535, at most five digits; -1 if it is none. */

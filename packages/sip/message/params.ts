@@ -1,42 +1,71 @@
 import { MisuseError } from '@ringfence/bytes/misuse.ts';
-import { consistsOf, lowerSlice, SPACE, skipClass, TOKEN, VALUE } from './characters.ts';
+import { classes, consistsOf, SPACE, skipClass, TOKEN, UPPER, VALUE } from './characters.ts';
 import { isQuoted, quoteText, skipQuoted } from './quoted.ts';
 import type { Params } from './types.ts';
 
 /** The one parameter list of everything that has none. */
 export const noParams: Params = new Map<string, never>();
 
+/** Where the branch of a Via goes. */
+export interface TakenBranch {
+  branch: string | true | undefined;
+}
+
 /**
  * Reads `*( SEMI generic-param )` from `text[from, end)` to its end (RFC 3261 §25.1).
  *
  * Returns the parameters, or text saying what is wrong: an empty or repeated parameter (§7.3.1 forbids the
  * latter), a value that is neither token, host nor quoted-string, or more than `limit` of them. Quoted values
- * keep their quotes; `unquote` removes them.
+ * keep their quotes; `unquote` removes them. With `taken`, a branch goes there and not into the list.
  */
-export const readParams = (text: string, from: number, end: number, limit: number): Params | string => {
+export const readParams = (
+  text: string,
+  from: number,
+  end: number,
+  limit: number,
+  taken?: TakenBranch,
+): Params | string => {
+  let params: Map<string, string | true> | undefined;
   let i = skipClass(text, from, end, SPACE);
-  if (i === end) return noParams;
-  const params = new Map<string, string | true>();
   while (i < end) {
     if (text.charCodeAt(i) !== 0x3b) return 'no semicolon before a parameter';
-    if (params.size >= limit) return 'too many parameters';
     const start = skipClass(text, i + 1, end, SPACE);
-    i = skipClass(text, start, end, TOKEN);
+    i = start;
+    let seen = 0;
+    while (i < end) {
+      const flags = classes[text.charCodeAt(i)]!;
+      if ((flags & TOKEN) === 0) break;
+      seen |= flags;
+      i++;
+    }
     if (i === start) return 'parameter without name';
-    const name = lowerSlice(text, start, i);
-    if (params.has(name)) return 'repeated parameter';
+    const name = (seen & UPPER) === 0 ? text.slice(start, i) : text.slice(start, i).toLowerCase();
+    let value: string | true = true;
     i = skipClass(text, i, end, SPACE);
     if (i < end && text.charCodeAt(i) === 0x3d) {
-      const value = skipClass(text, i + 1, end, SPACE);
-      i = text.charCodeAt(value) === 0x22 ? skipQuoted(text, value, end) : skipClass(text, value, end, VALUE);
-      if (i <= value) return 'parameter value that is neither token, host nor quoted string';
-      params.set(name, text.slice(value, i));
+      const valueStart = skipClass(text, i + 1, end, SPACE);
+      i =
+        text.charCodeAt(valueStart) === 0x22
+          ? skipQuoted(text, valueStart, end)
+          : skipClass(text, valueStart, end, VALUE);
+      if (i <= valueStart) return 'parameter value that is neither token, host nor quoted string';
+      value = text.slice(valueStart, i);
       i = skipClass(text, i, end, SPACE);
-    } else {
-      params.set(name, true);
     }
+    if (taken !== undefined && name === 'branch') {
+      if (taken.branch !== undefined) return 'repeated parameter';
+      taken.branch = value;
+      continue;
+    }
+    if (params === undefined) {
+      params = new Map();
+    } else {
+      if (params.has(name)) return 'repeated parameter';
+      if (params.size >= limit) return 'too many parameters';
+    }
+    params.set(name, value);
   }
-  return params;
+  return params ?? noParams;
 };
 
 /** One parameter as text with its semicolon; a value that needs quotes and has none gets them. */

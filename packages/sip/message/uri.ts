@@ -112,16 +112,24 @@ const isSchemeStart = (code: number): boolean => {
 const isSchemeCharacter = (code: number): boolean =>
   isSchemeStart(code) || (code >= 0x30 && code <= 0x39) || code === 0x2b || code === 0x2d || code === 0x2e;
 
+/** Index behind `sip:` or `sips:` in any case, or 0. */
+const skipSipScheme = (text: string, from: number, end: number): number => {
+  if ((text.charCodeAt(from) | 0x20) !== 0x73 || (text.charCodeAt(from + 1) | 0x20) !== 0x69) return 0;
+  if ((text.charCodeAt(from + 2) | 0x20) !== 0x70 || from + 4 > end) return 0;
+  const next = text.charCodeAt(from + 3);
+  if (next === 0x3a) return from + 4;
+  return (next | 0x20) === 0x73 && from + 5 <= end && text.charCodeAt(from + 4) === 0x3a ? from + 5 : 0;
+};
+
 /** Reads the URI that fills `text[from, end)`; text instead of a URI says what is wrong. */
 export const readUri = (text: string, from: number, end: number, limit: number): Uri | string => {
+  const sip = skipSipScheme(text, from, end);
+  if (sip > 0) return readSipUri(sip - from === 5 ? 'sips' : 'sip', text, sip, end, limit);
   let colon = from;
   while (colon < end && isSchemeCharacter(text.charCodeAt(colon))) colon++;
   if (colon === from || colon >= end || text.charCodeAt(colon) !== 0x3a) return 'URI without scheme';
   const first = text.charCodeAt(from) | 0x20;
-  if (first === 0x73 && colon - from <= 4) {
-    const scheme = text.slice(from, colon).toLowerCase();
-    if (scheme === 'sip' || scheme === 'sips') return readSipUri(scheme, text, colon + 1, end, limit);
-  } else if (first === 0x74 && colon - from === 3 && text.slice(from, colon).toLowerCase() === 'tel') {
+  if (first === 0x74 && colon - from === 3 && text.slice(from, colon).toLowerCase() === 'tel') {
     return readTelUri(text, colon + 1, end, limit);
   }
   if (!isSchemeStart(first) || skipClass(text, colon + 1, end, URI) !== end || colon + 1 === end) {

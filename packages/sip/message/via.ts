@@ -3,7 +3,7 @@ import { err, ok, type Result } from '@ringfence/bytes/result.ts';
 import { classes, consistsOf, SPACE, skipClass, TOKEN } from './characters.ts';
 import { readHost, readPort, skipHost } from './host.ts';
 import { defaultLimits } from './limits.ts';
-import { noParams, readParams, writeParam } from './params.ts';
+import { noParams, readParams, type TakenBranch, writeParam } from './params.ts';
 import { nextComma } from './quoted.ts';
 import type { Params, Via } from './types.ts';
 import { checkPort, serializeHost } from './uri.ts';
@@ -66,14 +66,17 @@ export const readVia = (
     port = readPort(text, start, i);
     if (port < 0) return 'bad port in Via';
   }
-  const read = readParams(text, i, end, limit);
-  if (typeof read === 'string') return salvage ? makeVia(transport, host, port, undefined, noParams) : read;
-  const branch = read.get('branch');
-  if (branch === undefined) return makeVia(transport, host, port, undefined, read);
-  if (!(typeof branch === 'string' && consistsOf(branch, TOKEN))) return 'branch is not a token';
-  if (read.size === 1) return makeVia(transport, host, port, branch, noParams);
-  (read as Map<string, string | true>).delete('branch');
-  return makeVia(transport, host, port, branch, read);
+  const taken: TakenBranch = { branch: undefined };
+  const params = readParams(text, i, end, limit, taken);
+  if (typeof params === 'string') {
+    return salvage ? makeVia(transport, host, port, undefined, noParams) : params;
+  }
+  const { branch } = taken;
+  if (branch === undefined) return makeVia(transport, host, port, undefined, params);
+  if (branch === true || !consistsOf(branch, TOKEN)) {
+    return salvage ? makeVia(transport, host, port, undefined, params) : 'branch is not a token';
+  }
+  return makeVia(transport, host, port, branch, params);
 };
 
 /** Reads a Via header value, one or a comma list; the error says what is wrong with it (RFC 3261 §20.42). */
