@@ -7,21 +7,23 @@ const longestToken = 64;
 
 /** `o=<username> <sess-id> <sess-version> <nettype> <addrtype> <unicast-address>`, RFC 8866 §5.2. */
 export function readOrigin(value: string): Origin | undefined {
-  const parts = value.trimEnd().split(' ', 7);
-  if (parts.length !== 6) return undefined;
-  const [username, sessionId, version, network, addressType, address] = parts as [
-    string,
-    string,
-    string,
-    string,
-    string,
-    string,
-  ];
+  const a = value.indexOf(' ');
+  const b = value.indexOf(' ', a + 1);
+  const c = value.indexOf(' ', b + 1);
+  if (a === -1 || b === -1 || c === -1) return undefined;
+  const username = value.slice(0, a);
+  const sessionId = value.slice(a + 1, b);
+  const version = value.slice(b + 1, c);
+  const addressType = value.startsWith('IN IP4 ', c + 1)
+    ? 'IP4'
+    : value.startsWith('IN IP6 ', c + 1)
+      ? 'IP6'
+      : '';
+  const address = value.slice(c + 8).trimEnd();
   if (username === '' || username.length > 256 || !isDigits(sessionId) || !isDigits(version))
     return undefined;
   if (sessionId.length > 32 || version.length > 32) return undefined;
-  if (network !== 'IN' || (addressType !== 'IP4' && addressType !== 'IP6')) return undefined;
-  if (!isVisible(address) || address.length > 255) return undefined;
+  if (addressType === '' || !isVisible(address) || address.length > 255) return undefined;
   return { username, sessionId, version, addressType, address };
 }
 
