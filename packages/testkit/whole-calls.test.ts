@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { AgentCall } from './agent-call.ts';
 import { PairedStacks, type PairOptions } from './paired-stacks.ts';
-import type { AgentCall, UserAgent } from './user-agent.ts';
+import type { UserAgent } from './user-agent.ts';
 
 /** What a seed makes the two sides do. */
 interface Story {

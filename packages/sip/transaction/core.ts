@@ -48,6 +48,12 @@ export class TransactionCore {
     return true;
   }
 
+  /** Ends a transaction outside its figure. */
+  forget(transaction: Transaction): void {
+    transaction.state = 'terminated';
+    this.#finished(transaction, 'terminated');
+  }
+
   start(transaction: Transaction, name: TimerName, now: number): void {
     const row = timerTable[name];
     const node = row.role === 'end' ? transaction.end : transaction.retransmit;

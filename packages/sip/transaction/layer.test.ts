@@ -139,6 +139,20 @@ test('RFC 3261 §17.1.4, §17.2.4: a flow that fails is told to everything on it
   }
 });
 
+test('RFC 3261 §26.3.2.4: a stranger is refused once, without state or repetition', () => {
+  const probe = new LayerProbe();
+  const { transaction, request } = invited(probe);
+  probe.layer.trying(transaction, 0);
+  probe.layer.refuse(transaction, makeResponse(request, 401, undefined, { toTag: 'x' }));
+  probe.layer.refuse(transaction, makeResponse(request, 401, undefined, { toTag: 'x' }));
+  assert.deepEqual(probe.layer.size, { server: 0, client: 0 });
+  probe.runUntil(100_000);
+  assert.deepEqual(probe.take(), ['0 request INVITE', '0 send 100', '0 send 401', '0 terminated INVITE']);
+  probe.receive(fromPeer(testRequest('ACK', { toTag: 'x' })));
+  probe.receive(fromPeer(testRequest('INVITE')));
+  assert.deepEqual(probe.take(), ['100000 ack ACK', '100000 request INVITE']);
+});
+
 test('S8: a full table answers 503 with Retry-After and keeps nothing; what lives goes on', () => {
   const probe = new LayerProbe(testFlow(), { maxServer: 2, retryAfter: 7 });
   const options = (n: number) => fromPeer(testRequest('OPTIONS', { cseq: n }), `z9hG4bK${n}`);

@@ -12,34 +12,16 @@ import { inviteServer } from './invite-server.ts';
 import { hasUniqueBranch, mergedKey, serverKey, statelessTag, tagText } from './matching.ts';
 import { nonInviteClient } from './non-invite-client.ts';
 import { nonInviteServer } from './non-invite-server.ts';
+import type { TransactionCounters, TransactionOptions } from './options.ts';
 import { ClientRecord, ServerRecord } from './record.ts';
 import { TransactionTables } from './tables.ts';
 import { defaultTimerValues, type TimerValues } from './timers.ts';
 import type { ClientTransaction, ServerTransaction, TransactionOutput } from './transaction.ts';
 import { ownVia, stampReceived } from './via.ts';
 
-export interface TransactionOptions {
-  /** Fresh randomness in token characters, without `z9hG4bK`; at least 64 bits keep answers unguessable. */
-  newBranch(): string;
-  /** Milliseconds; default RFC 3261 table 4. */
-  readonly timers?: Partial<TimerValues>;
-  /** Live server transactions, beyond which requests get 503 without state. Default 100,000, about 2 kB each. */
-  readonly maxServer?: number;
-  /** Live client transactions, beyond which `request` fails with `overload`. Default 100,000. */
-  readonly maxClient?: number;
-  /** Seconds in the Retry-After of those 503. Default 5. */
-  readonly retryAfter?: number;
-}
+export type { TransactionCounters, TransactionOptions } from './options.ts';
 
 const isOld = (request: SipRequest): boolean => !hasUniqueBranch(request.via[0] as Via);
-
-/** What was dropped or refused without the owner hearing of it. */
-export interface TransactionCounters {
-  strayResponses: number;
-  strayCancels: number;
-  mergedRequests: number;
-  refusedRequests: number;
-}
 
 /**
  * Transactions of RFC 3261 §17 with RFC 6026, matched and kept in time, without sockets or clock.
@@ -91,7 +73,9 @@ export class TransactionLayer {
   absorbs(request: SipRequest): boolean {
     const { method } = request;
     if (request.via.length === 0) return false;
-    return this.#servers.has(serverKey(request, method === 'ACK' || method === 'CANCEL' ? 'INVITE' : method));
+    return this.#tables.servers.has(
+      serverKey(request, method === 'ACK' || method === 'CANCEL' ? 'INVITE' : method),
+    );
   }
 
   receive(message: SipMessage, flow: Flow, now: number): void {
@@ -119,6 +103,19 @@ export class TransactionLayer {
     if (tag !== '') record.localTag = tag;
     record.bytes = serializeMessage(response);
     this.#core.step(record, event, now);
+  }
+
+  /**
+   * Sends a final response once and forgets the request at once, RFC 3261 §26.3.2.4.
+   *
+   * For challenges and refusals of strangers over UDP: `respond` would send a failure to an INVITE up to eleven
+   * times, to an address that may be forged. A repeated request comes up as a new one, an ACK as `ack`.
+   */
+  refuse(transaction: ServerTransaction, response: SipResponse): void {
+    const record = this.#own(transaction);
+    if (record.state !== 'trying' && record.state !== 'proceeding') return;
+    this.#core.send(record.flow, serializeMessage(response));
+    this.#core.forget(record);
   }
 
   /** Sends 100 Trying for an INVITE that has no answer yet (§17.2.1). */

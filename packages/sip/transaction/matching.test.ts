@@ -172,3 +172,16 @@ test('RFC 3261 §13.2.2.4: the ACK of a 2xx has a branch of its own and no trans
   assert.deepEqual(again, ack);
   assert.equal(probe.layer.size.client, 1);
 });
+
+test('RFC 3261 §17.2.3: absorbs tells repetitions, ACK of a failure and CANCEL from new requests', () => {
+  const probe = new LayerProbe();
+  const invite = fromPeer(testRequest('INVITE'));
+  assert.equal(probe.layer.absorbs(invite), false);
+  probe.receive(invite);
+  for (const method of ['INVITE', 'ACK', 'CANCEL']) {
+    assert.ok(probe.layer.absorbs(fromPeer(testRequest(method))), method);
+  }
+  assert.equal(probe.layer.absorbs(fromPeer(testRequest('BYE'))), false);
+  assert.equal(probe.layer.absorbs(fromPeer(testRequest('CANCEL'), 'z9hG4bKother')), false);
+  assert.equal(probe.layer.absorbs(testRequest('INVITE')), false);
+});
