@@ -1,7 +1,7 @@
 /** baresip registered at the edge: TLS with SRTP on both sides, and on one side only. */
 import { DOMAIN, type Edge } from './edge.ts';
 import { type Case, type CaseContext, expect } from './harness/case.ts';
-import { makeCertificates } from './harness/certificates.ts';
+import { certificatesIn, makeCertificates } from './harness/certificates.ts';
 import { expectOwnKeys, talk } from './harness/phone-call.ts';
 import { runCases } from './harness/run-cases.ts';
 import { Baresip, baresipVersion } from './peers/baresip.ts';
@@ -57,11 +57,7 @@ export function account(edge: Edge, name: 'alice' | 'bob', side: Side) {
 async function throughEdge(context: CaseContext, caller: Side, called: Side): Promise<string> {
   const { workspace, closes } = context;
   const edge = await edgeWithUsers(context, { alice: caller, bob: called });
-  const certificates = {
-    authority: workspace.path('ca.pem'),
-    certificate: workspace.path('server.pem'),
-    key: workspace.path('server.key'),
-  };
+  const certificates = certificatesIn(workspace);
   const common = { workspace, certificates };
   const alice = closes(await Baresip.start({ ...common, ...account(edge, 'alice', caller), tone: 440 }));
   const bob = closes(await Baresip.start({ ...common, ...account(edge, 'bob', called), tone: 1_000 }));

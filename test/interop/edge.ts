@@ -67,7 +67,7 @@ export type Edge = {
   readonly pid: number;
   readonly media: { readonly from: number; readonly to: number };
   port(listener: string): number;
-  readonly ports: readonly number[];
+  readonly listeners: readonly { readonly transport: EdgeListener['transport']; readonly port: number }[];
   /** Everything that it has written so far. */
   log(): string;
   stop(): Promise<void>;
@@ -143,7 +143,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     address,
     pid: program.pid,
     media,
-    ports: [...ports.values()],
+    listeners: options.listeners.map(({ name, transport }) => ({ transport, port: ports.get(name)! })),
     port: (listener) => {
       const port = ports.get(listener);
       if (port === undefined) throw new Error(`no listener ${listener}`);

@@ -1,7 +1,7 @@
 /** linphonec registered at the edge, calling and called by baresip. */
 import { account, edgeWithUsers, type Side } from './baresip.ts';
 import type { Case, CaseContext } from './harness/case.ts';
-import { makeCertificates } from './harness/certificates.ts';
+import { certificatesIn, makeCertificates } from './harness/certificates.ts';
 import { expectOwnKeys, type Phone, talk } from './harness/phone-call.ts';
 import { runCases } from './harness/run-cases.ts';
 import { Baresip, baresipVersion } from './peers/baresip.ts';
@@ -19,11 +19,7 @@ async function throughEdge(
 ): Promise<string> {
   const { workspace, closes } = context;
   const edge = await edgeWithUsers(context, { alice: 'srtp', bob: calledSide });
-  const certificates = {
-    authority: workspace.path('ca.pem'),
-    certificate: workspace.path('server.pem'),
-    key: workspace.path('server.key'),
-  };
+  const certificates = certificatesIn(workspace);
   const common = { workspace, certificates };
   const alice: Phone = closes(
     await phone[caller].start({ ...common, ...account(edge, 'alice', 'srtp'), tone: 440 }),

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Case, type CaseContext, expect } from './harness/case.ts';
-import { makeCertificates } from './harness/certificates.ts';
+import { certificatesIn, makeCertificates } from './harness/certificates.ts';
 import { freePort } from './harness/ports.ts';
 import { until } from './harness/process.ts';
 import { expectBitExact, RtpEnd } from './harness/rtp.ts';
@@ -128,13 +128,7 @@ async function throughEdge(context: CaseContext, caller: Transport, called: Tran
     called,
     between: async (outside) => {
       const tls = caller === 'tls' || called === 'tls';
-      const certificates = tls
-        ? {
-            authority: workspace.path('ca.pem'),
-            certificate: workspace.path('server.pem'),
-            key: workspace.path('server.key'),
-          }
-        : undefined;
+      const certificates = tls ? certificatesIn(workspace) : undefined;
       const edge = await context.edge({
         listeners: [
           { name: 'udp', transport: 'udp', encryption: 'none' },

@@ -4,6 +4,9 @@ import type { Workspace } from './workspace.ts';
 
 export type Certificates = { readonly authority: string; readonly certificate: string; readonly key: string };
 
+/** The addresses that peers of the cases have. */
+const LOOPBACK = ['127.0.0.1', '127.0.0.2', '127.0.0.3', '127.0.0.4'];
+
 /** PEM files in the workspace; the leaf names `localhost`, `domain` and the given address. */
 export function makeCertificates(
   workspace: Workspace,
@@ -34,7 +37,7 @@ export function makeCertificates(
   workspace.write(
     'server.ext',
     [
-      `subjectAltName=DNS:${domain},DNS:localhost,IP:${address}`,
+      `subjectAltName=DNS:${domain},DNS:localhost,${[...new Set([address, ...LOOPBACK])].map((each) => `IP:${each}`).join(',')}`,
       'basicConstraints=critical,CA:FALSE',
       'keyUsage=critical,digitalSignature',
       'extendedKeyUsage=serverAuth,clientAuth',
@@ -57,6 +60,11 @@ export function makeCertificates(
     '-out',
     'server.pem',
   );
+  return certificatesIn(workspace);
+}
+
+/** The files that `makeCertificates` wrote into this workspace before. */
+export function certificatesIn(workspace: Workspace): Certificates {
   return {
     authority: workspace.path('ca.pem'),
     certificate: workspace.path('server.pem'),

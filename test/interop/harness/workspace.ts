@@ -8,7 +8,7 @@ export class Workspace {
 
   constructor(name: string) {
     this.folder = mkdtempSync(
-      join(tmpdir(), `ringfence-${name.replaceAll(/[^a-z0-9-]+/gi, '-').slice(0, 40)}-`),
+      join(tmpdir(), `ringfence-interop-${name.replaceAll(/[^a-z0-9-]+/gi, '-').slice(0, 40)}-`),
     );
   }
 

@@ -30,7 +30,7 @@ export type BaresipOptions = {
   /** Where it registers and sends its calls; without, it is reached directly. */
   readonly server?: Server;
   /** Where it sends its calls without registering: a proxy. */
-  readonly proxy?: { readonly address: string; readonly port: number };
+  readonly proxy?: { readonly address: string; readonly port: number; readonly password?: string };
 };
 
 export type Server = {
@@ -102,10 +102,14 @@ export class Baresip implements Phone {
     );
     writeFileSync(join(folder, 'contacts'), '\n');
     const direct = `sip:${name}@${ADDRESS}:${transport === 'tls' ? sip + 1 : sip};transport=${transport}`;
+    const throughProxy = proxy
+      ? `;outbound="sip:${proxy.address}:${proxy.port};transport=${transport}"` +
+        (proxy.password ? `;auth_user=${name};auth_pass=${proxy.password}` : '')
+      : '';
     const account = server
       ? `<sip:${name}@${server.domain};transport=${transport}>;auth_user=${name};auth_pass=${server.password};` +
         `outbound="sip:${server.address}:${server.port};transport=${transport}";regint=60`
-      : `<${direct}>;regint=0${proxy ? `;outbound="sip:${proxy.address}:${proxy.port};transport=${transport}"` : ''}`;
+      : `<${direct}>;regint=0${throughProxy}`;
     const media = options.media === 'srtp' ? ';mediaenc=srtp-mand' : '';
     writeFileSync(join(folder, 'accounts'), `${account}${media};audio_codecs=PCMU;answermode=auto\n`);
     const program = await Program.start({

@@ -42,12 +42,14 @@ export async function startCapture(options: {
     cwd: options.workspace.folder,
     log: options.workspace.path(`${options.name}.dumpcap.log`),
   });
-  await program.waitFor(/Capturing on|File:/, 5_000);
+  // It names its file once the socket is open.
+  await program.waitFor(/File:/, 5_000);
+  await sleep(100);
   return {
     file,
     stop: async () => {
-      // What was sent just now is still on its way through the kernel's buffer.
-      if (program.running) await sleep(300);
+      // The kernel hands packets over in blocks, a quarter of a second after the first of a block at the latest.
+      if (program.running) await sleep(700);
       await program.stop('SIGINT');
       if (/([1-9]\d*) packets? dropped/.test(program.output))
         throw new PeerFailed(`dumpcap lost packets: ${program.output}`);

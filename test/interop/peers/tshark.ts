@@ -1,0 +1,97 @@
+/** tshark reads a capture: what it recognised, and where it put a malformed or an expert-error mark. */
+import { execFile, spawnSync } from 'node:child_process';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+/** PI_ERROR of Wireshark's epan/proto.h. */
+const EXPERT_ERROR = 0x0080_0000;
+
+export type Ports = {
+  readonly udp: readonly number[];
+  readonly tcp: readonly number[];
+  readonly tls: readonly number[];
+  readonly media: { readonly from: number; readonly to: number };
+};
+
+export type Verdict = {
+  /** Frames that the edge sent, by the protocol that tshark saw in them. */
+  readonly frames: Readonly<Record<'sip' | 'sdp' | 'rtp' | 'srtp' | 'rtcp', number>>;
+  /** SIP messages that tshark read out of TLS. */
+  readonly decrypted: number;
+  /** A line for each mark in a frame that the edge sent. */
+  readonly marks: readonly string[];
+};
+
+const FIELDS = [
+  'frame.number',
+  'frame.protocols',
+  'udp.srcport',
+  'tcp.srcport',
+  '_ws.malformed',
+  '_ws.expert.severity',
+  '_ws.expert.message',
+  'sip.Method',
+  'sip.Status-Code',
+  'srtp.enc_payload',
+];
+
+/** Judges the frames whose source port is one of the edge's own; what its peers send is theirs to answer for. */
+export async function judge(file: string, ports: Ports, keyLog?: string): Promise<Verdict> {
+  const decodeAs = [
+    ...ports.udp.map((port) => `udp.port==${port},sip`),
+    ...ports.tcp.map((port) => `tcp.port==${port},sip`),
+    ...ports.tls.flatMap((port) => [`tcp.port==${port},tls`, `tls.port==${port},sip`]),
+  ];
+  // Media is left to what tshark learns from the SDP: only then has it understood the SDP.
+  const { stdout } = await run(
+    'tshark',
+    [
+      ...[
+        '-r',
+        file,
+        '-n',
+        '-2',
+        '-T',
+        'fields',
+        '-E',
+        'separator=/t',
+        '-E',
+        'occurrence=a',
+        '-E',
+        'aggregator=,',
+      ],
+      ...(keyLog ? ['-o', `tls.keylog_file:${keyLog}`] : []),
+      ...decodeAs.flatMap((rule) => ['-d', rule]),
+      ...FIELDS.flatMap((field) => ['-e', field]),
+    ],
+    { maxBuffer: 256 * 1024 * 1024 },
+  );
+  const own = new Set([...ports.udp, ...ports.tcp, ...ports.tls]);
+  const isOwn = (port: number) => own.has(port) || (port >= ports.media.from && port <= ports.media.to);
+  const frames = { sip: 0, sdp: 0, rtp: 0, srtp: 0, rtcp: 0 };
+  const marks: string[] = [];
+  let decrypted = 0;
+  for (const line of stdout.split('\n')) {
+    if (line === '') continue;
+    const [number, protocols = '', udp, tcp, malformed, severity = '', message, method, status, srtp] =
+      line.split('\t');
+    if (!isOwn(Number(udp || tcp))) continue;
+    const layers = protocols.split(':');
+    if (layers.includes('sip')) frames.sip += 1;
+    if (layers.includes('sip') && layers.includes('tls')) decrypted += 1;
+    if (layers.includes('sdp')) frames.sdp += 1;
+    if (layers.includes('rtcp')) frames.rtcp += 1;
+    else if (layers.includes('srtp') || srtp) frames.srtp += 1;
+    else if (layers.includes('rtp')) frames.rtp += 1;
+    const error = severity.split(',').some((value) => Number(value) === EXPERT_ERROR);
+    if (malformed || error)
+      marks.push(`frame ${number} ${protocols} ${method || status || ''}: ${message || 'malformed'}`);
+  }
+  return { frames, decrypted, marks };
+}
+
+export function tsharkVersion(): string | null {
+  const { stdout } = spawnSync('tshark', ['--version'], { encoding: 'utf8' });
+  return /TShark[^\d]*([\d.]+\d)/.exec(stdout ?? '')?.[1] ?? null;
+}
