@@ -5,6 +5,7 @@ import type { Result } from '@ringfence/bytes/result.ts';
 import { type RunningRelay, startRelay } from '@ringfence/relay/client.ts';
 import type { RelayEvent } from '@ringfence/relay/contract.ts';
 import { Admission } from './admission/admission.ts';
+import { socketText } from './call/services.ts';
 import type { LoadedConfiguration } from './config/load.ts';
 import type { Configuration } from './config/schema.ts';
 import { Edge } from './edge.ts';
@@ -136,6 +137,14 @@ export class Daemon {
       cleanup.push(async () => clearInterval(daemon.#sweep));
       await daemon.#startRelay();
       store.onObjectsChanged(() => void daemon.#reloadObjects());
+      bus.emit({
+        type: 'edge.ready',
+        listeners: transports.listeners.map(
+          ({ name, transport, bound }) => `${name} ${transport} ${socketText(bound)}`,
+        ),
+        home,
+        version: options.version,
+      });
       return daemon;
     } catch (error) {
       for (const close of cleanup.reverse()) await close().catch(() => undefined);
@@ -202,7 +211,7 @@ export class Daemon {
     this.#stopped = true;
     this.edge.hangUpAll('edge-stop');
     const last = performance.now() + farewellMs;
-    while (this.edge.farewells > 0 && performance.now() < last) await pause(20);
+    while (this.edge.legs > 0 && performance.now() < last) await pause(20);
     clearInterval(this.#sweep);
     this.edge.stop();
     this.#admission.flush();
@@ -234,6 +243,7 @@ export class Daemon {
     const { call, leg } = owner;
     if (event.kind === 'refused')
       bus.emit({ type: 'media.refused', call: call.id, leg, reason: event.reason, count: event.count });
+    else if (event.kind === 'key-exhausted') this.edge.run(() => call.hangUp('media'));
     else if (call.live)
       bus.emit({ type: 'call.one-way', call: call.id, leg, seconds: Math.round(event.silentMs / 1000) });
   }
