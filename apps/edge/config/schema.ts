@@ -256,7 +256,15 @@ export const Configuration = Type.Object(
           minimum: 1,
           maximum: 1000,
           default: 10,
-          description: 'Writes are gathered for so long into one commit.',
+          description:
+            'Registrations are gathered for so long into one commit; a phone is answered after it.',
+        }),
+        callCommitMilliseconds: Type.Integer({
+          minimum: 1,
+          maximum: 10000,
+          default: 100,
+          description:
+            'Call records are gathered for so long into one commit. No call waits for it; a crash loses no more than this.',
         }),
       },
       { additionalProperties: false, default: {} },

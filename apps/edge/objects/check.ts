@@ -19,9 +19,10 @@ export interface CheckOptions {
 
 /** What each object shows by itself; names within the file, references and the store come later. */
 export function checkObjects(objects: ObjectsFile, options: CheckOptions, report: Report): void {
-  objects.users?.forEach((user, i) => checkUser(user, `users[${i}]`, options, report));
-  objects.trunks?.forEach((trunk, i) => checkTrunk(trunk, `trunks[${i}]`, options, report));
-  objects.routes?.forEach((route, i) => checkRoute(route, `routes[${i}]`, report));
+  for (const [i, user] of (objects.users ?? []).entries()) checkUser(user, `users[${i}]`, options, report);
+  for (const [i, trunk] of (objects.trunks ?? []).entries())
+    checkTrunk(trunk, `trunks[${i}]`, options, report);
+  for (const [i, route] of (objects.routes ?? []).entries()) checkRoute(route, `routes[${i}]`, report);
 }
 
 function checkDomain(domain: string | undefined, key: string, report: Report): void {
@@ -35,15 +36,31 @@ function checkUser(user: UserObject, key: string, options: CheckOptions, report:
   user.devices.forEach((device, i) => {
     if (device.password === undefined) return;
     const domain = user.domain ?? options.defaultDomain;
-    const names = [device.name, user.name, domain, domain.split('.')[0]!, ...(user.number === undefined ? [] : [user.number])];
+    const names = [
+      device.name,
+      user.name,
+      domain,
+      domain.split('.')[0]!,
+      ...(user.number === undefined ? [] : [user.number]),
+    ];
     checkPassword(device.password, names, `${key}.devices[${i}].password`, options, report);
   });
 }
 
-function checkPassword(password: string, names: readonly string[], key: string, options: CheckOptions, report: Report): void {
+function checkPassword(
+  password: string,
+  names: readonly string[],
+  key: string,
+  options: CheckOptions,
+  report: Report,
+): void {
   const weakness = options.weakPasswords ? undefined : passwordWeakness(password, names);
   if (weakness !== undefined) {
-    report.value(key, weakness, 'Use a longer one (`ringfence user add` makes one), or pass --dangerous-weak-password.');
+    report.value(
+      key,
+      weakness,
+      'Use a longer one (`ringfence user add` makes one), or pass --dangerous-weak-password.',
+    );
   }
 }
 
@@ -52,7 +69,11 @@ function checkTrunk(trunk: TrunkObject, key: string, options: CheckOptions, repo
   const encryption: Encryption = trunk.encryption ?? 'required';
   const target = readTrunkTarget(trunk.target);
   if (target === undefined) {
-    report.value(`${key}.target`, `\`${trunk.target.slice(0, 60)}\` is not a target`, 'Write `sip:host:port;transport=udp|tcp|tls`, such as `sip:pbx.example.com;transport=tls`.');
+    report.value(
+      `${key}.target`,
+      `\`${trunk.target.slice(0, 60)}\` is not a target`,
+      'Write `sip:host:port;transport=udp|tcp|tls`, such as `sip:pbx.example.com;transport=tls`.',
+    );
   } else {
     const encrypted = target.scheme === 'sips' || target.transport === 'tls';
     if (encryption === 'required' && !encrypted) {
@@ -73,9 +94,17 @@ function checkTrunk(trunk: TrunkObject, key: string, options: CheckOptions, repo
   trunk.addresses?.forEach((text, i) => {
     const range = readRange(text);
     if (range === undefined) {
-      report.value(`${key}.addresses[${i}]`, `\`${text.slice(0, 60)}\` is not an address or range`, 'Write an IP address, or a range whose host bits are zero, such as `192.0.2.0/24`.');
+      report.value(
+        `${key}.addresses[${i}]`,
+        `\`${text.slice(0, 60)}\` is not an address or range`,
+        'Write an IP address, or a range whose host bits are zero, such as `192.0.2.0/24`.',
+      );
     } else if (range.prefix < widest[range.family]) {
-      report.value(`${key}.addresses[${i}]`, `takes in too much of the internet`, `Use prefixes of at least /${widest[range.family]}, or authenticate the trunk by digest or certificate.`);
+      report.value(
+        `${key}.addresses[${i}]`,
+        `takes in too much of the internet`,
+        `Use prefixes of at least /${widest[range.family]}, or authenticate the trunk by digest or certificate.`,
+      );
     }
   });
   for (const side of ['inboundAuthentication', 'outboundAuthentication'] as const) {
@@ -94,6 +123,10 @@ function checkTrunk(trunk: TrunkObject, key: string, options: CheckOptions, repo
 function checkRoute(route: RouteObject, key: string, report: Report): void {
   checkDomain(route.domain, key, report);
   if (!pattern.test(route.match)) {
-    report.value(`${key}.match`, `\`${route.match}\` is not a pattern`, 'Write digits, `x` for any one digit, `*` at the end for any rest, such as `+49*`, or `default`.');
+    report.value(
+      `${key}.match`,
+      `\`${route.match}\` is not a pattern`,
+      'Write digits, `x` for any one digit, `*` at the end for any rest, such as `+49*`, or `default`.',
+    );
   }
 }

@@ -5,18 +5,22 @@ const alphabet = 'abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789';
 
 /** What scanners try first, in lower case and without digits at the end. */
 const common = new Set(
-  'password passwort passw p@ssw p@ssword pass secret geheim changeme default welcome letmein qwerty qwertyui qwertyuiop qwertz qwertzui asdfghjk asdfasdf abcdefgh admin administrator root guest user test tester testing phone telephone extension sip siptest sipphone voip voiptest asterisk freepbx freeswitch kamailio trixbox elastix pbx pbxadmin yealink polycom grandstream snom cisco mitel avaya ringfence iloveyou monkey dragon football baseball sunshine princess superman trustno access master hello'.split(' '),
+  'password passwort passw p@ssw p@ssword pass secret geheim changeme default welcome letmein qwerty qwertyui qwertyuiop qwertz qwertzui asdfghjk asdfasdf abcdefgh admin administrator root guest user test tester testing phone telephone extension sip siptest sipphone voip voiptest asterisk freepbx freeswitch kamailio trixbox elastix pbx pbxadmin yealink polycom grandstream snom cisco mitel avaya ringfence iloveyou monkey dragon football baseball sunshine princess superman trustno access master hello'.split(
+    ' ',
+  ),
 );
 
 /** Why a password would be guessed soon; undefined where it may be used. `names` are those that it must not repeat. */
 export function passwordWeakness(password: string, names: readonly string[]): string | undefined {
-  if (password.length < minimumLength) return `has ${password.length} characters, fewer than ${minimumLength}`;
+  if (password.length < minimumLength)
+    return `has ${password.length} characters, fewer than ${minimumLength}`;
   const lower = password.toLowerCase();
   const core = lower.replace(/[0-9!.?#$]{0,8}$/, '');
   if (common.has(core) || common.has(lower)) return 'is among those that attackers try first';
   for (const name of names) {
     const n = name.toLowerCase();
-    if (n.length >= 3 && (lower === n || core === n || lower === n + n)) return `repeats the name \`${name}\``;
+    if (n.length >= 3 && (lower === n || core === n || lower === n + n))
+      return `repeats the name \`${name}\``;
   }
   if (/^[0-9]+$/.test(password) && password.length < 16) return 'is digits only';
   if (new Set(lower).size < 5) return 'repeats a few characters';
@@ -25,7 +29,15 @@ export function passwordWeakness(password: string, names: readonly string[]): st
 }
 
 function isRun(text: string): boolean {
-  for (const row of ['abcdefghijklmnopqrstuvwxyz', '01234567890', 'qwertyuiop', 'qwertzuiop', 'asdfghjkl', 'yxcvbnm', 'zxcvbnm']) {
+  for (const row of [
+    'abcdefghijklmnopqrstuvwxyz',
+    '01234567890',
+    'qwertyuiop',
+    'qwertzuiop',
+    'asdfghjkl',
+    'yxcvbnm',
+    'zxcvbnm',
+  ]) {
     if (row.includes(text) || [...row].reverse().join('').includes(text)) return true;
   }
   return false;

@@ -23,7 +23,16 @@ export function readObjectsFile(file: string): Result<ReadObjects, ConfigProblem
 /** The same for text that did not come from a file, such as standard input. */
 export function readObjectsText(name: string, text: string): Result<ReadObjects, ConfigProblem[]> {
   if (text.length > maximumBytes) {
-    return err([{ file: name, line: 0, column: 0, key: '', problem: `has more than ${maximumBytes} bytes`, instead: 'Split it.' }]);
+    return err([
+      {
+        file: name,
+        line: 0,
+        column: 0,
+        key: '',
+        problem: `has more than ${maximumBytes} bytes`,
+        instead: 'Split it.',
+      },
+    ]);
   }
   const read = parseYaml(name, text);
   return read.ok ? shape(read.value) : read;

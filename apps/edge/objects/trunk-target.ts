@@ -7,7 +7,8 @@ export interface TrunkTarget {
   readonly transport: string | undefined;
 }
 
-const hostName = /^(?=.{1,253}$)[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}))*\.?$/;
+const hostName =
+  /^(?=.{1,253}$)[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}))*\.?$/;
 
 /** Reads what an administrator writes as a trunk's target: scheme, host, port, `transport`, `lr`; undefined where it is anything else. */
 export function readTrunkTarget(text: string): TrunkTarget | undefined {
@@ -22,7 +23,12 @@ export function readTrunkTarget(text: string): TrunkTarget | undefined {
   let transport: string | undefined;
   for (const param of params) {
     const [name, value] = param.split('=', 2);
-    if (name === 'transport' && transport === undefined && (value === 'udp' || value === 'tcp' || value === 'tls')) transport = value;
+    if (
+      name === 'transport' &&
+      transport === undefined &&
+      (value === 'udp' || value === 'tcp' || value === 'tls')
+    )
+      transport = value;
     else if (param !== 'lr') return undefined;
   }
   const scheme = match[1] as 'sip' | 'sips';

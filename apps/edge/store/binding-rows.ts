@@ -9,7 +9,21 @@ export function bindingWriter(database: DatabaseSync): {
   const remove = database.prepare('DELETE FROM bindings WHERE domain = ? AND user = ? AND key = ?');
   return {
     put(b) {
-      put.run(b.domain, b.user, b.key, b.device, b.contact, b.callId, b.cseq, b.expiresAt, b.transport, b.source, b.listener, b.userAgent, b.updatedAt);
+      put.run(
+        b.domain,
+        b.user,
+        b.key,
+        b.device,
+        b.contact,
+        b.callId,
+        b.cseq,
+        b.expiresAt,
+        b.transport,
+        b.source,
+        b.listener,
+        b.userAgent,
+        b.updatedAt,
+      );
     },
     remove(domain, user, key) {
       remove.run(domain, user, key);
@@ -23,9 +37,18 @@ export function listBindings(database: DatabaseSync): Binding[] {
 
 function readBinding(row: Record<string, SQLOutputValue>): Binding {
   return {
-    domain: String(row.domain), user: String(row.user), device: String(row.device), key: String(row.key),
-    contact: String(row.contact), callId: String(row.call_id), cseq: Number(row.cseq), expiresAt: Number(row.expires_at),
-    transport: String(row.transport), source: String(row.source), listener: String(row.listener),
-    userAgent: String(row.user_agent), updatedAt: Number(row.updated_at),
+    domain: String(row.domain),
+    user: String(row.user),
+    device: String(row.device),
+    key: String(row.key),
+    contact: String(row.contact),
+    callId: String(row.call_id),
+    cseq: Number(row.cseq),
+    expiresAt: Number(row.expires_at),
+    transport: String(row.transport),
+    source: String(row.source),
+    listener: String(row.listener),
+    userAgent: String(row.user_agent),
+    updatedAt: Number(row.updated_at),
   };
 }

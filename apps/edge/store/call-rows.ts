@@ -78,7 +78,13 @@ export class CallWriter {
       const live = unpackCall(record);
       if (live === undefined) continue;
       const legs = live.legs.map((leg) => ({ ...leg, endedAt: leg.endedAt ?? now }));
-      const ended: CallRecord = { ...live, legs, endedAt: now, disposition: 'interrupted', cause: 'edge-restart' };
+      const ended: CallRecord = {
+        ...live,
+        legs,
+        endedAt: now,
+        disposition: 'interrupted',
+        cause: 'edge-restart',
+      };
       this.ended(sequence, packCall(ended));
     }
     this.#ended = [];
@@ -89,7 +95,9 @@ export class CallWriter {
   /** Sequences are never used twice, not even over restarts. */
   nextSequence(): number {
     const row = this.#database
-      .prepare('SELECT max((SELECT coalesce(max(sequence), 0) FROM live_calls), (SELECT coalesce(max(sequence), 0) FROM calls)) + 1 AS next')
+      .prepare(
+        'SELECT max((SELECT coalesce(max(sequence), 0) FROM live_calls), (SELECT coalesce(max(sequence), 0) FROM calls)) + 1 AS next',
+      )
       .get();
     return (row as { next: number }).next;
   }
@@ -121,7 +129,9 @@ export function listCalls(database: DatabaseSync, query: CallQuery): CallRecord[
     .filter((r) => query.domain === undefined || r.domain === query.domain)
     .filter((r) => query.id === undefined || r.id === query.id);
   const rows = database
-    .prepare('SELECT * FROM calls WHERE (?1 IS NULL OR domain = ?1) AND (?2 IS NULL OR id = ?2) ORDER BY number DESC LIMIT ?3')
+    .prepare(
+      'SELECT * FROM calls WHERE (?1 IS NULL OR domain = ?1) AND (?2 IS NULL OR id = ?2) ORDER BY number DESC LIMIT ?3',
+    )
     .all(query.domain ?? null, query.id ?? null, query.limit);
   const legs = database.prepare('SELECT * FROM legs WHERE number >= ? AND number < ? ORDER BY number');
   const ended = rows.map((row) => {

@@ -34,7 +34,15 @@ export interface CallRecord {
   readonly principal: string;
   /** e.g. `user:bob`, `trunk:carrier`, `emergency`, `block:...`; empty where none was found. */
   readonly route: string;
-  readonly disposition: 'live' | 'answered' | 'cancelled' | 'busy' | 'unanswered' | 'refused' | 'failed' | 'interrupted';
+  readonly disposition:
+    | 'live'
+    | 'answered'
+    | 'cancelled'
+    | 'busy'
+    | 'unanswered'
+    | 'refused'
+    | 'failed'
+    | 'interrupted';
   /** SIP status that ended the set-up, or 200. */
   readonly status: number;
   /** Stable reject or hang-up reason: `normal`, `rate`, `no-route`, `authentication`, `access`, `policy`, `malformed`, `overload`, `media`, `timeout`, `edge-restart`. */
@@ -71,7 +79,10 @@ export interface Store {
   /** Called when another process (the command line) has changed domain objects. */
   onObjectsChanged(listener: () => void): void;
   bindings(): Promise<readonly Binding[]>;
-  putBindings(put: readonly Binding[], remove: readonly { domain: string; user: string; key: string }[]): Promise<void>;
+  putBindings(
+    put: readonly Binding[],
+    remove: readonly { domain: string; user: string; key: string }[],
+  ): Promise<void>;
   putCall(record: CallRecord): Promise<void>;
   /** Calls that were live when the last process died: closed with `interrupted`/`edge-restart`; gives their number. */
   closeInterrupted(now: number): Promise<number>;

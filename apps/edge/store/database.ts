@@ -16,20 +16,28 @@ const checkedBytes = 16 * 1024 * 1024;
  * Throws `StoreError`: newer than this program, another program's, damaged, locked, not writable. A database that is
  * refused is left as it was.
  */
-export function openDatabase(file: string, options: { readonly create?: boolean; readonly now?: number } = {}): DatabaseSync {
+export function openDatabase(
+  file: string,
+  options: { readonly create?: boolean; readonly now?: number } = {},
+): DatabaseSync {
   let database: DatabaseSync | undefined;
   try {
     const exists = existsSync(file);
     if (!exists) {
       if (options.create === false) {
-        throw new StoreError('store-unwritable', `there is no database ${file} yet; run \`ringfence up\` once, or check RINGFENCE_HOME`);
+        throw new StoreError(
+          'store-unwritable',
+          `there is no database ${file} yet; run \`ringfence up\` once, or check RINGFENCE_HOME`,
+        );
       }
       mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     }
     database = new DatabaseSync(file, { timeout: 5000, enableForeignKeyConstraints: true });
     if (!exists) chmodSync(file, 0o600);
     refuseForeign(database, file);
-    database.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-1024; PRAGMA journal_size_limit=8388608');
+    database.exec(
+      'PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-1024; PRAGMA journal_size_limit=8388608',
+    );
     migrate(database, file, options.now ?? Date.now());
     if (exists && statSync(file).size <= checkedBytes) {
       const [found] = database.prepare('PRAGMA quick_check(1)').all();
@@ -44,11 +52,18 @@ export function openDatabase(file: string, options: { readonly create?: boolean;
 }
 
 function refuseForeign(database: DatabaseSync, file: string): void {
-  const { application_id: id } = database.prepare('PRAGMA application_id').get() as { application_id: number };
+  const { application_id: id } = database.prepare('PRAGMA application_id').get() as {
+    application_id: number;
+  };
   if (id === applicationId) return;
-  const { tables } = database.prepare('SELECT count(*) AS tables FROM sqlite_schema').get() as { tables: number };
+  const { tables } = database.prepare('SELECT count(*) AS tables FROM sqlite_schema').get() as {
+    tables: number;
+  };
   if (tables > 0 || id !== 0) {
-    throw new StoreError('store-foreign', `${file} is another program's database; name another file in \`store.file\``);
+    throw new StoreError(
+      'store-foreign',
+      `${file} is another program's database; name another file in \`store.file\``,
+    );
   }
 }
 
@@ -58,7 +73,9 @@ function migrate(database: DatabaseSync, file: string, now: number): void {
       .prepare("SELECT count(*) AS there FROM sqlite_schema WHERE name = 'migrations'")
       .get() as { there: number };
     if (row.there === 0) return 0;
-    const { version } = database.prepare('SELECT coalesce(max(version), 0) AS version FROM migrations').get() as { version: number };
+    const { version } = database
+      .prepare('SELECT coalesce(max(version), 0) AS version FROM migrations')
+      .get() as { version: number };
     return version;
   };
   const found = current();

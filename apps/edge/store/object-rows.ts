@@ -51,24 +51,38 @@ export function readObjectRows(database: DatabaseSync): ObjectRows {
   const all = (sql: string) => database.prepare(sql).all();
   return {
     users: all('SELECT * FROM users ORDER BY domain, name').map((r) => ({
-      domain: text(r.domain), name: text(r.name),
+      domain: text(r.domain),
+      name: text(r.name),
       ...(r.display_name === null ? {} : { displayName: text(r.display_name) }),
       ...(r.number === null ? {} : { number: text(r.number) }),
     })),
     devices: all('SELECT * FROM devices ORDER BY domain, name').map((r) => ({
-      domain: text(r.domain), name: text(r.name), user: text(r.user),
-      encryption: text(r.encryption) as Encryption, allowMd5: r.allow_md5 === 1,
+      domain: text(r.domain),
+      name: text(r.name),
+      user: text(r.user),
+      encryption: text(r.encryption) as Encryption,
+      allowMd5: r.allow_md5 === 1,
     })),
     trunks: all('SELECT * FROM trunks ORDER BY domain, name').map((r) => ({
-      domain: text(r.domain), name: text(r.name), target: text(r.target),
+      domain: text(r.domain),
+      name: text(r.name),
+      target: text(r.target),
       addresses: JSON.parse(text(r.addresses)) as string[],
       certificateNames: JSON.parse(text(r.certificate_names)) as string[],
-      ...(r.inbound_username === null ? {} : { inbound: { username: text(r.inbound_username), allowMd5: r.inbound_md5 === 1 } }),
-      ...(r.outbound_username === null ? {} : { outbound: { username: text(r.outbound_username), allowMd5: r.outbound_md5 === 1 } }),
-      encryption: text(r.encryption) as Encryption, dangerousPlaintext: r.dangerous_plaintext === 1,
+      ...(r.inbound_username === null
+        ? {}
+        : { inbound: { username: text(r.inbound_username), allowMd5: r.inbound_md5 === 1 } }),
+      ...(r.outbound_username === null
+        ? {}
+        : { outbound: { username: text(r.outbound_username), allowMd5: r.outbound_md5 === 1 } }),
+      encryption: text(r.encryption) as Encryption,
+      dangerousPlaintext: r.dangerous_plaintext === 1,
     })),
     routes: all('SELECT * FROM routes ORDER BY domain, priority, name').map((r) => ({
-      domain: text(r.domain), name: text(r.name), priority: Number(r.priority), match: text(r.match),
+      domain: text(r.domain),
+      name: text(r.name),
+      priority: Number(r.priority),
+      match: text(r.match),
       from: text(r.source) as Route['from'],
       to: { [text(r.target_kind)]: text(r.target) } as unknown as Route['to'],
     })),
@@ -84,7 +98,12 @@ export function readObjects(database: DatabaseSync, sealer: Sealer): OpenedObjec
     const rows = readObjectRows(database);
     const secrets = new Map<string, [string, Uint8Array][]>();
     for (const row of database.prepare('SELECT * FROM secrets').all()) {
-      const place = { kind: row.kind, domain: row.domain, name: row.name, algorithm: row.algorithm } as SecretPlace;
+      const place = {
+        kind: row.kind,
+        domain: row.domain,
+        name: row.name,
+        algorithm: row.algorithm,
+      } as SecretPlace;
       const key = secretKey(place.kind, place.domain, place.name);
       const list = secrets.get(key) ?? [];
       if (list.length === 0) secrets.set(key, list);
@@ -96,7 +115,8 @@ export function readObjects(database: DatabaseSync, sealer: Sealer): OpenedObjec
   }
 }
 
-export const secretKey = (kind: SecretPlace['kind'], domain: string, name: string): string => `${kind}/${domain}/${name}`;
+export const secretKey = (kind: SecretPlace['kind'], domain: string, name: string): string =>
+  `${kind}/${domain}/${name}`;
 
 /** Gives the objects their shape for decisions; the bytes now belong to `Secret`s. */
 export function assembleObjects(opened: OpenedObjects): Objects {
@@ -112,17 +132,32 @@ export function assembleObjects(opened: OpenedObjects): Objects {
     users: opened.users.map((user) => ({
       ...user,
       devices: (devices.get(`${user.domain}/${user.name}`) ?? []).map((d) => ({
-        name: d.name, encryption: d.encryption, ha1: ha1('device', d.domain, d.name, d.allowMd5),
+        name: d.name,
+        encryption: d.encryption,
+        ha1: ha1('device', d.domain, d.name, d.allowMd5),
       })),
     })),
     trunks: opened.trunks.map(({ inbound, outbound, dangerousPlaintext: _, ...t }) => {
       const password = opened.secrets.get(secretKey('trunk-out', t.domain, t.name))?.[0]?.[1];
       return {
         ...t,
-        ...(inbound === undefined ? {} : { inbound: { username: inbound.username, ha1: ha1('trunk-in', t.domain, t.name, inbound.allowMd5) } }),
+        ...(inbound === undefined
+          ? {}
+          : {
+              inbound: {
+                username: inbound.username,
+                ha1: ha1('trunk-in', t.domain, t.name, inbound.allowMd5),
+              },
+            }),
         ...(outbound === undefined || password === undefined
           ? {}
-          : { outbound: { username: outbound.username, password: new Secret(password), allowMd5: outbound.allowMd5 } }),
+          : {
+              outbound: {
+                username: outbound.username,
+                password: new Secret(password),
+                allowMd5: outbound.allowMd5,
+              },
+            }),
       };
     }),
     routes: opened.routes,

@@ -24,7 +24,11 @@ export interface StoreOptions {
 /** Writes waiting for the disk; above it they are refused, so that a stalled disk cannot eat the memory. */
 const maximumWaiting = 200_000;
 
-type Gathering = { readonly promise: Promise<void>; readonly resolve: () => void; readonly reject: (error: Error) => void };
+type Gathering = {
+  readonly promise: Promise<void>;
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+};
 
 /**
  * Opens the database in a worker thread.
@@ -52,7 +56,9 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       else if (reply.kind === 'refused') reject(new StoreError(reply.code as StoreErrorCode, reply.message));
     });
     worker.once('error', reject);
-    worker.once('exit', (code) => reject(new StoreError('store-down', `the store's thread ended with ${code}`)));
+    worker.once('exit', (code) =>
+      reject(new StoreError('store-down', `the store's thread ended with ${code}`)),
+    );
   });
   return new ThreadedStore(worker, sequence, options);
 }
@@ -151,7 +157,12 @@ class ThreadedStore implements Store {
   #refusal(): Promise<never> | undefined {
     if (this.#down !== undefined) return Promise.reject(this.#down);
     if (this.#waiting < maximumWaiting) return undefined;
-    return Promise.reject(new StoreError('store-overloaded', `${this.#waiting} writes wait for the disk; check its speed and free space`));
+    return Promise.reject(
+      new StoreError(
+        'store-overloaded',
+        `${this.#waiting} writes wait for the disk; check its speed and free space`,
+      ),
+    );
   }
 
   #gather(count: number, window: number): Promise<void> {

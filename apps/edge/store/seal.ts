@@ -1,5 +1,16 @@
 import { createCipheriv, createDecipheriv, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { chmodSync, closeSync, fstatSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, unlinkSync, writeSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  fstatSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { Secret } from '@ringfence/bytes/secret.ts';
@@ -42,9 +53,17 @@ export class Sealer {
   open(place: SecretPlace, sealed: Uint8Array): Uint8Array {
     const where = `${place.kind} ${place.name} of ${place.domain}`;
     if (sealed[0] !== formatVersion || sealed.length < 1 + nonceLength + tagLength) {
-      throw new StoreError('store-damaged', `the ${place.algorithm} secret of ${where} is damaged; set its password anew`);
+      throw new StoreError(
+        'store-damaged',
+        `the ${place.algorithm} secret of ${where} is damaged; set its password anew`,
+      );
     }
-    const decipher = createDecipheriv('aes-256-gcm', this.#key.reveal(), sealed.subarray(1, 1 + nonceLength), { authTagLength: tagLength });
+    const decipher = createDecipheriv(
+      'aes-256-gcm',
+      this.#key.reveal(),
+      sealed.subarray(1, 1 + nonceLength),
+      { authTagLength: tagLength },
+    );
     decipher.setAAD(associated(place));
     decipher.setAuthTag(sealed.subarray(sealed.length - tagLength));
     try {
@@ -53,7 +72,10 @@ export class Sealer {
         decipher.final(),
       ]);
     } catch {
-      throw new StoreError('store-damaged', `the ${place.algorithm} secret of ${where} was changed or moved from another row; set its password anew`);
+      throw new StoreError(
+        'store-damaged',
+        `the ${place.algorithm} secret of ${where} was changed or moved from another row; set its password anew`,
+      );
     }
   }
 
@@ -77,13 +99,22 @@ const associated = (p: SecretPlace): Uint8Array =>
  * Refuses a file that others may read, a key that is missing or is not the one the database was sealed with.
  */
 export function openSealer(database: DatabaseSync, keyFile: string, create: boolean): Sealer {
-  const known = database.prepare("SELECT value FROM meta WHERE key = 'store_key'").get() as { value: Uint8Array } | undefined;
+  const known = database.prepare("SELECT value FROM meta WHERE key = 'store_key'").get() as
+    | { value: Uint8Array }
+    | undefined;
   let bytes = readKey(keyFile);
   if (bytes === undefined) {
     if (known !== undefined) {
-      throw new StoreError('store-key-missing', `the passwords in the database are sealed under ${keyFile}, which is missing; restore it from a backup`);
+      throw new StoreError(
+        'store-key-missing',
+        `the passwords in the database are sealed under ${keyFile}, which is missing; restore it from a backup`,
+      );
     }
-    if (!create) throw new StoreError('store-key-missing', `there is no key file ${keyFile}; run \`ringfence up\` once, or check RINGFENCE_HOME`);
+    if (!create)
+      throw new StoreError(
+        'store-key-missing',
+        `there is no key file ${keyFile}; run \`ringfence up\` once, or check RINGFENCE_HOME`,
+      );
     writeNewFile(keyFile, `${randomBytes(32).toString('hex')}\n`);
     bytes = readKey(keyFile)!;
   }
@@ -91,10 +122,15 @@ export function openSealer(database: DatabaseSync, keyFile: string, create: bool
   const mark = sealer.fingerprint();
   if (known === undefined) {
     database.prepare("INSERT INTO meta VALUES ('store_key', ?) ON CONFLICT DO NOTHING").run(mark);
-    const { value } = database.prepare("SELECT value FROM meta WHERE key = 'store_key'").get() as { value: Uint8Array };
+    const { value } = database.prepare("SELECT value FROM meta WHERE key = 'store_key'").get() as {
+      value: Uint8Array;
+    };
     if (timingSafeEqual(value, mark)) return sealer;
   } else if (timingSafeEqual(known.value, mark)) return sealer;
-  throw new StoreError('store-key-wrong', `${keyFile} is not the key that this database was sealed with; restore the key that belongs to it`);
+  throw new StoreError(
+    'store-key-wrong',
+    `${keyFile} is not the key that this database was sealed with; restore the key that belongs to it`,
+  );
 }
 
 function readKey(file: string): Uint8Array | undefined {
@@ -103,16 +139,25 @@ function readKey(file: string): Uint8Array | undefined {
     descriptor = openSync(file, 'r');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw new StoreError('store-key-missing', `${file} cannot be read (${(error as NodeJS.ErrnoException).code}); check its owner`);
+    throw new StoreError(
+      'store-key-missing',
+      `${file} cannot be read (${(error as NodeJS.ErrnoException).code}); check its owner`,
+    );
   }
   try {
     const { mode } = fstatSync(descriptor);
     if ((mode & 0o077) !== 0) {
-      throw new StoreError('store-key-exposed', `${file} may be read by other users (mode ${(mode & 0o777).toString(8)}); run \`chmod 600 ${file}\`, and change all passwords if others could log in`);
+      throw new StoreError(
+        'store-key-exposed',
+        `${file} may be read by other users (mode ${(mode & 0o777).toString(8)}); run \`chmod 600 ${file}\`, and change all passwords if others could log in`,
+      );
     }
     const text = readFileSync(descriptor, 'latin1').trim();
     if (!/^[0-9a-f]{64}$/.test(text)) {
-      throw new StoreError('store-key-wrong', `${file} does not hold a key (64 hexadecimal digits); restore it from a backup`);
+      throw new StoreError(
+        'store-key-wrong',
+        `${file} does not hold a key (64 hexadecimal digits); restore it from a backup`,
+      );
     }
     return Buffer.from(text, 'hex');
   } finally {

@@ -31,7 +31,10 @@ export function asStoreError(error: unknown, file: string): StoreError {
   switch ((errcode ?? 0) & 0xff) {
     case 5: // SQLITE_BUSY
     case 6: // SQLITE_LOCKED
-      return new StoreError('store-busy', `${file} is locked by another program for more than 5 seconds; stop that program and try again`);
+      return new StoreError(
+        'store-busy',
+        `${file} is locked by another program for more than 5 seconds; stop that program and try again`,
+      );
     case 11: // SQLITE_CORRUPT
     case 26: // SQLITE_NOTADB
       return damaged(file, message ?? 'unreadable');
@@ -39,10 +42,16 @@ export function asStoreError(error: unknown, file: string): StoreError {
     case 10: // SQLITE_IOERR
     case 13: // SQLITE_FULL
     case 14: // SQLITE_CANTOPEN
-      return new StoreError('store-unwritable', `${file} cannot be opened for writing (${message}); check the folder's owner and mode, and the free space`);
+      return new StoreError(
+        'store-unwritable',
+        `${file} cannot be opened for writing (${message}); check the folder's owner and mode, and the free space`,
+      );
   }
   if (code === 'EACCES' || code === 'EROFS' || code === 'ENOSPC' || code === 'ENOTDIR' || code === 'EPERM') {
-    return new StoreError('store-unwritable', `${file} cannot be written (${code}); check the folder's owner and mode, and the free space`);
+    return new StoreError(
+      'store-unwritable',
+      `${file} cannot be written (${code}); check the folder's owner and mode, and the free space`,
+    );
   }
   return new StoreError('store-write-failed', `${file}: ${message ?? String(error)}`);
 }

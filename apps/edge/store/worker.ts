@@ -13,7 +13,12 @@ const port = parentPort!;
 const options = workerData as WorkerOptions;
 const reply = (message: Reply): void => port.postMessage(message);
 
-const lengthOf: Readonly<Record<number, number>> = { [Write.live]: 3, [Write.ended]: 3, [Write.bind]: 2, [Write.unbind]: 4 };
+const lengthOf: Readonly<Record<number, number>> = {
+  [Write.live]: 3,
+  [Write.ended]: 3,
+  [Write.bind]: 2,
+  [Write.unbind]: 4,
+};
 
 function open(): { database: DatabaseSync; sealer: Sealer } | undefined {
   let database: DatabaseSync | undefined;
@@ -90,15 +95,20 @@ function serve(database: DatabaseSync, sealer: Sealer): void {
       const known = asStoreError(error, options.file);
       if (known.code !== 'store-write-failed') throw known;
       const failed = commitEach(writes);
-      if (failed > 0) throw new StoreError('store-write-failed', `${failed} records were refused: ${known.message}`);
+      if (failed > 0)
+        throw new StoreError('store-write-failed', `${failed} records were refused: ${known.message}`);
     }
   };
 
-  const { version } = database.prepare("SELECT value AS version FROM meta WHERE key = 'objects_version'").get() as { version: number };
+  const { version } = database
+    .prepare("SELECT value AS version FROM meta WHERE key = 'objects_version'")
+    .get() as { version: number };
   let objectsVersion = version;
   let dataVersion = -1;
   const dataVersionNow = database.prepare('PRAGMA data_version');
-  const objectsVersionNow = database.prepare("SELECT value AS version FROM meta WHERE key = 'objects_version'");
+  const objectsVersionNow = database.prepare(
+    "SELECT value AS version FROM meta WHERE key = 'objects_version'",
+  );
   // data_version changes with every commit of another connection and costs one read of shared memory
   const watch = setInterval(() => {
     try {
@@ -132,7 +142,11 @@ function serve(database: DatabaseSync, sealer: Sealer): void {
         reply({ kind: 'bindings', id: request.id, bindings: listBindings(database) });
         return;
       case 'close-interrupted':
-        reply({ kind: 'count', id: request.id, count: inTransaction(database, () => calls.closeInterrupted(request.now)) });
+        reply({
+          kind: 'count',
+          id: request.id,
+          count: inTransaction(database, () => calls.closeInterrupted(request.now)),
+        });
         return;
       case 'close':
         clearInterval(watch);

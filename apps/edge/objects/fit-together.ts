@@ -1,0 +1,146 @@
+import type { Report } from '../config/validate.ts';
+import type { DeviceRow, TrunkRow, UserRow } from '../store/object-rows.ts';
+import { overlap, readRange } from './address-range.ts';
+import type { Route } from './types.ts';
+
+/** An object as it will be, with its key in the file; empty where it is in the store only. */
+export interface Keyed<T> {
+  readonly row: T;
+  readonly key: string;
+}
+
+export interface Future {
+  readonly users: readonly Keyed<UserRow>[];
+  readonly devices: readonly Keyed<DeviceRow>[];
+  readonly trunks: readonly Keyed<TrunkRow>[];
+  readonly routes: readonly Keyed<Route>[];
+}
+
+/**
+ * Checks that all objects, as they would stand after a change, can live together: names and numbers are unique within
+ * their domain, references stay inside it, and no two trunks claim the same caller.
+ */
+export function checkTogether(future: Future, report: Report): void {
+  const taken = new Map<string, string>();
+  /** Reports at the object from the file where one of two is not. */
+  const claim = (identity: string, what: string, owner: string, key: string, instead: string): void => {
+    const other = taken.get(identity);
+    if (other === undefined) taken.set(identity, owner);
+    else report.value(key, `${what} already belongs to ${other}`, instead);
+  };
+  const fromFileLast = <T>(list: readonly Keyed<T>[]) =>
+    [...list].sort((a, b) => Number(a.key !== '') - Number(b.key !== ''));
+
+  for (const { row, key } of fromFileLast(future.users)) {
+    const owner = `user ${row.name}`;
+    // SIP user parts differ by case, but no telephone user expects Alice and alice to be two people
+    claim(
+      `user ${row.domain} ${row.name.toLowerCase()}`,
+      `the user name \`${row.name}\``,
+      owner,
+      `${key}.name`,
+      'Choose another name; case does not count.',
+    );
+    if (row.number !== undefined) {
+      claim(
+        `number ${row.domain} ${row.number}`,
+        `the number ${row.number}`,
+        owner,
+        `${key}.number`,
+        'Give each user of a domain its own number.',
+      );
+    }
+  }
+  for (const { row, key } of fromFileLast(future.devices)) {
+    claim(
+      `login ${row.domain} ${row.name}`,
+      `the digest user name \`${row.name}\``,
+      `device ${row.name} of user ${row.user}`,
+      `${key}.name`,
+      'Device names are unique within a domain; choose another.',
+    );
+  }
+  for (const { row, key } of fromFileLast(future.trunks)) {
+    const owner = `trunk ${row.name} of ${row.domain}`;
+    claim(
+      `trunk ${row.domain} ${row.name}`,
+      `the trunk name \`${row.name}\``,
+      owner,
+      `${key}.name`,
+      'Choose another name.',
+    );
+    if (row.inbound !== undefined) {
+      claim(
+        `login ${row.domain} ${row.inbound.username}`,
+        `the digest user name \`${row.inbound.username}\``,
+        owner,
+        `${key}.inboundAuthentication.username`,
+        'Digest user names are unique within a domain; choose another.',
+      );
+    }
+    // A certificate or an address is all there is to go by, so it must name one trunk of one tenant.
+    for (const [i, name] of row.certificateNames.entries()) {
+      claim(
+        `certificate ${name.toLowerCase()}`,
+        `the certificate name ${name}`,
+        owner,
+        `${key}.certificateNames[${i}]`,
+        'A certificate name stands for one trunk; remove it from one of the two.',
+      );
+    }
+  }
+  checkAddresses(fromFileLast(future.trunks), report);
+  checkReferences(future, report);
+}
+
+function checkAddresses(trunks: readonly Keyed<TrunkRow>[], report: Report): void {
+  const ranges = trunks.flatMap(({ row, key }) =>
+    row.addresses.flatMap((text, i) => {
+      const range = readRange(text);
+      return range === undefined ? [] : [{ range, text, row, key: `${key}.addresses[${i}]` }];
+    }),
+  );
+  ranges.forEach((a, i) => {
+    for (const b of ranges.slice(0, i)) {
+      if (a.row === b.row || !overlap(a.range, b.range)) continue;
+      report.value(
+        a.key,
+        `${a.text} overlaps ${b.text} of trunk ${b.row.name} of ${b.row.domain}`,
+        'An address stands for one trunk; tell the two apart by digest or certificate instead.',
+      );
+      return;
+    }
+  });
+}
+
+function checkReferences(future: Future, report: Report): void {
+  const users = new Set(future.users.map(({ row }) => `${row.domain}/${row.name}`));
+  const trunks = new Set(future.trunks.map(({ row }) => `${row.domain}/${row.name}`));
+  const routes = new Map<string, string>();
+  for (const { row, key } of future.routes) {
+    if (routes.has(`${row.domain}/${row.name}`)) {
+      report.value(
+        key === '' ? 'routes' : key,
+        `the route \`${row.name}\` is here twice`,
+        'Give the routes different names.',
+      );
+    }
+    routes.set(`${row.domain}/${row.name}`, key);
+    const [kind, name] =
+      'trunk' in row.to
+        ? (['trunk', row.to.trunk] as const)
+        : 'user' in row.to
+          ? (['user', row.to.user] as const)
+          : ['block', ''];
+    if (kind === 'block' || (kind === 'trunk' ? trunks : users).has(`${row.domain}/${name}`)) continue;
+    const elsewhere = [...(kind === 'trunk' ? trunks : users)].some((other) => other.endsWith(`/${name}`));
+    const where = key === '' ? `the stored route \`${row.name}\` leads to` : 'there is no';
+    report.value(
+      key === '' ? 'routes' : `${key}.to.${kind}`,
+      `${where} ${kind} \`${name}\` in domain ${row.domain}${key === '' ? ', which would be gone' : ''}`,
+      elsewhere
+        ? 'A route stays within its domain; define it there too.'
+        : `Define the ${kind}, or correct the name.`,
+    );
+  }
+}

@@ -1,0 +1,96 @@
+import type { DatabaseSync } from 'node:sqlite';
+import type { Route } from '../objects/types.ts';
+import type { DeviceRow, TrunkRow, UserRow } from './object-rows.ts';
+import type { Sealer, SecretPlace } from './seal.ts';
+
+interface Named {
+  readonly domain: string;
+  readonly name: string;
+}
+
+const tables = { user: 'users', device: 'devices', trunk: 'trunks', route: 'routes' } as const;
+
+/** Writes rows of domain objects and their secrets; the caller holds the transaction. */
+export class ObjectWriter {
+  readonly #database: DatabaseSync;
+  readonly #sealer: Sealer;
+
+  constructor(database: DatabaseSync, sealer: Sealer) {
+    this.#database = database;
+    this.#sealer = sealer;
+  }
+
+  putUser(u: UserRow): void {
+    this.#put('users', [u.domain, u.name, u.displayName ?? null, u.number ?? null]);
+  }
+
+  putDevice(d: DeviceRow): void {
+    this.#put('devices', [d.domain, d.name, d.user, d.encryption, Number(d.allowMd5)]);
+  }
+
+  putTrunk(t: TrunkRow): void {
+    this.#put('trunks', [
+      t.domain,
+      t.name,
+      t.target,
+      JSON.stringify(t.addresses),
+      JSON.stringify(t.certificateNames),
+      t.inbound?.username ?? null,
+      Number(t.inbound?.allowMd5 ?? false),
+      t.outbound?.username ?? null,
+      Number(t.outbound?.allowMd5 ?? false),
+      t.encryption,
+      Number(t.dangerousPlaintext),
+    ]);
+  }
+
+  putRoute(r: Route): void {
+    const [kind, target] = Object.entries(r.to)[0]!;
+    this.#put('routes', [r.domain, r.name, r.priority, r.match, r.from, kind, target]);
+  }
+
+  /** Its secrets go with it. */
+  remove(kind: keyof typeof tables, { domain, name }: Named): void {
+    this.#database.prepare(`DELETE FROM ${tables[kind]} WHERE domain = ? AND name = ?`).run(domain, name);
+    if (kind === 'device') this.removeSecret('device', { domain, name });
+    if (kind === 'trunk') {
+      this.removeSecret('trunk-in', { domain, name });
+      this.removeSecret('trunk-out', { domain, name });
+    }
+  }
+
+  secrets(kind: SecretPlace['kind'], { domain, name }: Named): [string, Uint8Array][] {
+    return this.#database
+      .prepare('SELECT algorithm, sealed FROM secrets WHERE kind = ? AND domain = ? AND name = ?')
+      .all(kind, domain, name)
+      .map((row) => {
+        const algorithm = String(row.algorithm);
+        return [algorithm, this.#sealer.open({ kind, domain, name, algorithm }, row.sealed as Uint8Array)];
+      });
+  }
+
+  putSecret(place: SecretPlace, plaintext: Uint8Array): void {
+    this.#put('secrets', [
+      place.kind,
+      place.domain,
+      place.name,
+      place.algorithm,
+      this.#sealer.seal(place, plaintext),
+    ]);
+  }
+
+  /** Without `algorithm`: all of them. */
+  removeSecret(kind: SecretPlace['kind'], { domain, name }: Named, algorithm?: string): void {
+    this.#database
+      .prepare(
+        'DELETE FROM secrets WHERE kind = ? AND domain = ? AND name = ? AND algorithm = coalesce(?, algorithm)',
+      )
+      .run(kind, domain, name, algorithm ?? null);
+  }
+
+  #put(table: string, values: readonly (string | number | null | Uint8Array)[]): void {
+    this.#database
+      .prepare(`INSERT OR REPLACE INTO ${table} VALUES (${values.map(() => '?').join(',')})`)
+      .run(...values);
+  }
+}
