@@ -65,13 +65,13 @@ export function parseRtpMap(value: string): RtpMap | undefined {
 
 /** All well-formed `a=rtpmap` of a stream; of two for one payload type the first holds. */
 export function rtpMaps(media: Section): RtpMap[] {
-  const maps: RtpMap[] = [];
+  const maps = new Map<number, RtpMap>();
   for (const { name, value } of media.attributes) {
     if (name !== 'rtpmap' || value === undefined) continue;
     const map = parseRtpMap(value);
-    if (map !== undefined && !maps.some((other) => other.payloadType === map.payloadType)) maps.push(map);
+    if (map !== undefined && !maps.has(map.payloadType)) maps.set(map.payloadType, map);
   }
-  return maps;
+  return [...maps.values()];
 }
 
 /** Static payload types of RFC 3551 §6 that telephony still meets: encoding, clock rate, channels. */
@@ -112,21 +112,24 @@ const staticTypes: ReadonlyMap<number, RtpMap> = new Map(
 /** What a payload type means in a stream: its `a=rtpmap`, else its static assignment (RFC 3551 §6). */
 export function codecOf(media: Section, format: string): RtpMap | undefined {
   if (!isDigits(format) || format.length > 3) return undefined;
-  const wanted = Number(format);
   for (const { name, value } of media.attributes) {
-    if (name !== 'rtpmap' || value === undefined) continue;
+    if (name !== 'rtpmap' || value === undefined || !isAbout(value, format)) continue;
     const map = parseRtpMap(value);
-    if (map?.payloadType === wanted) return map;
+    if (map !== undefined) return map;
   }
-  return staticTypes.get(wanted);
+  return staticTypes.get(Number(format));
 }
+
+/** Looked at before anything is parsed, so that many formats and many attributes stay cheap together. */
+const isAbout = (value: string, format: string): boolean =>
+  value.charCodeAt(format.length) === 0x20 && value.startsWith(format);
 
 /** Format parameters of one format; `undefined` where there are none. */
 export function fmtpOf(media: Section, format: string): string | undefined {
   for (const { name, value } of media.attributes) {
-    if (name !== 'fmtp' || value === undefined) continue;
+    if (name !== 'fmtp' || value === undefined || !isAbout(value, format)) continue;
     const parsed = parseFmtp(value);
-    if (parsed?.format === format) return parsed.parameters;
+    if (parsed !== undefined) return parsed.parameters;
   }
   return undefined;
 }
