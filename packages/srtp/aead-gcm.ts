@@ -67,7 +67,7 @@ export class AeadGcmTransform implements Transform {
     this.#rtcp = keys.rtcp;
   }
 
-  /** Header | encrypted payload | tag | MKI; the header is the associated data, §8.2 and §12. */
+  /** Header | encrypted payload | tag | MKI; the header is the associated data, §8.2. */
   protectRtp(packet: Uint8Array, headerLength: number, index: number, mki: Uint8Array): Uint8Array {
     const header = packet.subarray(0, headerLength);
     const nonce = rtpNonce(this.#rtp.salt, readU32(packet, 8), index);
