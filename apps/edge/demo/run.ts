@@ -1,0 +1,406 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import type { SocketAddress, Transport } from '@ringfence/sip/transport/flow.ts';
+import { suites } from '@ringfence/srtp/suite.ts';
+import type { LegProtection } from '../policy/protection.ts';
+import { Phone } from './phone.ts';
+import { type Protection, sameSound } from './sound.ts';
+
+const main = fileURLToPath(new URL('../main.ts', import.meta.url));
+const domain = 'demo.ringfence.local';
+const startMs = 30_000;
+const quietMs = 40;
+const recordMs = 3_000;
+
+/** One call that was tried, and whether all that was claimed of it held. */
+export interface DemoRow {
+  readonly from: string;
+  readonly to: string;
+  readonly held: boolean;
+  readonly audio: 'bit-exact' | 'damaged' | 'none';
+  readonly protection: readonly LegProtection[];
+  readonly note: string;
+}
+
+interface Side {
+  readonly transport: Transport;
+  readonly protection: Protection;
+  readonly family: 4 | 6;
+}
+
+const transports: readonly Transport[] = ['udp', 'tcp', 'tls'];
+/** Every transport with plain RTP, with AES-CM and with AES-GCM. */
+const everyPair: readonly Side[] = transports.flatMap((transport) =>
+  (['RTP', 'AES_CM_128_HMAC_SHA1_80', 'AEAD_AES_256_GCM'] as const).map((protection) => ({
+    transport,
+    protection,
+    family: 4 as const,
+  })),
+);
+const sideName = ({ transport, protection, family }: Side): string =>
+  `${transport.toUpperCase()}${family === 6 ? ' IPv6' : ''} ${protection}`;
+
+/** The edge as a process of its own, as `ringfence up` starts it. */
+class EdgeProcess {
+  readonly ports = new Map<string, SocketAddress>();
+  readonly calls: (readonly LegProtection[])[] = [];
+  readonly #child: ChildProcess;
+  #heard: (() => void) | undefined;
+
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+  }
+
+  static async start(home: string): Promise<EdgeProcess> {
+    const child = spawn(process.execPath, [main, 'up'], {
+      env: { ...process.env, RINGFENCE_HOME: home },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const edge = new EdgeProcess(child);
+    let complaint = '';
+    child.stderr?.on('data', (chunk: Buffer) => {
+      complaint = `${complaint}${chunk.toString()}`.slice(-2000);
+    });
+    await new Promise<void>((ready, failed) => {
+      const timer = setTimeout(
+        () => failed(new Error(`the edge is not up after ${startMs} ms\n${complaint}`)),
+        startMs,
+      );
+      child.once('exit', (code) => failed(new Error(`the edge ended with ${code}\n${complaint}`)));
+      createInterface({ input: child.stdout as NonNullable<typeof child.stdout> }).on('line', (line) => {
+        const event = readEvent(line);
+        if (event?.event === 'edge.ready') {
+          for (const listener of event.listeners as string[]) edge.#listener(listener);
+          clearTimeout(timer);
+          ready();
+        } else if (event?.event === 'call.answered') {
+          edge.calls.push(event.protection as LegProtection[]);
+          edge.#heard?.();
+        }
+      });
+    });
+    return edge;
+  }
+
+  /** The protection record of call number `index`, once the edge has told of it. */
+  async protection(index: number): Promise<readonly LegProtection[]> {
+    const until = performance.now() + recordMs;
+    while (this.calls[index] === undefined && performance.now() < until)
+      await new Promise<void>((again) => {
+        const timer = setTimeout(again, 50);
+        this.#heard = () => {
+          clearTimeout(timer);
+          again();
+        };
+      });
+    return this.calls[index] ?? [];
+  }
+
+  async stop(): Promise<void> {
+    if (this.#child.exitCode !== null) return;
+    const ended = new Promise((done) => this.#child.once('exit', done));
+    this.#child.kill('SIGTERM');
+    await ended;
+  }
+
+  #listener(text: string): void {
+    const [name, , place] = text.split(' ');
+    const colon = place?.lastIndexOf(':') ?? -1;
+    if (name === undefined || place === undefined || colon < 0) return;
+    const address = place.slice(0, colon).replace('[', '').replace(']', '');
+    this.ports.set(name, { address, port: Number(place.slice(colon + 1)) });
+  }
+}
+
+function readEvent(line: string): Record<string, unknown> | undefined {
+  if (!line.startsWith('{')) return undefined;
+  try {
+    return JSON.parse(line) as Record<string, unknown>;
+  } catch {
+    return undefined;
+  }
+}
+
+function configuration(): string {
+  const rows: string[] = [`domain: ${domain}`, 'listeners:'];
+  for (const [suffix, address] of [
+    ['4', '127.0.0.1'],
+    ['6', "'::1'"],
+  ])
+    for (const transport of transports)
+      rows.push(
+        `  - { name: ${transport}${suffix}, transport: ${transport}, address: ${address}, port: 0, encryption: preferred }`,
+      );
+  rows.push(
+    'media: { threads: 1, user: nobody }',
+    'shutdown: { drainSeconds: 1 }',
+    'log: { format: json, level: info }',
+  );
+  return `${rows.join('\n')}\n`;
+}
+
+const objects = (passwords: Record<string, string>, trunk: SocketAddress): string => `
+users:
+  - { name: alice, devices: [ { name: alice, password: "${passwords.alice}", encryption: preferred } ] }
+  - { name: bob, devices: [ { name: bob, password: "${passwords.bob}", encryption: preferred } ] }
+  - { name: carol, devices: [ { name: carol, password: "${passwords.carol}", encryption: required } ] }
+trunks:
+  - { name: carrier, target: "sip:${trunk.address}:${trunk.port}", addresses: ["127.0.0.77/32"], encryption: none }
+routes:
+  - { match: "+*", to: { trunk: carrier } }
+`;
+
+function command(home: string, args: readonly string[]): Promise<void> {
+  const child = spawn(process.execPath, [main, ...args], {
+    env: { ...process.env, RINGFENCE_HOME: home },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let complaint = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    complaint += chunk.toString();
+  });
+  return new Promise((done, failed) => {
+    child.once('exit', (code) =>
+      code === 0 ? done() : failed(new Error(`ringfence ${args[0]}: ${complaint}`)),
+    );
+  });
+}
+
+/** What the demo tells while it runs. */
+export interface DemoOutput {
+  step(text: string): void;
+  row(row: DemoRow): void;
+}
+
+/**
+ * Starts an edge with two users and a trunk-like peer on loopback, and calls through it over every pair of transport
+ * and protection, with real RTP whose octets are compared.
+ */
+export async function runDemo(output: DemoOutput): Promise<readonly DemoRow[]> {
+  const home = mkdtempSync(join(tmpdir(), 'ringfence-demo-'));
+  const rows: DemoRow[] = [];
+  const open: { close(): void }[] = [];
+  let edge: EdgeProcess | undefined;
+  const add = (row: DemoRow): void => {
+    rows.push(row);
+    output.row(row);
+  };
+  try {
+    output.step('starting the edge on loopback, with ports of its own choice');
+    writeFileSync(join(home, 'ringfence.yaml'), configuration());
+    const passwords = { alice: secret(), bob: secret(), carol: secret() };
+    const started = await EdgeProcess.start(home);
+    edge = started;
+    const authority = readFileSync(join(home, 'tls', 'ca.crt'), 'utf8');
+    const phone = async (
+      name: keyof typeof passwords | 'carrier',
+      { transport, family }: Pick<Side, 'transport' | 'family'>,
+      local = family === 6 ? '::1' : '127.0.0.1',
+    ): Promise<Phone> => {
+      const server = started.ports.get(`${transport}${family}`);
+      if (server === undefined) throw new Error(`the edge has no listener for ${transport}`);
+      const password = name === 'carrier' ? {} : { password: passwords[name] };
+      const made = await Phone.open({ name, domain, ...password, transport, local, server, authority });
+      open.push(made);
+      return made;
+    };
+    const carrier = await phone('carrier', { transport: 'udp', family: 4 }, '127.0.0.77');
+    const file = join(home, 'objects.yaml');
+    writeFileSync(file, objects(passwords, carrier.address), { mode: 0o600 });
+    await command(home, ['apply', '-f', file]);
+    rmSync(file);
+
+    const call = async (
+      caller: Phone,
+      callee: Phone,
+      dialled: string,
+      from: Side,
+      to: Side,
+      toName: string,
+    ): Promise<void> => {
+      callee.protection = to.protection;
+      const index = started.calls.length;
+      const outcome = await caller.call(dialled, from.protection);
+      const names = { from: sideName(from), to: toName };
+      if (outcome.kind === 'refused') {
+        add({
+          ...names,
+          held: false,
+          audio: 'none',
+          protection: [],
+          note: `refused: ${outcome.status} ${outcome.warning}`,
+        });
+        return;
+      }
+      const { sound } = outcome.call;
+      const other = callee.lastCall;
+      await Promise.all([sound.speak(), other?.sound.speak()]);
+      await pause(quietMs);
+      const exact =
+        other !== undefined &&
+        sameSound(sound.sent, other.sound.heard) &&
+        sameSound(other.sound.sent, sound.heard);
+      const protection = await started.protection(index);
+      await outcome.call.hangUp();
+      await Promise.race([other?.ended, pause(2000)]);
+      const told = protectionHolds(protection[0], from) && protectionHolds(protection[1], to);
+      add({
+        ...names,
+        held: exact && told,
+        audio: exact ? 'bit-exact' : 'damaged',
+        protection,
+        note: told ? '' : 'the record does not say what the phones did',
+      });
+    };
+
+    output.step('calls between two users, every transport and protection with every other');
+    for (const to of everyPair) {
+      const bob = await phone('bob', to);
+      await expectStatus(bob.register(), 200, 'bob registers');
+      for (const from of everyPair) {
+        const alice = await phone('alice', from);
+        await call(alice, bob, 'bob', from, to, sideName(to));
+        alice.close();
+      }
+      await expectStatus(bob.register(0), 200, 'bob leaves');
+      bob.close();
+    }
+    output.step('every crypto suite over TLS, out to the trunk in plain RTP');
+    const plainTrunk: Side = { transport: 'udp', protection: 'RTP', family: 4 };
+    for (const protection of suites) {
+      const from: Side = { transport: 'tls', protection, family: 4 };
+      const alice = await phone('alice', from);
+      await call(alice, carrier, '+442079460000', from, plainTrunk, 'trunk, UDP RTP');
+      alice.close();
+    }
+    output.step('IPv6 to IPv4 and back');
+    const six: Side = { transport: 'tls', protection: 'AEAD_AES_128_GCM', family: 6 };
+    const four: Side = { transport: 'tls', protection: 'AES_256_CM_HMAC_SHA1_80', family: 4 };
+    for (const [from, to] of [
+      [six, four],
+      [four, six],
+      [six, six],
+    ] as const) {
+      const bob = await phone('bob', to);
+      await expectStatus(bob.register(), 200, 'bob registers');
+      const alice = await phone('alice', from);
+      await call(alice, bob, 'bob', from, to, sideName(to));
+      await expectStatus(bob.register(0), 200, 'bob leaves');
+      alice.close();
+      bob.close();
+    }
+    output.step('from the trunk in plain RTP to a user who demands encryption');
+    const strict: Side = { transport: 'tls', protection: 'AEAD_AES_256_GCM', family: 4 };
+    const carol = await phone('carol', strict);
+    await expectStatus(carol.register(), 200, 'carol registers');
+    await call(carrier, carol, 'carol', plainTrunk, strict, `carol, ${sideName(strict)}`);
+
+    output.step('what must be refused');
+    const naked = await carol.call('bob', 'RTP');
+    add(refusalRow('carol offers plain RTP, her device demands encryption', naked, 488));
+    const overUdp = await phone('carol', { transport: 'udp', family: 4 });
+    const status = await overUdp.register();
+    add({
+      from: 'carol registers over UDP, her device demands encryption',
+      to: '403',
+      held: status === 403,
+      audio: 'none',
+      protection: [],
+      note: `answered ${status}`,
+    });
+    return rows;
+  } finally {
+    for (const each of open) each.close();
+    await edge?.stop();
+    rmSync(home, { recursive: true, force: true });
+  }
+}
+
+const secret = (): string => `${randomBytes(12).toString('hex')}Qx7`;
+
+const pause = (milliseconds: number): Promise<void> =>
+  new Promise((done) => {
+    setTimeout(done, milliseconds);
+  });
+
+async function expectStatus(answer: Promise<number>, wanted: number, what: string): Promise<void> {
+  const status = await answer;
+  if (status !== wanted) throw new Error(`${what}: answered ${status}, not ${wanted}`);
+}
+
+function refusalRow(from: string, outcome: Awaited<ReturnType<Phone['call']>>, wanted: number): DemoRow {
+  const held = outcome.kind === 'refused' && outcome.status === wanted && outcome.warning !== '';
+  const note =
+    outcome.kind === 'refused'
+      ? `${outcome.status}, Warning: ${outcome.warning}`
+      : 'the call was let through';
+  return { from, to: String(wanted), held, audio: 'none', protection: [], note };
+}
+
+/** The padlock must say what the phone really did, and that keys in clear signalling protect nothing. */
+function protectionHolds(record: LegProtection | undefined, side: Side): boolean {
+  if (record === undefined || record.signalling.transport !== side.transport) return false;
+  if (side.transport === 'tls' && !record.signalling.version?.startsWith('TLSv1.')) return false;
+  if (side.protection === 'RTP') return record.media.protocol === 'rtp';
+  return (
+    record.media.protocol === 'srtp' &&
+    record.media.suite === side.protection &&
+    record.media.keysExposed === (side.transport !== 'tls')
+  );
+}
+
+const mark = (held: boolean, colour: boolean): string =>
+  colour ? (held ? '\u001b[32m✔\u001b[0m' : '\u001b[31m✘\u001b[0m') : held ? 'ok  ' : 'FAIL';
+
+function legText({ signalling, media }: LegProtection): string {
+  const way =
+    signalling.transport === 'tls'
+      ? `${signalling.version}${signalling.group === undefined ? '' : ` ${signalling.group}`}`
+      : signalling.transport.toUpperCase();
+  if (media.protocol !== 'srtp') return `${way} + ${media.protocol.toUpperCase()}`;
+  return `${way} + SRTP ${media.suite}${media.keysExposed === true ? ' (keys exposed)' : ''}`;
+}
+
+/** `ringfence demo`: 0 only if everything held. */
+export async function demo(options: { readonly json: boolean }): Promise<number> {
+  const began = performance.now();
+  const colour = process.stdout.isTTY === true && !options.json;
+  const print = (line: string): void => void process.stdout.write(`${line}\n`);
+  let count = 0;
+  const rows = await runDemo({
+    step: (text) => print(options.json ? JSON.stringify({ step: text }) : `\n${text}`),
+    row: (row) => {
+      count += 1;
+      if (options.json) return print(JSON.stringify({ call: count, ...row }));
+      const legs = row.protection.map(legText).join('  ⇄  ');
+      print(
+        `  ${mark(row.held, colour)} ${String(count).padStart(3)}  ${row.protection.length > 0 ? legs : `${row.from} → ${row.to}`}${row.audio === 'none' ? '' : `  audio ${row.audio}`}${row.note === '' ? '' : `  ${row.note}`}`,
+      );
+    },
+  }).catch((error: unknown) => {
+    print(
+      options.json
+        ? JSON.stringify({ error: String(error) })
+        : `\nThe demo could not go on: ${error instanceof Error ? error.message : String(error)}`,
+    );
+    return undefined;
+  });
+  if (rows === undefined) return 1;
+  const failed = rows.filter(({ held }) => !held).length;
+  const exact = rows.filter(({ audio }) => audio === 'bit-exact').length;
+  const seconds = Math.round((performance.now() - began) / 1000);
+  if (options.json)
+    print(
+      JSON.stringify({ rows: rows.length, held: rows.length - failed, failed, bitExact: exact, seconds }),
+    );
+  else
+    print(
+      `\n${rows.length} checks, ${exact} calls with audio bit-exact both ways, ${failed} failed, ${seconds} s`,
+    );
+  return failed === 0 ? 0 : 1;
+}
