@@ -28,6 +28,8 @@ export interface ApplyOptions {
   readonly defaultDomain: string;
   /** Removes what the file does not name: within the domains it names, and the kinds (users, trunks, routes) it has. */
   readonly prune: boolean;
+  /** Prunes within these domains instead of those that the file names. */
+  readonly pruneDomains?: readonly string[];
   /** Checks and plans, then leaves everything as it was. */
   readonly dryRun: boolean;
   readonly weakPasswords: boolean;
@@ -162,7 +164,7 @@ function write(
     })),
   };
 
-  const named = new Set([...users.given, ...trunks.given, ...routes.given].map(({ row }) => row.domain));
+  const named = new Set(options.pruneDomains ?? [...users.given, ...trunks.given, ...routes.given].map(({ row }) => row.domain));
   if (named.size === 0) named.add(options.defaultDomain.toLowerCase());
   const prunes = (section: readonly unknown[] | undefined) => (row: { domain: string }) =>
     options.prune && section !== undefined && named.has(row.domain);

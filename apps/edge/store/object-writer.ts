@@ -52,7 +52,11 @@ export class ObjectWriter {
   /** Its secrets go with it. */
   remove(kind: keyof typeof tables, { domain, name }: Named): void {
     this.#database.prepare(`DELETE FROM ${tables[kind]} WHERE domain = ? AND name = ?`).run(domain, name);
-    if (kind === 'device') this.removeSecret('device', { domain, name });
+    if (kind === 'device') {
+      this.removeSecret('device', { domain, name });
+      // what it registered must not be called any longer
+      this.#database.prepare('DELETE FROM bindings WHERE domain = ? AND device = ?').run(domain, name);
+    }
     if (kind === 'trunk') {
       this.removeSecret('trunk-in', { domain, name });
       this.removeSecret('trunk-out', { domain, name });

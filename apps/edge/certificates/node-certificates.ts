@@ -1,0 +1,90 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import type { Configuration } from '../config/schema.ts';
+import { openAuthority, openServerCertificate, type ServerCertificate } from './authority.ts';
+import { CertificateError } from './certificate-error.ts';
+import { readIfThere, readKeyIfThere } from './files.ts';
+import { localNames } from './local-names.ts';
+
+/** PEM of the node, as read last; `renew` reads and, where due, issues again. */
+export interface OpenCertificates {
+  key(): string;
+  /** The chain, own certificate first. */
+  cert(): string;
+  /** Authorities that peers are verified against: the local CA and `tls.clientAuthorities`. */
+  ca(): readonly string[];
+  /** Reads files again and renews the local certificate where it is due; gives why it was issued, if it was. */
+  renew(config: Configuration): string | undefined;
+}
+
+/**
+ * Makes sure that the node has a certificate: the configured one, or one of the local CA.
+ *
+ * Throws `CertificateError` where files are missing, exposed, do not belong together or have expired.
+ */
+export function ensureCertificates(options: {
+  readonly home: string;
+  readonly config: Configuration;
+  readonly now: () => number;
+}): OpenCertificates {
+  const { home, now } = options;
+  let state = read(home, options.config, now());
+  return {
+    key: () => state.key,
+    cert: () => state.certificate,
+    ca: () => state.authorities,
+    renew(config) {
+      state = read(home, config, now());
+      return state.issued;
+    },
+  };
+}
+
+function read(home: string, config: Configuration, now: number) {
+  const { certificate, key, clientAuthorities } = config.tls;
+  const own: ServerCertificate =
+    certificate !== undefined && key !== undefined
+      ? readConfigured(certificate, key, now)
+      : openServerCertificate(home, localNames(config), now);
+  const others = (clientAuthorities ?? []).map((file) => {
+    const text = readIfThere(file);
+    if (text === undefined)
+      throw new CertificateError(
+        'certificate-unreadable',
+        `there is no file ${file}; correct tls.clientAuthorities`,
+      );
+    return text;
+  });
+  return { ...own, authorities: [openAuthority(home, now).certificate, ...others] };
+}
+
+function readConfigured(file: string, keyFile: string, now: number): ServerCertificate {
+  const certificate = readIfThere(file);
+  const key = readKeyIfThere(keyFile);
+  if (certificate === undefined || key === undefined) {
+    const [missing, setting] = certificate === undefined ? [file, 'tls.certificate'] : [keyFile, 'tls.key'];
+    throw new CertificateError('certificate-unreadable', `there is no file ${missing}; correct ${setting}`);
+  }
+  let parsed: X509Certificate;
+  let matches: boolean;
+  try {
+    parsed = new X509Certificate(certificate);
+    matches = parsed.checkPrivateKey(createPrivateKey(key));
+  } catch {
+    throw new CertificateError(
+      'certificate-unreadable',
+      `${file} and ${keyFile} are not a certificate and an unencrypted key in PEM`,
+    );
+  }
+  if (!matches)
+    throw new CertificateError(
+      'certificate-mismatch',
+      `${keyFile} is not the key of the first certificate in ${file}`,
+    );
+  if (Date.parse(parsed.validTo) <= now) {
+    throw new CertificateError(
+      'certificate-expired',
+      `${file} expired on ${parsed.validTo}; renew it, then \`kill -HUP\` the edge`,
+    );
+  }
+  return { certificate, key, file, keyFile };
+}
