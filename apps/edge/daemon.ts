@@ -10,7 +10,7 @@ import type { LoadedConfiguration } from './config/load.ts';
 import type { Configuration } from './config/schema.ts';
 import { Edge } from './edge.ts';
 import type { EventBus } from './events/bus.ts';
-import { TargetResolver } from './resolve/resolver.ts';
+import { TargetFinder } from './resolve/resolver.ts';
 import type { Store } from './store/contract.ts';
 import { openStore } from './store/open.ts';
 import type { ListenerState, Transports } from './transport/contract.ts';
@@ -101,7 +101,7 @@ export class Daemon {
       });
       const self: { daemon?: Daemon; transports?: Transports } = {};
       const [objects, bindings] = await Promise.all([store.objects(), store.bindings()]);
-      const resolver = new TargetResolver();
+      const resolver = new TargetFinder({ transports: ['tls', 'tcp', 'udp'], clock: now });
       const edge = new Edge({
         config,
         objects,
