@@ -4,7 +4,7 @@ import { err, ok, type Result } from '@ringfence/bytes/result.ts';
 import { parseAuthParams, serializeAuthParams } from '../message/auth-params.ts';
 import { parseUri, uriEquals } from '../message/uri.ts';
 import { type DigestAlgorithm, digestAlgorithm, digestAlgorithms, digestLength } from './algorithm.ts';
-import { makeNonce, openNonce } from './nonce.ts';
+import { NonceMint } from './nonce.ts';
 import { ReplayMemory } from './replay.ts';
 import { digestResponse } from './response.ts';
 
@@ -99,7 +99,7 @@ const isHex = (text: string, length: number): boolean => {
  * credentials has to be the Request-URI, so that credentials for one call pay for no other.
  */
 export class DigestServer {
-  readonly #key: Uint8Array;
+  readonly #mint: NonceMint;
   readonly #lifetime: number;
   readonly #allowNoQop: boolean;
   readonly #replay: ReplayMemory;
@@ -110,7 +110,7 @@ export class DigestServer {
     if (!(options.nonceLifetimeMs > 0 && options.maxNonces > 0)) {
       throw new MisuseError('bad-limit', 'nonce lifetime and number of nonces are positive');
     }
-    this.#key = options.key.slice();
+    this.#mint = new NonceMint(options.key);
     this.#lifetime = options.nonceLifetimeMs;
     this.#allowNoQop = options.allowNoQop ?? false;
     this.#replay = new ReplayMemory(options.maxNonces, options.nonceLifetimeMs);
@@ -124,7 +124,7 @@ export class DigestServer {
   /** One WWW-Authenticate (or Proxy-Authenticate) value per algorithm, strongest first (RFC 8760 §2.4). */
   challenge(input: ChallengeInput): string[] {
     this.#counter = (this.#counter + 1) >>> 0;
-    const nonce = makeNonce(this.#key, input.realm, input.source, input.now, this.#counter);
+    const nonce = this.#mint.make(input.realm, input.source, input.now, this.#counter);
     const values: string[] = [];
     for (const algorithm of digestAlgorithms) {
       if (!input.algorithms.includes(algorithm)) continue;
@@ -144,7 +144,7 @@ export class DigestServer {
     const credentials = this.#read(input);
     if (typeof credentials === 'string') return refuse(credentials);
     const { username, realm, algorithm, nonce, qop } = credentials;
-    const opened = openNonce(this.#key, realm, input.source, nonce);
+    const opened = this.#mint.open(realm, input.source, nonce);
     if (opened === undefined) return refuse('bad-nonce');
     if (!sameUri(credentials.uri, input.uri)) return refuse('bad-uri');
 
