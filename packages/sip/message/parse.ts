@@ -1,6 +1,7 @@
 import { err, ok, type Result } from '@ringfence/bytes/result.ts';
 import { HeaderBlock } from './header-block.ts';
 import { defaultLimits, type MessageLimits } from './limits.ts';
+import { scanHeader } from './scan.ts';
 import { readStartLine } from './start-line.ts';
 import { reasonPhrase } from './status.ts';
 import type { ParseError, SipMessage, SipRequest } from './types.ts';
@@ -43,36 +44,17 @@ export const parseMessage = (
   while (start + 1 < size && bytes[start] === cr && bytes[start + 1] === lf) start += 2;
   if (start >= size) return refuse('empty', 'no start line');
 
-  let controls = false;
-  let ascii = true;
-  let headerEnd = -1;
   const scanEnd = Math.min(size, start + bounds.headerSize);
-  for (let i = start; i < scanEnd; i++) {
-    const octet = bytes[i]!;
-    if (octet >= 0x20 && octet < 0x7f) continue;
-    if (octet === cr) {
-      // A lone CR or LF is a line end to some parsers and none to others: a way to smuggle headers.
-      if (bytes[i + 1] !== lf) return refuse('bad-line-end', 'CR without LF');
-      if (bytes[i + 2] === cr && bytes[i + 3] === lf) {
-        headerEnd = i;
-        break;
-      }
-      i++;
-    } else if (octet === lf) {
-      return refuse('bad-line-end', 'LF without CR');
-    } else if (octet >= 0x80) {
-      ascii = false;
-    } else if (octet !== 9) {
-      controls = true;
-    }
-  }
+  const scan = scanHeader(bytes, start, scanEnd);
+  if (scan.problem !== undefined) return refuse('bad-line-end', scan.problem);
+  let { headerEnd } = scan;
   const ended = headerEnd >= 0;
   if (!ended) {
     if (scanEnd < size) return refuse('header-too-large', 'header fields too large');
     headerEnd = size;
   }
 
-  const text = (ascii ? latin1Slice : utf8Slice).call(bytes, start, headerEnd);
+  const text = (scan.ascii ? latin1Slice : utf8Slice).call(bytes, start, headerEnd);
   let lineEnd = text.indexOf('\r\n');
   if (lineEnd < 0) lineEnd = text.length;
   if (lineEnd > bounds.lineLength) return refuse('line-too-long', 'start line too long');
@@ -83,7 +65,7 @@ export const parseMessage = (
   if (line.problem !== undefined) {
     block.fail(line.refusal === 505 ? 'unsupported-version' : 'bad-start-line', line.problem, line.refusal);
   }
-  block.read(text, lineEnd + 2, text.length, controls);
+  block.read(text, lineEnd + 2, text.length, scan.controls);
   if (!ended) block.fail('no-header-end', 'no empty line behind the header fields');
   if (line.kind === 'request') block.checkBranch();
 
