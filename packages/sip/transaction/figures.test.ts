@@ -34,7 +34,7 @@ const figures = {
     completed   D                 terminated  terminated           -
     accepted    2xx               accepted    response             -
     accepted    M                 terminated  terminated           -`,
-  'RFC 3261 figure 7, RFC 6026 §8.5': `
+  'RFC 3261 figure 7, RFC 6026 §8.7': `
     proceeding  request           proceeding  send                 -
     proceeding  1xx-from-tu       proceeding  send                 -
     proceeding  2xx-from-tu       accepted    send                 L
@@ -80,7 +80,7 @@ const figures = {
 
 const machines: Readonly<Record<keyof typeof figures, readonly [Machine, 'client' | 'server', string]>> = {
   'RFC 3261 figure 5, RFC 6026 §8.4': [inviteClient, 'client', 'INVITE'],
-  'RFC 3261 figure 7, RFC 6026 §8.5': [inviteServer, 'server', 'INVITE'],
+  'RFC 3261 figure 7, RFC 6026 §8.7': [inviteServer, 'server', 'INVITE'],
   'RFC 3261 figure 6': [nonInviteClient, 'client', 'OPTIONS'],
   'RFC 3261 figure 8': [nonInviteServer, 'server', 'OPTIONS'],
 };

@@ -14,7 +14,7 @@ export type InviteServerEvent =
   | 'I'
   | 'L';
 
-/** INVITE server transaction: RFC 3261 §17.2.1 figure 7 as changed by RFC 6026 §8.5 (figure 7 there too). */
+/** INVITE server transaction: RFC 3261 §17.2.1 figure 7 as changed by RFC 6026 §8.7. */
 export const inviteServer: Machine<InviteServerState, InviteServerEvent> = {
   proceeding: {
     request: { to: 'proceeding', do: ['send'] },

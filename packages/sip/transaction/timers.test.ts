@@ -159,7 +159,7 @@ test('RFC 3261 §17.2.1: the ACK stops G and H; timer I is T4, and zero over a r
   assert.deepEqual(over('tcp'), ['0 send 486', '0 terminated INVITE', '0 ack ACK']);
 });
 
-test('RFC 6026 §8.5: timer L absorbs repeated INVITEs for 64*T1 and passes the ACK on', () => {
+test('RFC 6026 §8.7: timer L absorbs repeated INVITEs for 64*T1 and passes the ACK on', () => {
   const probe = new LayerProbe();
   const { transaction, request } = serve(probe, 'INVITE');
   probe.layer.respond(transaction, makeResponse(request, 200, undefined, { toTag: 'x' }), 0);

@@ -53,7 +53,7 @@ const ending = (event: TimerEvent, interval: TimerRow['interval']): TimerRow => 
   interval,
 });
 
-/** RFC 3261 table 4 with the rows of RFC 6026 §8.11 added. */
+/** RFC 3261 table 4 with the timers of RFC 6026 added. */
 export const timerTable: Readonly<Record<TimerName, TimerRow>> = {
   A: doubling('A', () => Number.POSITIVE_INFINITY), //       §17.1.1.2 INVITE request, unreliable only
   B: ending('B', (v) => 64 * v.T1), //                       §17.1.1.2 INVITE transaction timeout
@@ -70,7 +70,7 @@ export const timerTable: Readonly<Record<TimerName, TimerRow>> = {
   I: ending('I', (v, reliable) => (reliable ? 0 : v.T4)), // §17.2.1   wait for ACK retransmits
   J: ending('J', (v, reliable) => (reliable ? 0 : 64 * v.T1)), // §17.2.2 wait for request retransmits
   K: ending('K', (v, reliable) => (reliable ? 0 : v.T4)), // §17.1.2.2 wait for response retransmits
-  L: ending('L', (v) => 64 * v.T1), //                       RFC 6026 §8.11 wait for INVITE retransmits
-  M: ending('M', (v) => 64 * v.T1), //                       RFC 6026 §8.11 wait for 2xx retransmits and forks
+  L: ending('L', (v) => 64 * v.T1), //                       RFC 6026 §8.7  wait for INVITE retransmits
+  M: ending('M', (v) => 64 * v.T1), //                       RFC 6026 §8.4  wait for 2xx retransmits and forks
   cancel: ending('cancel', (v) => 64 * v.T1), //             §9.1 no final response after CANCEL
 };
