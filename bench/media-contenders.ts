@@ -79,11 +79,8 @@ async function end(child: ChildProcess): Promise<void> {
 }
 
 export async function startForwarder(setup: Setup, binary: string): Promise<Server> {
-  const child = spawn(
-    binary,
-    [String(setup.calls), String(setup.threads), String(setup.portA), String(setup.portB)],
-    { stdio: ['pipe', 'pipe', 'inherit'] },
-  );
+  const args = [setup.calls, setup.threads, setup.portA, setup.portB].map(String);
+  const child = spawn(binary, args, { stdio: ['pipe', 'pipe', 'ignore'] });
   const ports: [number, number][] = [];
   for await (const line of createInterface({ input: child.stdout })) {
     const [a, b] = line.split(' ').map(Number);

@@ -28,15 +28,17 @@ export interface RelayOptions {
   readonly threads?: number;
   /** Local ports, both included. Default 20000 to 39999. */
   readonly portRange?: { readonly from: number; readonly to: number };
+  /** Scheduling priority, -20 (first) to 19; taken where the edge was started by root. Default -10. */
+  readonly nice?: number;
   /** How long media flows on when the edge is gone. Default 0: not at all. */
   readonly graceMs?: number;
   /** How often counters are looked at for events. Default 1000. */
   readonly pollMs?: number;
   /** Silence of one side while the other talks, until `one-way`. Default 5000. */
   readonly oneWayAfterMs?: number;
-  /** Added delay that a busy thread takes for fewer wake-ups. Default 250, 0 for none. */
+  /** Added delay that a busy thread takes for fewer wake-ups. Default 150, 0 for none. */
   readonly gatherMicroseconds?: number;
-  /** Packets a second and thread from which on it does. Default 2000. */
+  /** Packets a second and thread from which on it does. Default 6000. */
   readonly gatherAbove?: number;
 }
 
@@ -66,11 +68,12 @@ export async function startRelay(options: RelayOptions = {}): Promise<RunningRel
     to,
     threads: options.threads ?? availableParallelism(),
     user: options.user ?? 'nobody',
+    nice: options.nice ?? -10,
     graceMs: options.graceMs ?? 0,
     pollMs: options.pollMs ?? 1000,
     oneWayAfterMs: options.oneWayAfterMs ?? 5000,
-    gatherMicroseconds: options.gatherMicroseconds ?? 250,
-    gatherAbove: options.gatherAbove ?? 2000,
+    gatherMicroseconds: options.gatherMicroseconds ?? 150,
+    gatherAbove: options.gatherAbove ?? 6000,
   };
   const ends = new Uint8Array(8);
   if (native().controlPair(ends) !== 8)

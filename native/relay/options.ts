@@ -6,6 +6,8 @@ export interface ProcessOptions {
   readonly threads: number;
   /** Account to run as where it was started by root. */
   readonly user: string;
+  /** Scheduling priority, -20 to 19, where the process may set it. */
+  readonly nice: number;
   /** How long media flows on after the control socket has closed. */
   readonly graceMs: number;
   readonly pollMs: number;

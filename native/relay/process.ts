@@ -4,6 +4,7 @@
  */
 import { flushCompileCache } from 'node:module';
 import { Socket } from 'node:net';
+import { setPriority } from 'node:os';
 import { native } from './native.ts';
 import type { ProcessOptions } from './options.ts';
 import { dropPrivileges } from './privileges.ts';
@@ -18,6 +19,10 @@ flushCompileCache();
 relay.raiseDescriptors();
 for (const name of Object.keys(process.env)) delete process.env[name];
 process.chdir('/');
+try {
+  // Voice does not wait for anybody's batch job. Needs root or CAP_SYS_NICE; without, we are as everyone else.
+  setPriority(options.nice);
+} catch {}
 dropPrivileges(options.user);
 if (relay.harden() !== 1) throw new Error('the media process could not be hardened');
 // Ctrl-C reaches the whole process group: when to end is said by the control socket alone.

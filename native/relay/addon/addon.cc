@@ -177,7 +177,8 @@ bool readSessionKeys(const Suite& suite, ConstBytes bytes, SessionKeys& keys) {
   return true;
 }
 
-// createSessionContext(suite, direction, rtpKeys, rtcpKeys): each cipher key, 20 octets authentication key, salt
+// createSessionContext(suite, direction, rtpKeys, rtcpKeys): each cipher key, 20 octets authentication key, salt.
+// For vectors, of which some are SRTCP that is not encrypted: it takes those too.
 napi_value createSessionContext(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   const Suite* suite = findSuite(static_cast<std::uint8_t>(arguments.u32(0)));
@@ -190,7 +191,9 @@ napi_value createSessionContext(napi_env env, napi_callback_info info) {
       !readSessionKeys(*suite, rtcpBytes, rtcp)) {
     return arguments.throwBadArgument();
   }
-  napi_value out = wrap(env, Context::fromSessionKeys(*suite, static_cast<Direction>(direction), rtp, rtcp));
+  std::unique_ptr<Context> context = Context::fromSessionKeys(*suite, static_cast<Direction>(direction), rtp, rtcp);
+  if (context != nullptr) context->takeUnencryptedRtcp();
+  napi_value out = wrap(env, std::move(context));
   return out != nullptr ? out : arguments.throwBadArgument();
 }
 

@@ -57,6 +57,7 @@ class Path {
   [[nodiscard]] const Address& target() const { return latched_ ? source_ : signalled_; }
   [[nodiscard]] const Address& source() const { return source_; }
   [[nodiscard]] bool latched() const { return latched_; }
+  [[nodiscard]] bool learning() const { return learning_; }
 
  private:
   Address signalled_;
@@ -82,9 +83,14 @@ struct Endpoint {
 
   int rtpSocket = -1;
   int rtcpSocket = -1;  // -1 with mux and single
+  // Bound like rtpSocket and connected to the learned source: the kernel then hands it that peer's packets and keeps the
+  // route, which saves a seventh of the cost of a packet. Everybody else's packets go on reaching rtpSocket.
+  int steadySocket = -1;
+  std::uint8_t steadyPackets = 0;  // accepted in a row without one
   std::uint16_t rtpPort = 0;
   std::size_t localIndex = 0;  // of the port allocator
-  int family = 0;
+  Address local;
+  std::uint8_t dscp = 0;
 
   Path rtp;
   Path rtcp;

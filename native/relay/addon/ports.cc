@@ -32,20 +32,23 @@ Status statusOf(int error, bool& taken) {
   return Status::badAddress;
 }
 
+void markPackets(int fd, int family, int field) {
+  if (family == AF_INET6) {
+    setsockopt(fd, IPPROTO_IPV6, IPV6_TCLASS, &field, sizeof field);
+  } else {
+    setsockopt(fd, IPPROTO_IP, IP_TOS, &field, sizeof field);
+  }
+}
+
 int openSocket(const Address& local, std::uint16_t port, std::uint8_t dscp, Status& status, bool& taken) {
   int fd = socket(local.family(), SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) {
     status = statusOf(errno, taken);
     return -1;
   }
-  const int field = dscp << 2;  // DSCP is the upper six bits, RFC 2474 §3
   const int on = 1;
-  if (local.family() == AF_INET6) {
-    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-    setsockopt(fd, IPPROTO_IPV6, IPV6_TCLASS, &field, sizeof field);
-  } else {
-    setsockopt(fd, IPPROTO_IP, IP_TOS, &field, sizeof field);
-  }
+  if (local.family() == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+  markPackets(fd, local.family(), dscp << 2);  // DSCP is the upper six bits, RFC 2474 §3
   const Address bound(local.host(), port);
   if (bind(fd, bound.raw(), bound.rawLength()) != 0) {
     status = statusOf(errno, taken);
@@ -53,6 +56,8 @@ int openSocket(const Address& local, std::uint16_t port, std::uint8_t dscp, Stat
   }
   return fd;
 }
+
+void allowReuse(int fd, int allowed) { setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &allowed, sizeof allowed); }
 
 }  // namespace
 
@@ -90,7 +95,8 @@ Status Ports::open(const Address& address, std::uint8_t dscp, Endpoint& endpoint
   endpoint.localIndex = indexOf(address);
   Local& local = locals_[endpoint.localIndex];
   if (!local.address.sameHost(address)) return Status::badAddress;
-  endpoint.family = address.family();
+  endpoint.local = address;
+  endpoint.dscp = dscp;
   // RFC 3550 §11: RTP on an even port, RTCP on the next.
   const bool pair = endpoint.ports == PortMode::pair;
   const std::uint32_t step = pair ? 2 : 1;
@@ -108,7 +114,35 @@ Status Ports::open(const Address& address, std::uint8_t dscp, Endpoint& endpoint
   return Status::noPorts;
 }
 
+bool Ports::openSteady(Endpoint& endpoint) {
+  const Address& remote = endpoint.rtp.source();
+  const Address bound(endpoint.local.host(), endpoint.rtpPort);
+  int fd = socket(bound.family(), SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return false;
+  const int on = 1;
+  if (bound.family() == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+  markPackets(fd, bound.family(), endpoint.dscp << 2);
+  // Shared for this moment only: afterwards nobody can bind the port beside us.
+  allowReuse(endpoint.rtpSocket, 1);
+  allowReuse(fd, 1);
+  const bool good = bind(fd, bound.raw(), bound.rawLength()) == 0 && connect(fd, remote.raw(), remote.rawLength()) == 0;
+  allowReuse(endpoint.rtpSocket, 0);
+  allowReuse(fd, 0);
+  // What came between bind and connect may be anybody's.
+  for (char octet = 0; good && recv(fd, &octet, 1, MSG_DONTWAIT) >= 0;) {
+  }
+  if (!good) closeSocket(fd);
+  endpoint.steadySocket = fd;
+  return good;
+}
+
+void Ports::closeSteady(Endpoint& endpoint) {
+  closeSocket(endpoint.steadySocket);
+  endpoint.steadyPackets = 0;
+}
+
 void Ports::close(Endpoint& endpoint) {
+  closeSteady(endpoint);
   if (endpoint.rtpSocket < 0) return;
   Local& local = locals_[endpoint.localIndex];
   local.used[endpoint.rtpPort - from_] = false;

@@ -19,6 +19,10 @@ class Ports {
   Status open(const Address& local, std::uint8_t dscp, Endpoint& endpoint);
   void close(Endpoint& endpoint);
 
+  // The endpoint's steady socket, for the source that RTP was learned from. Called by the worker under its lock.
+  static bool openSteady(Endpoint& endpoint);
+  static void closeSteady(Endpoint& endpoint);
+
  private:
   struct Local {
     Address address;

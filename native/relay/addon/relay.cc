@@ -9,6 +9,9 @@ namespace ringfence {
 namespace {
 
 constexpr std::size_t mostSpecs = 64;
+// Endpoints that one worker gets before the next one does: a thread that finds many sockets ready at each look costs less
+// per packet than two that find few. A block of voice calls takes about a quarter of a core.
+constexpr std::size_t loadBlock = 1024;
 constexpr std::size_t mostReports = 400;  // what fits in one reply
 
 // Zero pages that cost memory only once touched.
@@ -223,12 +226,13 @@ void Relay::apply(Endpoint& endpoint, const Config& config) {
   endpoint.clockRates = config.clockRates;
   const Remote& remote = config.remote;
   // An address that no single peer can have, or of the other family, is as good as none.
-  endpoint.hasRemote = config.hasRemote && remote.rtp.isUnicast() && remote.rtp.family() == endpoint.family;
+  endpoint.hasRemote = config.hasRemote && remote.rtp.isUnicast() && remote.rtp.family() == endpoint.local.family();
   if (endpoint.hasRemote) {
     endpoint.remoteMuxes = remote.rtcp == remote.rtp;
     endpoint.signallingHost = remote.signalling;
     endpoint.rtp.configure(remote.rtp);
     endpoint.rtcp.configure(remote.rtcp);
+    if (!endpoint.rtp.latched()) Ports::closeSteady(endpoint);
   }
   if (config.receive.suite == nullptr) {
     endpoint.receive.reset();
@@ -382,8 +386,9 @@ std::uint32_t Relay::newId() {
 }
 
 Worker& Relay::leastLoaded() {
-  return **std::min_element(workers_.begin(), workers_.end(),
-                            [](const auto& a, const auto& b) { return a->load() < b->load(); });
+  return **std::min_element(workers_.begin(), workers_.end(), [](const auto& a, const auto& b) {
+    return a->load() / loadBlock < b->load() / loadBlock;
+  });
 }
 
 std::size_t Relay::tick() {

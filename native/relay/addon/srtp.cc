@@ -149,10 +149,11 @@ Verdict Context::unprotectRtcp(std::uint8_t* packet, std::size_t& length) {
   const std::uint32_t ssrc = load32(packet + 4);
   const std::uint32_t word = load32(wordBytes);
   const std::uint64_t index = word & ~encryptedFlag;
+  const bool encrypted = (word & encryptedFlag) != 0;
+  if (!encrypted && !unencryptedRtcp_) return Verdict::authentication;
   Streams::Stream* stream = rtcpStreams_.find(ssrc);
   if (stream == nullptr ? !rtcpStreams_.admitsNew(ssrc) : !stream->window.admits(index)) return Verdict::replay;
 
-  const bool encrypted = (word & encryptedFlag) != 0;
   const Bytes payload(packet + rtcpHeaderLength, end - rtcpHeaderLength);
   if (suite_.aead) {
     // RFC 7714 §9.3: unencrypted SRTCP is associated data as a whole.

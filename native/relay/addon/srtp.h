@@ -69,6 +69,9 @@ class Context {
 
   [[nodiscard]] bool madeFrom(const Suite& suite, ConstBytes material, ConstBytes mki) const;
 
+  // SRTCP that is authenticated but not encrypted (E flag 0, RFC 3711 §3.4) is refused unless this was called.
+  void takeUnencryptedRtcp() { unencryptedRtcp_ = true; }
+
   Verdict protectRtp(std::uint8_t* packet, std::size_t& length, const RtpHeader& header);
   Verdict unprotectRtp(std::uint8_t* packet, std::size_t& length, const RtpHeader& header);
   Verdict protectRtcp(std::uint8_t* packet, std::size_t& length);
@@ -81,6 +84,7 @@ class Context {
   explicit Context(const Suite& suite) : suite_(suite) {}
 
   const Suite& suite_;
+  bool unencryptedRtcp_ = false;
   std::uint8_t mkiLength_ = 0;
   std::uint8_t mki_[longestMki] = {};
   std::uint64_t nextRtcpIndex_ = 0;  // one for all SSRCs of the key: gaps are harmless, reuse is not

@@ -9,10 +9,18 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "ports.h"
+
 namespace ringfence {
 namespace {
 
 constexpr std::uint64_t stopKey = ~std::uint64_t{0};
+
+// Which of an endpoint's sockets an epoll key is about: its lowest two bits.
+enum : std::uint64_t { onRtp = 0, onRtcp = 1, onSteady = 2 };
+
+// Accepted RTP packets before a steady socket is worth its making.
+constexpr std::uint8_t steadyAfter = 20;
 
 void sleepMicroseconds(std::uint32_t microseconds) {
   const timespec pause{0, static_cast<long>(microseconds) * 1000};
@@ -51,9 +59,9 @@ Worker::~Worker() {
 bool Worker::add(Endpoint& endpoint) {
   epoll_event event{};
   event.events = EPOLLIN;
-  event.data.u64 = std::uint64_t{endpoint.id} << 1;
+  event.data.u64 = std::uint64_t{endpoint.id} << 2 | onRtp;
   if (epoll_ctl(epoll_, EPOLL_CTL_ADD, endpoint.rtpSocket, &event) != 0) return false;
-  event.data.u64 |= 1;
+  event.data.u64 |= onRtcp;
   if (endpoint.rtcpSocket >= 0 && epoll_ctl(epoll_, EPOLL_CTL_ADD, endpoint.rtcpSocket, &event) != 0) {
     epoll_ctl(epoll_, EPOLL_CTL_DEL, endpoint.rtpSocket, nullptr);
     return false;
@@ -70,6 +78,7 @@ void Worker::remove(Endpoint& endpoint) {
   Slot& slot = slots_[slotOf(endpoint.id)];
   slot.id.store(0);
   slot.worker.store(nullptr);
+  Ports::closeSteady(endpoint);
   epoll_ctl(epoll_, EPOLL_CTL_DEL, endpoint.rtpSocket, nullptr);
   if (endpoint.rtcpSocket >= 0) epoll_ctl(epoll_, EPOLL_CTL_DEL, endpoint.rtcpSocket, nullptr);
 }
@@ -108,24 +117,31 @@ void Worker::run() {
 }
 
 void Worker::readable(std::uint64_t key) {
-  const auto id = static_cast<std::uint32_t>(key >> 1);
+  const auto id = static_cast<std::uint32_t>(key >> 2);
   Slot& slot = slots_[slotOf(id)];
   if (slot.id.load() != id || slot.worker.load() != this) return;  // closed or moved since epoll_wait
   Endpoint& endpoint = *slot.endpoint;
-  const bool onRtcpSocket = (key & 1) != 0;
+  const std::uint64_t kind = key & 3;
   Address source;
-  socklen_t sourceLength = Address::capacity;
-  const ssize_t length = recvfrom(onRtcpSocket ? endpoint.rtcpSocket : endpoint.rtpSocket, packet_.get(), longestPacket,
-                                  MSG_DONTWAIT | MSG_TRUNC, source.raw(), &sourceLength);
+  ssize_t length = -1;
+  if (kind == onSteady) {
+    if (endpoint.steadySocket < 0) return;
+    length = recv(endpoint.steadySocket, packet_.get(), longestPacket, MSG_DONTWAIT | MSG_TRUNC);
+    source = endpoint.rtp.source();
+  } else {
+    socklen_t sourceLength = Address::capacity;
+    length = recvfrom(kind == onRtcp ? endpoint.rtcpSocket : endpoint.rtpSocket, packet_.get(), longestPacket,
+                      MSG_DONTWAIT | MSG_TRUNC, source.raw(), &sourceLength);
+  }
   if (length < 0) return;
   if (static_cast<std::size_t>(length) > longestPacket) {
     endpoint.row.add(droppedMalformed);
     return;
   }
-  if (endpoint.media == Media::opaque) {
-    if (!onRtcpSocket) relayOpaque(endpoint, static_cast<std::size_t>(length), source);
-  } else {
-    relay(endpoint, onRtcpSocket, static_cast<std::size_t>(length), source);
+  if (endpoint.media != Media::opaque) {
+    relay(endpoint, kind == onRtcp, static_cast<std::size_t>(length), source);
+  } else if (kind != onRtcp) {
+    relayOpaque(endpoint, static_cast<std::size_t>(length), source);
   }
 }
 
@@ -163,7 +179,7 @@ void Worker::relay(Endpoint& endpoint, bool onRtcpSocket, std::size_t length, co
         return;
     }
   }
-  if (path.learn(source)) row.add(sourceVersion);
+  learn(endpoint, path, source);
   row.set(receivedAt, now_);
   if (rtcp) {
     row.add(rtcpPackets);
@@ -171,12 +187,28 @@ void Worker::relay(Endpoint& endpoint, bool onRtcpSocket, std::size_t length, co
     row.add(packets);
     row.add(octets, wireOctets);
     endpoint.reception.received(header, now_, endpoint.clockRates, row);
+    if (endpoint.steadySocket < 0 && ++endpoint.steadyPackets >= steadyAfter) settle(endpoint);
   }
   if (!endpoint.accept || endpoint.peer == nullptr || endpoint.peer->media == Media::opaque) {
     row.add(droppedUnlinked);
     return;
   }
   forward(endpoint, rtcp, length, header);
+}
+
+void Worker::learn(Endpoint& endpoint, Path& path, const Address& source) {
+  if (!path.learn(source)) return;
+  endpoint.row.add(sourceVersion);
+  if (&path == &endpoint.rtp) Ports::closeSteady(endpoint);
+}
+
+void Worker::settle(Endpoint& endpoint) {
+  endpoint.steadyPackets = 0;
+  if (!endpoint.rtp.latched() || endpoint.rtp.learning() || !Ports::openSteady(endpoint)) return;
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = std::uint64_t{endpoint.id} << 2 | onSteady;
+  if (epoll_ctl(epoll_, EPOLL_CTL_ADD, endpoint.steadySocket, &event) != 0) Ports::closeSteady(endpoint);
 }
 
 Verdict Worker::unprotect(Endpoint& endpoint, bool rtcp, std::size_t& length, const RtpHeader& header) {
@@ -243,7 +275,7 @@ void Worker::relayOpaque(Endpoint& endpoint, std::size_t length, const Address& 
     row.add(droppedSource);
     return;
   }
-  if (endpoint.rtp.learn(source)) row.add(sourceVersion);
+  learn(endpoint, endpoint.rtp, source);
   row.set(receivedAt, now_);
   row.add(packets);
   row.add(octets, static_cast<double>(length));
@@ -256,9 +288,18 @@ void Worker::relayOpaque(Endpoint& endpoint, std::size_t length, const Address& 
 }
 
 void Worker::transmit(Endpoint& to, int socket, const Address& target, std::size_t length) {
-  if (!target.isSet() || target.port() == 0) return;
-  const ssize_t sent =
-      sendto(socket, packet_.get(), length, MSG_DONTWAIT | MSG_NOSIGNAL, target.raw(), target.rawLength());
+  ssize_t sent = -1;
+  if (socket == to.rtpSocket && to.steadySocket >= 0 && &target == &to.rtp.target()) {
+    sent = send(to.steadySocket, packet_.get(), length, MSG_DONTWAIT | MSG_NOSIGNAL);
+    // A connected socket tells of an earlier packet that was refused, and sends only when asked again.
+    if (sent < 0 && errno == ECONNREFUSED) {
+      sent = send(to.steadySocket, packet_.get(), length, MSG_DONTWAIT | MSG_NOSIGNAL);
+    }
+  } else if (target.isSet() && target.port() != 0) {
+    sent = sendto(socket, packet_.get(), length, MSG_DONTWAIT | MSG_NOSIGNAL, target.raw(), target.rawLength());
+  } else {
+    return;
+  }
   if (sent < 0) {
     to.row.add(sendFailures);
     return;

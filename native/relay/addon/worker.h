@@ -25,9 +25,9 @@ inline std::uint32_t slotOf(std::uint32_t id) { return id & (slotCount - 1); }
 
 struct WorkerOptions {
   // Under load a thread sleeps this long between two looks at its sockets, so that each look finds several ready.
-  std::uint32_t gatherMicroseconds = 250;
+  std::uint32_t gatherMicroseconds = 150;
   // Packets a second on one thread from which on that is done.
-  std::uint32_t gatherAbove = 2000;
+  std::uint32_t gatherAbove = 6000;
 };
 
 double monotonicMs();
@@ -56,7 +56,7 @@ class Worker {
   };
 
   bool add(Endpoint& endpoint);     // under lock
-  void remove(Endpoint& endpoint);  // under lock; the sockets stay open
+  void remove(Endpoint& endpoint);  // under lock; the sockets stay open but for the steady one
   [[nodiscard]] std::size_t load() const { return load_; }  // control thread only
   void countLoad(int change) { load_ += static_cast<std::size_t>(change); }
 
@@ -68,6 +68,8 @@ class Worker {
   void run();
   void readable(std::uint64_t key);
   void relay(Endpoint& endpoint, bool onRtcpSocket, std::size_t length, const Address& source);
+  static void learn(Endpoint& endpoint, Path& path, const Address& source);
+  void settle(Endpoint& endpoint);
   void relayOpaque(Endpoint& endpoint, std::size_t length, const Address& source);
   Verdict unprotect(Endpoint& endpoint, bool rtcp, std::size_t& length, const RtpHeader& header);
   void forward(Endpoint& from, bool rtcp, std::size_t length, const RtpHeader& header);
