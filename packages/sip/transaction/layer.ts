@@ -102,6 +102,8 @@ export class TransactionLayer {
     const tag = tagText(response.to);
     if (tag !== '') record.localTag = tag;
     record.bytes = serializeMessage(response);
+    // Whoever was refused may try our other addresses with the same request (RFC 3263 §4.3).
+    if (status >= 300) this.#tables.unmerge(record);
     this.#core.step(record, event, now);
   }
 

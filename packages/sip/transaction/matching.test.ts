@@ -89,11 +89,30 @@ test('RFC 3261 §8.2.2.2: a request that comes again another way is 482, in a di
   probe.receive(fromPeer(testRequest('INVITE', { toTag: 'x' }), 'z9hG4bKfork2'));
   probe.receive(fromPeer(testRequest('INVITE', { cseq: 2 }), 'z9hG4bKfork3'));
   assert.deepEqual(probe.take(), ['0 request INVITE', '0 request INVITE']);
-  probe.layer.respond(transaction, makeResponse(transaction.request, 486, undefined, { toTag: 'x' }), 0);
+  probe.layer.respond(transaction, makeResponse(transaction.request, 200, undefined, { toTag: 'x' }), 0);
+  probe.take();
+  probe.receive(fromPeer(testRequest('INVITE'), 'z9hG4bKlate'));
+  assert.deepEqual(probe.take(), ['0 send 482']);
   probe.runUntil(100_000);
   probe.take();
   probe.receive(fromPeer(testRequest('INVITE'), 'z9hG4bKlater'));
   assert.deepEqual(probe.take(), ['100000 request INVITE']);
+});
+
+test('RFC 3263 §4.3: a request that was refused may come again another way, and is watched again', () => {
+  const probe = new LayerProbe();
+  probe.receive(fromPeer(testRequest('OPTIONS'), 'z9hG4bKfirst'));
+  const first = probe.lastRequest();
+  probe.layer.respond(first.transaction, makeResponse(first.request, 503, undefined, { toTag: 'x' }), 0);
+  probe.runUntil(1000);
+  probe.take();
+  probe.receive(fromPeer(testRequest('OPTIONS'), 'z9hG4bKsecond'));
+  assert.deepEqual(probe.take(), ['1000 request OPTIONS']);
+  // The end of the first transaction leaves the second one watched.
+  probe.runUntil(40_000);
+  assert.equal(first.transaction.state, 'terminated');
+  probe.receive(fromPeer(testRequest('OPTIONS'), 'z9hG4bKthird'));
+  assert.deepEqual(probe.take().slice(-1), ['40000 send 482']);
 });
 
 test('RFC 3261 §8.2.7: an answer without state has the same To tag each time', () => {

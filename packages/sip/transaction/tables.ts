@@ -25,12 +25,18 @@ export class TransactionTables {
     if (record.kind === 'client') this.clients.delete(record.key);
     else {
       this.servers.delete(record.key);
-      if (record.merged !== undefined) this.merged.delete(record.merged);
+      this.unmerge(record);
     }
     if (!record.flow.reliable) return;
     const set = this.#byFlow.get(record.flow.id);
     set?.delete(record);
     if (set?.size === 0) this.#byFlow.delete(record.flow.id);
+  }
+
+  /** From now on the request may come another way; under its key may stand another transaction by then. */
+  unmerge(record: ServerRecord): void {
+    const { merged } = record;
+    if (merged !== undefined && this.merged.get(merged) === record) this.merged.delete(merged);
   }
 
   /** A copy, since what happens to them takes them out. */
