@@ -1,15 +1,22 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
+import type { Result } from '@ringfence/bytes/result.ts';
 import { corpusFile, corpusPath, needsCorpus } from '@ringfence/testkit/corpus.ts';
 import fc from 'fast-check';
 import { StreamFramer } from '../framing/stream.ts';
+import { parseAuthParams, serializeAuthParams } from './auth-params.ts';
 import { makeResponse } from './build.ts';
 import { HeaderList } from './header-list.ts';
+import { parseMediaType } from './media-type.ts';
+import { handlingOf, parseMultipart } from './multipart.ts';
+import { parseNameAddr, parseNameAddrList, serializeNameAddr } from './name-addr.ts';
 import { parseMessage } from './parse.ts';
 import { screenRequest } from './screen.ts';
 import { serializeMessage } from './serialize.ts';
 import type { NameAddr, SipMessage, Uri, Via } from './types.ts';
+import { parseUri, serializeUri } from './uri.ts';
+import { parseVia, serializeVia } from './via.ts';
 
 const tokenCharacters = [..."ABCXYZabcxyz0189-.!%*_+`'~"];
 const token = fc.string({ unit: fc.constantFrom(...tokenCharacters), minLength: 1, maxLength: 12 });
@@ -255,6 +262,75 @@ describe('hostile octets', () => {
       for (const count of Object.values(outcomes)) assert.ok(count > 100, JSON.stringify(outcomes));
     },
   );
+
+  test('S4 single values of arbitrary pieces never throw, and what is accepted is written and read back the same', () => {
+    let ran = 0;
+    let accepted = 0;
+    const piece = fc.oneof(
+      fc.constantFrom(
+        ...'sip: sips: tel: x: a b.c 1 @ : ; = ? & , < > " \\ % %41 %0d%0a [ ] ::1 [::1] + - . / * # SIP/2.0/UDP lr tag branch'.split(
+          ' ',
+        ),
+      ),
+      fc.constantFrom(
+        ' ',
+        '\t',
+        '\r',
+        '\n',
+        '\0',
+        '\x7f',
+        'é',
+        '\ud800',
+        '"a b"',
+        'sip:a@b',
+        '<sip:a@b>',
+        ';x=y',
+        ';x="y"',
+        'Digest ',
+        'a=b',
+      ),
+    );
+    const stable = <T>(
+      text: string,
+      read: (text: string) => Result<T, string>,
+      write: (value: T) => string,
+    ): void => {
+      const first = read(text);
+      if (!first.ok) return;
+      accepted++;
+      const again = read(write(first.value));
+      assert.ok(again.ok, `${JSON.stringify(text)} ${write(first.value)}`);
+      assert.deepEqual(again.value, first.value);
+      assert.ok(!/[\r\n]/.test(write(first.value)));
+    };
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 10 }), (pieces) => {
+        ran++;
+        const text = pieces.join('');
+        for (const start of ['', 'sip:', 'sip:a@b', 'tel:+1']) stable(start + text, parseUri, serializeUri);
+        for (const start of ['', '<sip:a@b>', '"']) {
+          stable(start + text, parseNameAddr, serializeNameAddr);
+          stable(start + text, parseNameAddrList, (list) => list.map(serializeNameAddr).join(', '));
+        }
+        for (const start of ['', 'SIP/2.0/TCP a'])
+          stable(start + text, parseVia, (list) => list.map(serializeVia).join(', '));
+        stable(`Digest ${text}`, parseAuthParams, ({ scheme, params }) => {
+          const lineEnd = [...params.values()].some((value) => /[\r\n]/.test(value));
+          assert.ok(!lineEnd);
+          return serializeAuthParams(scheme, params);
+        });
+        parseMediaType(text);
+        handlingOf(new HeaderList([['Content-Disposition', text.replace(/[\r\n\0]/g, '')]]));
+        parseMultipart(
+          'multipart/mixed;boundary=a',
+          Buffer.from(text.replaceAll('sip:', '\r\n--a\r\n').replaceAll('tel:', '\r\n--a--')),
+        );
+      }),
+      { numRuns: 3000 },
+    );
+    assert.equal(ran, 3000);
+    assert.ok(accepted > 1000, `${accepted}`);
+  });
 
   test('findings of earlier runs keep their outcome', () => {
     const folder = new URL('vectors/', import.meta.url);
