@@ -1,10 +1,14 @@
 /** linphonec registered at the edge, calling and called by baresip. */
 import { account, edgeWithUsers, type Side } from './baresip.ts';
+import { DOMAIN } from './edge.ts';
 import type { Case, CaseContext } from './harness/case.ts';
 import { certificatesIn, makeCertificates } from './harness/certificates.ts';
 import { expectOwnKeys, type Phone, talk } from './harness/phone-call.ts';
+import { freePort } from './harness/ports.ts';
 import { runCases } from './harness/run-cases.ts';
 import { Baresip, baresipVersion } from './peers/baresip.ts';
+import { kamailioVersion, startKamailio } from './peers/kamailio.ts';
+import { registrarConfig } from './peers/kamailio-registrar.ts';
 import { Linphone, linphoneVersion } from './peers/linphone.ts';
 
 type Kind = 'linphone' | 'baresip';
@@ -18,7 +22,11 @@ async function throughEdge(
   calledSide: Side,
 ): Promise<string> {
   const { workspace, closes } = context;
-  const edge = await edgeWithUsers(context, { alice: 'srtp', bob: calledSide });
+  const edge = await edgeWithUsers(
+    context,
+    { alice: 'srtp', bob: calledSide },
+    { alice: caller === 'baresip', bob: called === 'baresip' },
+  );
   const certificates = certificatesIn(workspace);
   const common = { workspace, certificates };
   const alice: Phone = closes(
@@ -36,6 +44,24 @@ async function joined({ workspace, closes }: CaseContext, caller: Kind, called: 
   // linphonec has no certificate to be a TLS server with; registered, it is called over its own connection.
   const transport = called === 'linphone' ? 'tcp' : 'tls';
   const common = { workspace, certificates, transport, media: 'srtp' } as const;
+  const alice: Phone = closes(await phone[caller].start({ ...common, name: 'alice', tone: 440 }));
+  const bob: Phone = closes(await phone[called].start({ ...common, name: 'bob', tone: 1_000 }));
+  return talk(alice, bob, bob.uri);
+}
+
+/** Both phones registered over TLS at a Kamailio: proves that they register and are called back as the edge expects it. */
+async function registered({ workspace, closes }: CaseContext, caller: Kind, called: Kind): Promise<string> {
+  const certificates = makeCertificates(workspace);
+  const address = '127.0.0.1';
+  const server = { address, port: await freePort(), domain: DOMAIN, password: 'amber-field-73' };
+  closes(
+    await startKamailio({
+      workspace,
+      name: 'registrar',
+      config: registrarConfig({ ...server, certificates }),
+    }),
+  );
+  const common = { workspace, certificates, server, transport: 'tls', media: 'srtp' } as const;
   const alice: Phone = closes(await phone[caller].start({ ...common, name: 'alice', tone: 440 }));
   const bob: Phone = closes(await phone[called].start({ ...common, name: 'bob', tone: 1_000 }));
   return talk(alice, bob, bob.uri);
@@ -78,6 +104,21 @@ export const cases: readonly Case[] = [
       what: `${caller} calls ${called}, SRTP`,
       peersOnly: true,
       run: (context) => joined(context, caller, called),
+    }),
+  ),
+  ...(
+    [
+      ['linphone', 'baresip'],
+      ['baresip', 'linphone'],
+    ] as const
+  ).map(
+    ([caller, called]): Case => ({
+      name: `peers-registered-${caller}-to-${called}`,
+      peer: 'Kamailio, linphonec, baresip',
+      version: () => (both() === null ? null : kamailioVersion()),
+      what: `${caller} calls ${called}, both registered over TLS, SRTP`,
+      peersOnly: true,
+      run: (context) => registered(context, caller, called),
     }),
   ),
 ];

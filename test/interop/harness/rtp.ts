@@ -73,21 +73,22 @@ export class RtpEnd {
   }
 }
 
-/** Every packet that `from` sent has reached `to` once, in order, with every bit of payload as it was. */
-export function expectBitExact(from: RtpEnd, to: RtpEnd, direction: string): string {
-  const { sent } = from;
-  const { received } = to;
-  expect(
-    received.length === sent.length,
-    `${direction}: ${received.length} of ${sent.length} RTP packets arrived`,
-  );
+/** Every packet once, in order, with every bit of its payload as it was: what is not so, or null. */
+export function compare(sent: readonly Packet[], received: readonly Packet[]): string | null {
+  if (received.length !== sent.length) return `${received.length} of ${sent.length} RTP packets arrived`;
   for (const [index, packet] of sent.entries()) {
     const other = received[index]!;
-    expect(other.payload.equals(packet.payload), `${direction}: payload of packet ${index} has changed`);
+    if (!other.payload.equals(packet.payload)) return `payload of packet ${index} is another`;
     const steps = (other.sequence - received[0]!.sequence) & 0xffff;
-    expect(steps === index, `${direction}: packet ${index} has sequence number +${steps}`);
+    if (steps !== index) return `packet ${index} has sequence number +${steps}`;
     const ticks = (other.timestamp - received[0]!.timestamp) >>> 0;
-    expect(ticks === index * PAYLOAD, `${direction}: packet ${index} has timestamp +${ticks}`);
+    if (ticks !== index * PAYLOAD) return `packet ${index} has timestamp +${ticks}`;
   }
-  return `${sent.length}/${sent.length} ${direction}`;
+  return null;
+}
+
+export function expectBitExact(from: RtpEnd, to: RtpEnd, direction: string): string {
+  const fault = compare(from.sent, to.received);
+  expect(fault === null, `${direction}: ${fault}`);
+  return `${from.sent.length}/${from.sent.length} ${direction}`;
 }

@@ -1,5 +1,4 @@
 /** baresip as a phone without sound hardware: it plays a tone from a file and records what it hears. */
-import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
@@ -8,6 +7,7 @@ import { keysIn, type Phone } from '../harness/phone-call.ts';
 import { freePort, freePorts } from '../harness/ports.ts';
 import { PeerFailed, Program, until } from '../harness/process.ts';
 import { type Recording, readWav, sineWav } from '../harness/tone.ts';
+import { installedVersion } from '../harness/version.ts';
 import type { Workspace } from '../harness/workspace.ts';
 
 const ADDRESS = '127.0.0.1';
@@ -228,7 +228,4 @@ function open(port: number): Promise<Socket | null> {
   });
 }
 
-export function baresipVersion(): string | null {
-  const { stdout, stderr } = spawnSync('baresip', ['-h'], { encoding: 'utf8' });
-  return /baresip v([\d.]+)/.exec(`${stdout ?? ''}${stderr ?? ''}`)?.[1] ?? null;
-}
+export const baresipVersion = (): string | null => installedVersion('baresip', ['-h'], /baresip v([\d.]+)/);

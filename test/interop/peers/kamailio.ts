@@ -1,7 +1,7 @@
 /** Kamailio in the foreground with a configuration of ours. */
-import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { Program } from '../harness/process.ts';
+import { installedVersion } from '../harness/version.ts';
 import type { Workspace } from '../harness/workspace.ts';
 
 export type KamailioOptions = {
@@ -57,7 +57,5 @@ event_route[core:worker-one-init] {
 }
 `;
 
-export function kamailioVersion(): string | null {
-  const { stdout } = spawnSync('kamailio', ['-v'], { encoding: 'utf8' });
-  return /version: kamailio (\S+)/.exec(stdout ?? '')?.[1] ?? null;
-}
+export const kamailioVersion = (): string | null =>
+  installedVersion('kamailio', ['-v'], /version: kamailio (\S+)/);

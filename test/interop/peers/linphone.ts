@@ -1,12 +1,12 @@
 /** linphonec without sound hardware: it plays a tone from a file and records what it hears. */
-import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Certificates } from '../harness/certificates.ts';
 import { keysIn, type Phone } from '../harness/phone-call.ts';
 import { freePort, freePorts } from '../harness/ports.ts';
-import { Program } from '../harness/process.ts';
+import { Program, sleep, until } from '../harness/process.ts';
 import { type Recording, readWav, sineWav } from '../harness/tone.ts';
+import { installedVersion } from '../harness/version.ts';
 import type { Workspace } from '../harness/workspace.ts';
 import type { Server } from './baresip.ts';
 
@@ -108,7 +108,14 @@ export class Linphone implements Phone {
       program.write('soundcard use files\n');
       await program.waitFor(/Using wav files/, 5_000);
       program.write(`record ${recording}\nplay ${tone}\n`);
-      if (server) await program.waitFor(/[Rr]egist\w+ on .* (?:successful|sucessful)/, 10_000);
+      if (server) {
+        // It says nothing of its own accord about its registration.
+        await until(`${program.name} registers`, 10_000, async () => {
+          program.write('status register\n');
+          await sleep(200);
+          return /registered, identity=/.test(program.output) ? true : null;
+        });
+      }
     } catch (cause) {
       await program.stop();
       throw cause;
@@ -154,11 +161,5 @@ export class Linphone implements Phone {
   }
 }
 
-export function linphoneVersion(): string | null {
-  const { stdout, stderr } = spawnSync('linphonec', ['-v'], {
-    encoding: 'utf8',
-    timeout: 5_000,
-    env: { ...process.env, HOME: '/nonexistent' },
-  });
-  return /version:?\s*([\d.]+)/i.exec(`${stdout ?? ''}${stderr ?? ''}`)?.[1] ?? null;
-}
+export const linphoneVersion = (): string | null =>
+  installedVersion('linphonec', ['-v'], /version:?\s*([\d.]+)/i);

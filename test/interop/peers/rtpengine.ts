@@ -1,7 +1,7 @@
 /** rtpengine in userspace, driven over its ng protocol. */
-import { spawnSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { Program, until } from '../harness/process.ts';
+import { installedVersion } from '../harness/version.ts';
 import type { Workspace } from '../harness/workspace.ts';
 
 export type RtpengineOptions = {
@@ -56,7 +56,5 @@ export async function startRtpengine(options: RtpengineOptions): Promise<Program
   return program;
 }
 
-export function rtpengineVersion(): string | null {
-  const { stdout, stderr } = spawnSync('rtpengine', ['--version'], { encoding: 'utf8' });
-  return /Version: (\S+)/.exec(`${stdout ?? ''}${stderr ?? ''}`)?.[1] ?? null;
-}
+export const rtpengineVersion = (): string | null =>
+  installedVersion('rtpengine', ['--version'], /Version: (\S+)/);

@@ -1,7 +1,7 @@
 /** sipp as caller or called party, with scenarios of ours. */
-import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { Program } from '../harness/process.ts';
+import { installedVersion } from '../harness/version.ts';
 import type { Workspace } from '../harness/workspace.ts';
 
 export type SippOptions = {
@@ -70,7 +70,4 @@ export function sippErrors(workspace: Workspace, name: string): string {
   }
 }
 
-export function sippVersion(): string | null {
-  const { stdout, stderr } = spawnSync('sipp', ['-v'], { encoding: 'utf8' });
-  return /SIPp v([\d.]+)/.exec(`${stdout ?? ''}${stderr ?? ''}`)?.[1] ?? null;
-}
+export const sippVersion = (): string | null => installedVersion('sipp', ['-v'], /SIPp v([\d.]*\d)/);

@@ -1,8 +1,8 @@
 /** stunnel: TLS for programs that have none of their own. */
-import { spawnSync } from 'node:child_process';
 import type { Certificates } from '../harness/certificates.ts';
 import { freePort } from '../harness/ports.ts';
 import { Program } from '../harness/process.ts';
+import { installedVersion } from '../harness/version.ts';
 import type { Workspace } from '../harness/workspace.ts';
 
 export type Tunnel = { readonly address: string; readonly port: number; stop(): Promise<void> };
@@ -89,7 +89,5 @@ export async function startStunnelServer(options: {
   );
 }
 
-export function stunnelVersion(): string | null {
-  const { stdout, stderr } = spawnSync('stunnel4', ['-version'], { encoding: 'utf8' });
-  return /stunnel ([\d.]+)/.exec(`${stdout ?? ''}${stderr ?? ''}`)?.[1] ?? null;
-}
+export const stunnelVersion = (): string | null =>
+  installedVersion('stunnel4', ['-version'], /stunnel ([\d.]+)/);

@@ -1,6 +1,7 @@
 /** tshark reads a capture: what it recognised, and where it put a malformed or an expert-error mark. */
-import { execFile, spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { installedVersion } from '../harness/version.ts';
 
 const run = promisify(execFile);
 
@@ -91,7 +92,5 @@ export async function judge(file: string, ports: Ports, keyLog?: string): Promis
   return { frames, decrypted, marks };
 }
 
-export function tsharkVersion(): string | null {
-  const { stdout } = spawnSync('tshark', ['--version'], { encoding: 'utf8' });
-  return /TShark[^\d]*([\d.]+\d)/.exec(stdout ?? '')?.[1] ?? null;
-}
+export const tsharkVersion = (): string | null =>
+  installedVersion('tshark', ['--version'], /TShark[^\d]*([\d.]+\d)/);
