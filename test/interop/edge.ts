@@ -134,7 +134,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     env,
   });
   try {
-    await program.waitFor(/"(?:event|type)":"ready"|\bready\b/, 20_000);
+    await program.waitFor(/\bready\b/, 20_000);
   } catch (cause) {
     await program.stop('SIGKILL');
     throw cause;

@@ -35,7 +35,8 @@ export class Program {
   readonly exited: Promise<Exit>;
   #child: ChildProcess;
   #log: WriteStream | null;
-  #output = '';
+  #chunks: string[] = [];
+  #kept = 0;
   #exit: Exit | null = null;
   #listeners = new Set<() => void>();
 
@@ -79,7 +80,8 @@ export class Program {
 
   /** What the program wrote last, both streams in order of arrival. */
   get output(): string {
-    return this.#output;
+    if (this.#chunks.length > 1) this.#chunks = [this.#chunks.join('')];
+    return this.#chunks[0] ?? '';
   }
 
   get running(): boolean {
@@ -92,7 +94,7 @@ export class Program {
 
   /** Resolves with the match once the output holds it from `from` on; rejects on time-out or when the program ends. */
   async waitFor(pattern: RegExp, timeoutMs: number, from = 0): Promise<RegExpExecArray> {
-    const look = () => pattern.exec(from === 0 ? this.#output : this.#output.slice(from));
+    const look = () => pattern.exec(from === 0 ? this.output : this.output.slice(from));
     return new Promise((resolve, reject) => {
       const done = (act: () => void) => {
         clearTimeout(timer);
@@ -155,7 +157,14 @@ export class Program {
 
   #take(chunk: Buffer): void {
     this.#log?.write(chunk);
-    this.#output = (this.#output + chunk.toString('utf8')).slice(-KEPT_OUTPUT);
+    const text = chunk.toString('utf8');
+    this.#chunks.push(text);
+    this.#kept += text.length;
+    // Dropped in one go at twice the size: a server under load may say a lot.
+    if (this.#kept > 2 * KEPT_OUTPUT) {
+      this.#chunks = [this.output.slice(-KEPT_OUTPUT)];
+      this.#kept = KEPT_OUTPUT;
+    }
     this.#notify();
   }
 
@@ -164,7 +173,7 @@ export class Program {
   }
 
   #tail(): string {
-    return this.#output.slice(-400).replaceAll('\n', ' | ');
+    return this.output.slice(-400).replaceAll('\n', ' | ');
   }
 }
 
