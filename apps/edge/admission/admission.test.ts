@@ -280,6 +280,24 @@ describe('admission: connections and events', () => {
     assert.equal(opens('198.51.100.1'), 'admission.rate');
   });
 
+  it('all unknown sources together open connections at a bounded rate, and leave room for trusted ones', () => {
+    const { admission } = make(
+      { unknownConnectionsPerSecond: 20 },
+      { connections: 100, connectionsPerSource: 1 },
+    );
+    const opens = (n: number, now: number): string =>
+      admission.connection('l', address4(0xc6336400 + n), now)?.rule ?? 'in';
+    const first = Array.from({ length: 50 }, (_, i) => opens(i, 1000));
+    assert.equal(first.filter((rule) => rule === 'in').length, 20);
+    assert.equal(first.at(-1), 'admission.connection-rate');
+    for (let i = 50; i < 200; i++) opens(i, 1000 + i * 1000);
+    assert.equal(admission.connections, 90);
+    assert.equal(opens(201, 1e6), 'admission.connections');
+    admission.trust('192.0.2.1', 'registered', 1e9, 1e6);
+    for (let i = 0; i < 10; i++) assert.equal(admission.connection('l', '192.0.2.1', 1e6), undefined);
+    assert.equal(admission.connection('l', '192.0.2.1', 1e6)?.rule, 'admission.connections');
+  });
+
   it('refusals are told of once per source, rule and ten seconds, and of many sources together', () => {
     const { admission, events, says } = make();
     for (let i = 0; i < 500; i++) says('203.0.113.5', 'garbage', 1000 + i);

@@ -19,6 +19,8 @@ import { TrustedSources, type TrustKind } from './trust.ts';
 
 /** Trusted sources may send and connect so many times as much as unknown ones. */
 const trustedFactor = 10;
+const unknownPerSecond = 5_000;
+const unknownConnectionsPerSecond = 300;
 
 /** Why something is not let in; one object per rule, so that a flood of refusals allocates nothing. */
 export interface Refusal {
@@ -39,6 +41,8 @@ export interface AdmissionOptions {
   readonly emit: (event: EdgeEvent) => void;
   /** Messages per second of all unknown sources together. Default 5,000. */
   readonly unknownPerSecond?: number;
+  /** Connections per second that all unknown sources together may open; a TLS handshake costs most of a millisecond. Default 300. */
+  readonly unknownConnectionsPerSecond?: number;
   /** Methods that unknown sources may use. Default: `knownMethods`. Trusted ones reach the core, which answers 405. */
   readonly methods?: readonly string[];
   /** Loopback has no rate and no bound per source. Default true; tests turn it off. */
@@ -64,6 +68,7 @@ export class Admission {
   #trusted: TrustedSources;
   #sources: SourceMeter;
   readonly #unknown: Meter;
+  readonly #opening: Meter;
   #marks: RegExp | undefined;
   #emergency: ReadonlySet<string> = new Set();
   #settings: AdmissionSettings;
@@ -75,11 +80,12 @@ export class Admission {
     this.#methods = new Set(options.methods ?? knownMethods);
     this.#seed = options.seed ?? randomInt(0x7fffffff);
     this.#exemptLoopback = options.exemptLoopback ?? true;
-    this.#unknown = new Meter(options.unknownPerSecond ?? 5000);
+    this.#unknown = new Meter(options.unknownPerSecond ?? unknownPerSecond);
+    this.#opening = new Meter(options.unknownConnectionsPerSecond ?? unknownConnectionsPerSecond);
     this.#settings = options.settings;
     this.#trusted = new TrustedSources(options.settings.perSourcePerSecond * trustedFactor);
     this.#sources = new SourceMeter(options.settings.perSourcePerSecond, this.#seed);
-    this.#rules = rulesOf(options.settings, options.unknownPerSecond ?? 5000);
+    this.#rules = rulesOf(options.settings, options);
     this.configure(options.settings, 0);
   }
 
@@ -92,7 +98,7 @@ export class Admission {
       this.#sources = new SourceMeter(settings.perSourcePerSecond, this.#seed);
     }
     this.#settings = settings;
-    this.#rules = rulesOf(settings, this.#options.unknownPerSecond ?? 5000);
+    this.#rules = rulesOf(settings, this.#options);
     this.#marks = marksOf(settings.blockedUserAgents);
     this.#emergency = new Set([...settings.emergency, 'sos']);
   }
@@ -150,20 +156,28 @@ export class Admission {
     return undefined;
   }
 
-  /** Undefined lets the connection in, and it counts until `connectionClosed`. */
+  /**
+   * Undefined lets the connection in, and it counts until `connectionClosed`.
+   *
+   * A tenth of all connections is kept free for trusted sources, so that nobody else can take their place.
+   */
   connection(listener: string, address: string, now: number): Refusal | undefined {
-    const exempt = this.#exemptLoopback && isLoopback(address);
+    const rules = this.#rules;
     const trusted = this.#trusted.meter(address, now) !== undefined;
-    if (this.#connections.total >= this.#settings.connections)
-      return this.refuse(listener, address, this.#rules.connections, now);
-    const bound = this.#settings.connectionsPerSource * (trusted ? trustedFactor : 1);
-    if (!exempt && this.#connections.of(address) >= bound)
-      return this.refuse(listener, address, this.#rules.connectionsPerSource, now);
-    if (!exempt && !trusted) {
-      // Opening costs a handshake: it counts as a message.
-      if (!this.#sources.take(this.#key.read(address), now))
-        return this.refuse(listener, address, this.#rules.rate, now);
-      if (!this.#unknown.take(now)) return this.refuse(listener, address, this.#rules.ceiling, now);
+    const { connections, connectionsPerSource } = this.#settings;
+    const room = trusted ? connections : connections - Math.floor(connections / 10);
+    if (this.#connections.total >= room) return this.refuse(listener, address, rules.connections, now);
+    if (!this.#exemptLoopback || !isLoopback(address)) {
+      const bound = connectionsPerSource * (trusted ? trustedFactor : 1);
+      if (this.#connections.of(address) >= bound) {
+        return this.refuse(listener, address, rules.connectionsPerSource, now);
+      }
+      if (!trusted) {
+        // Opening costs work: it counts as a message of the source.
+        if (!this.#sources.take(this.#key.read(address), now))
+          return this.refuse(listener, address, rules.rate, now);
+        if (!this.#opening.take(now)) return this.refuse(listener, address, rules.connectionRate, now);
+      }
     }
     this.#connections.opened(address);
     return undefined;
@@ -200,7 +214,7 @@ export class Admission {
   }
 }
 
-const rulesOf = (s: AdmissionSettings, unknownPerSecond: number) => ({
+const rulesOf = (s: AdmissionSettings, options: AdmissionOptions) => ({
   size: {
     rule: 'admission.size',
     text: 'The message is larger than admission.messageBytes.',
@@ -235,7 +249,12 @@ const rulesOf = (s: AdmissionSettings, unknownPerSecond: number) => ({
   ceiling: {
     rule: 'admission.ceiling',
     text: 'All unknown sources together send more than the node takes from them.',
-    threshold: unknownPerSecond,
+    threshold: options.unknownPerSecond ?? unknownPerSecond,
+  },
+  connectionRate: {
+    rule: 'admission.connection-rate',
+    text: 'All unknown sources together open more connections than the node takes from them.',
+    threshold: options.unknownConnectionsPerSecond ?? unknownConnectionsPerSecond,
   },
   connections: {
     rule: 'admission.connections',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTcp, createServer as createTcpServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -209,6 +209,30 @@ describe('TLS', () => {
     assert.equal(opened(bed).length, flows, 'no flow without a good certificate');
   });
 
+  it('a resumed session has the names that its handshake verified, and an unverified one still has none', async () => {
+    const bed = await bedOf({
+      listeners: [
+        { name: 's', transport: 'tls', address: '127.0.0.1', port: 0, clientCertificate: 'optional' },
+      ],
+    });
+    const bad = await stranger.issue('DNS:phone.test');
+    for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+      for (const [certificate, names] of [
+        [phone, ['sip:phone.test', 'phone.test']],
+        [bad, undefined],
+        [{}, undefined],
+      ] as const) {
+        const first = await dial(bed.port('s'), { ...certificate, maxVersion });
+        // TLS 1.2 has its session when the handshake is done, TLS 1.3 by a ticket that follows.
+        const session =
+          maxVersion === 'TLSv1.2' ? first.getSession()! : ((await once(first, 'session')) as [Buffer])[0];
+        const { socket, flow } = await flowOf(bed, 's', { ...certificate, maxVersion, session });
+        assert.equal(socket.isSessionReused(), true);
+        assert.deepEqual(flow.tls?.peerNames, names);
+      }
+    }
+  });
+
   it('a ticket of a listener that asks for no certificate opens no other', async () => {
     const bed = await bedOf({
       listeners: (['none', 'required'] as const).map((name) => ({
@@ -404,6 +428,21 @@ describe('TLS outbound', () => {
     assert.deepEqual([seen[0]?.servername, seen[1]?.servername], ['one.test', 'two.test']);
     const tcp = await bed.transports.connect({ transport: 'tcp', address: '127.0.0.1', port });
     assert.ok(tcp.ok && tcp.value.transport === 'tcp', 'nor is it taken for TCP, or TCP for it');
+  });
+
+  it('gives up on a peer that accepts and says nothing', async () => {
+    const bed = await bedOf({ settings: { handshakeSeconds: 1 } });
+    const server = createTcpServer((socket) => sockets.push(socket)).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as { port: number };
+    const result = await bed.transports.connect({
+      transport: 'tls',
+      address: '127.0.0.1',
+      port,
+      serverName: 'x.test',
+    });
+    assert.ok(!result.ok && result.error.code === 'handshake-timeout');
+    server.close();
   });
 
   it('an inbound connection is never taken for a target', async () => {
