@@ -34,6 +34,13 @@ export interface EdgeParts {
   relay(): Relay | undefined;
   trust(address: string, as: 'trunk' | 'registered'): void;
   readonly resolver: Pick<TargetSources, 'resolve' | 'resolveNumeric'>;
+  /** Runs something later and gives a function that stops it. Default: timers of the process. */
+  after?(milliseconds: number, run: () => void): () => void;
+}
+
+function afterReally(milliseconds: number, run: () => void): () => void {
+  const timer = setTimeout(run, milliseconds);
+  return () => clearTimeout(timer);
 }
 
 /** Everything between the sockets and the store: transactions, registrar, calls. */
@@ -50,11 +57,13 @@ export class Edge {
   #encryption = new Map<string, Encryption>();
   #draining = false;
   #running = false;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #after: (milliseconds: number, run: () => void) => () => void;
+  #stopTimer: (() => void) | undefined = undefined;
   #armedAt = Number.POSITIVE_INFINITY;
 
   constructor(parts: EdgeParts) {
     this.#parts = parts;
+    this.#after = parts.after === undefined ? afterReally : (ms, run) => parts.after!(ms, run);
     this.#config = parts.config;
     this.#directory = new Directory(parts.objects, parts.config.domain);
     this.#numbers = numbersOf(parts.config);
@@ -108,13 +117,7 @@ export class Edge {
   }
 
   message(flow: Flow, bytes: Uint8Array, now: number): void {
-    this.#running = true;
-    try {
-      this.signalling.message(flow, bytes, now);
-    } finally {
-      this.#running = false;
-    }
-    this.#arm();
+    this.#guarded(() => this.signalling.message(flow, bytes, now));
   }
 
   closed(flow: Flow): void {
@@ -123,11 +126,22 @@ export class Edge {
 
   /** Does something and then sends what came of it. */
   run(step: () => void): void {
-    if (this.#running) return step();
+    if (this.#running) step();
+    else
+      this.#guarded(() => {
+        step();
+        this.signalling.drain();
+      });
+  }
+
+  /** A defect of ours that one message has found must not end the calls of all others. */
+  #guarded(step: () => void): void {
     this.#running = true;
     try {
       step();
-      this.signalling.drain();
+    } catch (error) {
+      const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      this.#parts.bus.emit({ type: 'edge.error', where: 'signalling', detail });
     } finally {
       this.#running = false;
     }
@@ -180,9 +194,9 @@ export class Edge {
     });
   }
 
-  /** Transactions whose answer is still out. */
-  get farewells(): number {
-    return this.layer.size.client;
+  /** Legs that are not over: live ones, and those whose BYE has no answer yet. */
+  get legs(): number {
+    return this.#dialogs.size;
   }
 
   /** The call and leg that an endpoint of the relay belongs to. */
@@ -195,7 +209,7 @@ export class Edge {
   }
 
   stop(): void {
-    clearTimeout(this.#timer);
+    this.#stopTimer?.();
   }
 
   #services(tokens: Tokens): CallServices {
@@ -207,10 +221,7 @@ export class Edge {
       config: () => this.#config,
       relay: () => parts.relay(),
       now: () => parts.now(),
-      after: (milliseconds, run) => {
-        const timer = setTimeout(run, milliseconds);
-        return () => clearTimeout(timer);
-      },
+      after: this.#after,
       token: (length) => tokens.token(length),
       sessionId: () => tokens.digits(),
       run: (step) => this.run(step),
@@ -223,29 +234,34 @@ export class Edge {
     };
   }
 
-  /** RFC 3261 §12.2.1.1 and §8.1.2: the topmost Route, else the Request-URI; the flow in hand if it leads there. */
+  /**
+   * RFC 3261 §12.2.1.1 and §8.1.2: the topmost Route, else the Request-URI; the flow in hand if it leads there.
+   *
+   * A connection that lives is as good as a new one to the same peer (RFC 5923), and what was over TLS stays there.
+   */
   #route(
     flow: Flow,
     request: SipRequest,
     followTarget: boolean,
   ): Flow | undefined | Promise<Flow | undefined> {
-    const live = flow.transport === 'udp' ? flow : this.#parts.transports().flow(flow.id);
-    if (!followTarget) return live;
+    const { resolver } = this.#parts;
+    const transports = this.#parts.transports();
+    const live = flow.transport === 'udp' ? flow : transports.flow(flow.id);
+    if (!followTarget || live?.reliable === true) return live;
     const next = nextHop(request);
     if (next === undefined) return live;
-    const { resolver } = this.#parts;
-    const candidate = resolver.resolveNumeric(next)?.[0];
-    if (candidate !== undefined) {
-      const same = candidate.address === flow.remote.address && candidate.port === flow.remote.port;
-      if (same && candidate.transport === flow.transport && live !== undefined) return live;
-      if (candidate.transport === 'udp')
-        return this.#parts.transports().udpFlow(candidate.address, candidate.port, flow.listener);
+    if (flow.transport === 'udp') {
+      const candidate = resolver.resolveNumeric(next)?.[0];
+      if (candidate?.transport === 'udp') {
+        const { address, port } = candidate;
+        if (address === flow.remote.address && port === flow.remote.port) return flow;
+        return transports.udpFlow(address, port, flow.listener);
+      }
     }
-    // A connection that lives is as good as a new one to the same peer (RFC 5923).
-    if (live !== undefined && live.transport !== 'udp') return live;
     return resolver.resolve(next).then(async (candidates) => {
       for (const found of candidates) {
-        const connected = await connect(this.#parts.transports(), found);
+        if (flow.transport === 'tls' && found.transport !== 'tls') continue;
+        const connected = await connect(transports, found);
         if (connected !== undefined) return connected;
       }
       return undefined;
@@ -264,9 +280,9 @@ export class Edge {
   #arm(): void {
     const next = this.layer.nextTimeout();
     if (next >= this.#armedAt) return;
-    clearTimeout(this.#timer);
+    this.#stopTimer?.();
     this.#armedAt = next;
-    this.#timer = setTimeout(() => this.#tick(), Math.max(1, next - this.#parts.now()));
+    this.#stopTimer = this.#after(Math.max(1, next - this.#parts.now()), () => this.#tick());
   }
 
   #tick(): void {

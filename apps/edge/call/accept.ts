@@ -1,5 +1,5 @@
 import { parseSession } from '@ringfence/sdp/parse.ts';
-import { makeResponse } from '@ringfence/sip/message/build.ts';
+import { initialMaxForwards, makeResponse } from '@ringfence/sip/message/build.ts';
 import { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import type { SipRequest } from '@ringfence/sip/message/types.ts';
 import type { ServerTransaction } from '@ringfence/sip/transaction/transaction.ts';
@@ -13,10 +13,11 @@ import { type Destination, type Dialled, findRoute, readDialled } from '../routi
 import type { Numbers } from '../routing/numbers.ts';
 import type { BranchTarget } from './branch.ts';
 import { Call } from './call.ts';
-import { sdpOf, warning } from './messages.ts';
+import { copyAllowed, sdpOf, warning } from './messages.ts';
 import { callRecord } from './record.ts';
 import { type CallServices, socketText } from './services.ts';
-import { callerIdentity, type TargetSources, trunkTarget, userTargets } from './targets.ts';
+import type { AcceptedCall } from './setup.ts';
+import { callerIdentity, type TargetSources, trunkTargets, userTargets } from './targets.ts';
 
 /** The world that a new call is judged in. */
 export interface Doorway {
@@ -34,6 +35,8 @@ interface Arrival {
   readonly flow: Flow;
   readonly principal: Principal;
   readonly directory: DomainDirectory;
+  /** The Request-URI names another tenant's domain. */
+  readonly foreign: boolean;
 }
 
 interface Judged extends Arrival {
@@ -44,22 +47,6 @@ interface Judged extends Arrival {
   readonly from: ReturnType<typeof callerIdentity>;
 }
 
-const emptySession = (text: Uint8Array | undefined): ReadSession | undefined =>
-  text === undefined
-    ? {
-        session: {
-          origin: { username: '-', sessionId: '0', version: '0', addressType: 'IP4', address: '0.0.0.0' },
-          sessionName: '-',
-          bandwidths: [],
-          timing: [],
-          attributes: [],
-          media: [],
-        },
-        streams: [],
-        facts: noMedia,
-      }
-    : undefined;
-
 /** A new INVITE from somebody known: where to, may they, and then the call begins, or is refused with its reasons. */
 export function acceptInvite(door: Doorway, arrival: Arrival): void {
   const { request, flow, principal, directory } = arrival;
@@ -67,23 +54,18 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
   const config = services.config();
   const now = services.now();
   const dialled = readDialled(request.uri, door.numbers());
-  const destination = findRoute(directory, principal, dialled, config.numbers.emergencyTrunk);
+  const destination = arrival.foreign
+    ? nowhere
+    : findRoute(directory, principal, dialled, config.numbers.emergencyTrunk);
   const listenerEncryption = door.listenerEncryption(flow.listener);
   const body = sdpOf(request);
   const parsed = body === undefined ? undefined : parseSession(body);
   if (parsed !== undefined && !parsed.ok)
     return refuse(door, arrival, dialled, malformed(parsed.error.detail, parsed.error.line));
   let demanded = demandedOf(principal, listenerEncryption);
-  const offer =
-    emptySession(body) ??
-    readSession(
-      (parsed as { value: Parameters<typeof readSession>[0] }).value,
-      demanded,
-      flow.remote.address,
-    );
   // What the phone can do is enough for an emergency call.
-  if (dialled.emergency && demanded === 'required' && (offer.facts.plain || flow.transport !== 'tls'))
-    demanded = 'preferred';
+  if (dialled.emergency && demanded === 'required') demanded = 'preferred';
+  const offer = parsed === undefined ? undefined : readSession(parsed.value, demanded, flow.remote.address);
   const from = callerIdentity(directory, principal, request, destination.kind === 'trunk');
   const targets =
     destination.kind === 'user'
@@ -97,7 +79,7 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
       transport: flow.transport,
       dialled: dialled.text,
       emergency: dialled.emergency,
-      media: offer.facts,
+      media: offer?.facts ?? noMedia,
     },
     {
       listener: flow.listener,
@@ -106,52 +88,41 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
       calls: door.calls.size,
       maximumCalls: config.calls.maximum,
       mediaAvailable: services.relay() !== undefined,
-      route: routeFacts(destination, targets),
+      route: isLoop(services, request, dialled)
+        ? { kind: 'loop', name: 'name' in destination ? destination.name : '' }
+        : routeFacts(destination, targets),
     },
   );
-  if (decision.verdict !== 'accept') return refuse(door, arrival, dialled, decision, destination);
+  if (decision.verdict !== 'accept' || offer === undefined)
+    return refuse(door, arrival, dialled, decision, destination);
   const judged: Judged = { ...arrival, dialled, destination, offer, demanded, from };
-  if (destination.kind === 'user') return begin(door, judged, decision, targets);
-  if (destination.kind !== 'trunk') return;
-  const target = trunkTarget(sources, destination, from);
-  if (target instanceof Promise) {
-    services.layer.trying(arrival.transaction, now);
-    void target.then((found) => services.run(() => reach(door, judged, decision, found)));
-  } else reach(door, judged, decision, target);
-}
-
-function reach(door: Doorway, judged: Judged, decision: Decision, target: BranchTarget | undefined): void {
-  if (target !== undefined) return begin(door, judged, decision, [target]);
-  refuse(
+  begin(
     door,
     judged,
-    judged.dialled,
-    {
-      verdict: 'refuse',
-      cause: 'no-route',
-      status: 500,
-      reason: 'Server Internal Error',
-      warning: 'The trunk cannot be reached',
-      reasons: [
-        {
-          rule: 'route.unreachable',
-          text: "None of the trunk's addresses could be reached.",
-          evidence: { dialled: judged.dialled.text },
-        },
-      ],
-    },
-    judged.destination,
+    decision,
+    destination.kind === 'trunk' ? trunkTargets(sources, destination, from, dialled.emergency) : targets,
   );
 }
 
-function begin(door: Doorway, judged: Judged, decision: Decision, targets: readonly BranchTarget[]): void {
+const nowhere: Destination = { kind: 'none' };
+
+/** RFC 5393: one of our own INVITEs, for the number that it was sent to. For another number it is a spiral. */
+function isLoop({ dialogs }: CallServices, request: SipRequest, dialled: Dialled): boolean {
+  const tag = request.from.params.get('tag');
+  const own = typeof tag === 'string' ? dialogs.get(tag) : undefined;
+  return own !== undefined && own.callId === request.callId && own.rang === dialled.text;
+}
+
+function begin(door: Doorway, judged: Judged, decision: Decision, targets: AcceptedCall['targets']): void {
   const { services, calls } = door;
   const { transaction, request, flow, principal, directory, dialled, destination, offer, demanded } = judged;
   const id = services.token(20);
   const route = 'name' in destination ? destination.name : '';
   const caller = callerText(judged.from);
   const described = describePrincipal(principal);
-  const call = new Call(services, {
+  const headers = new HeaderList();
+  copyAllowed(request, services.config().calls.allowedHeaders, headers);
+  const accepted: AcceptedCall = {
     id,
     domain: directory.name,
     transaction,
@@ -160,12 +131,17 @@ function begin(door: Doorway, judged: Judged, decision: Decision, targets: reado
     caller,
     callee: dialled.text,
     principal: described,
+    trunk: principal.kind === 'trunk' ? directory.trunks.get(principal.trunk) : undefined,
     route,
     decision,
     demanded,
     offer,
     targets,
-  });
+    headers,
+    // §16.6 step 3; nobody may give a call more hops than a new one has.
+    maxForwards: Math.min(request.maxForwards ?? initialMaxForwards, initialMaxForwards) - 1,
+  };
+  const call = new Call(services, accepted);
   calls.set(id, call);
   if (services.bus.wants('call.started'))
     services.bus.emit({
@@ -177,7 +153,7 @@ function begin(door: Doorway, judged: Judged, decision: Decision, targets: reado
       route,
       decision,
     });
-  call.start();
+  call.start(accepted);
 }
 
 const callerText = ({ uri }: Judged['from']): string =>
@@ -256,7 +232,7 @@ function refuse(
           disposition: 'refused',
           status: decision.status,
           cause: decision.cause,
-          decision,
+          decision: JSON.stringify(decision),
         },
         [
           {

@@ -1,15 +1,15 @@
 import { Dialog } from '@ringfence/sip/dialog/dialog.ts';
-import { answer as answerChallenge } from '@ringfence/sip/digest/client.ts';
+import { maxForks } from '@ringfence/sip/dialog/invite-uac.ts';
 import { makeRequest } from '@ringfence/sip/message/build.ts';
 import { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import type { NameAddr, SipResponse, Uri } from '@ringfence/sip/message/types.ts';
-import { serializeUri } from '@ringfence/sip/message/uri.ts';
 import type { ClientTransaction } from '@ringfence/sip/transaction/transaction.ts';
 import type { Flow } from '@ringfence/sip/transport/flow.ts';
 import type { Encryption } from '../config/schema.ts';
 import type { Trunk } from '../objects/types.ts';
+import { type Credentials, credentialsFor, isChallenge } from './credentials.ts';
 import { CallLeg, type LegEvents } from './leg.ts';
-import { product, withSdp } from './messages.ts';
+import { dialogMethods, product, withSdp } from './messages.ts';
 import type { CallServices, ClientOwner } from './services.ts';
 
 /** Whom a branch rings, and how it gets there. */
@@ -26,10 +26,21 @@ export interface BranchTarget {
   readonly trunk?: Trunk;
 }
 
-export interface BranchEvents extends LegEvents {
+/** What a branch tells whoever rings; the leg's own requests go to the call. */
+export interface BranchEvents {
   provisional(branch: Branch, response: SipResponse): void;
-  answered(branch: Branch, response: SipResponse): void;
+  /** False: the answer cannot be used, the called side is hung up. */
+  answered(branch: Branch, response: SipResponse): boolean;
   failed(branch: Branch, status: number): void;
+}
+
+/** What all branches of a call send. */
+export interface BranchInvite {
+  /** Header fields to pass on. */
+  readonly headers: HeaderList;
+  readonly maxForwards: number;
+  /** The description to offer on the leg; `plain` without encryption. */
+  offer(leg: CallLeg, plain: boolean): string;
 }
 
 const transportFailure = 503;
@@ -42,63 +53,52 @@ export class Branch implements ClientOwner {
   state: 'idle' | 'calling' | 'early' | 'answered' | 'failed' = 'idle';
   readonly #services: CallServices;
   readonly #events: BranchEvents;
-  readonly #offer: (plain: boolean) => string;
-  readonly #headers: HeaderList;
-  readonly #maxForwards: number;
-  #transaction: ClientTransaction | undefined;
-  #cseq = 1;
+  readonly #invite: BranchInvite;
+  #transaction: ClientTransaction | undefined = undefined;
+  #cseq = 0;
   #plain = false;
-  #authenticated = false;
   #cancelled = false;
-  #credentials: { readonly name: string; readonly value: string } | undefined;
+  #credentials: Credentials | undefined = undefined;
   #next = 0;
-  #ack: Uint8Array | undefined;
-  #answeredTag = '';
+  /** ACKs by the tag that they answer; a forking peer may send several 2xx (RFC 3261 §13.2.2.4). */
+  #acks: Map<string, Uint8Array | undefined> | undefined = undefined;
 
   constructor(
     services: CallServices,
     events: BranchEvents,
+    legEvents: LegEvents,
     index: number,
     target: BranchTarget,
-    invite: {
-      /** Header fields to pass on. */
-      readonly headers: HeaderList;
-      readonly maxForwards: number;
-      /** The description to offer. */
-      offer(plain: boolean): string;
-    },
+    invite: BranchInvite,
   ) {
     this.#services = services;
     this.#events = events;
+    this.#invite = invite;
     this.target = target;
-    this.#offer = (plain) => invite.offer(plain);
-    this.#headers = invite.headers;
-    this.#maxForwards = invite.maxForwards;
-    this.leg = new CallLeg(services, events, {
+    const { party, demanded, flow, uri, trunk } = target;
+    this.leg = new CallLeg(services, legEvents, {
       index,
-      party: target.party,
-      demanded: target.demanded,
-      flow: target.flow,
-      followTarget: target.trunk !== undefined,
+      party,
+      demanded,
+      flow,
+      followTarget: trunk !== undefined,
+      callId: services.token(24),
+      secure: uri.scheme === 'sips',
+      rang: 'user' in uri ? (uri.user ?? '') : '',
+      ...(trunk === undefined ? {} : { trunk }),
     });
-    this.leg.callId = services.token(24);
-    this.leg.secure = target.uri.scheme === 'sips';
-  }
-
-  /** CSeq of the INVITE that is in flight. */
-  get cseq(): number {
-    return this.#cseq;
   }
 
   invite(): void {
     const { leg, target } = this;
     const headers = new HeaderList();
     headers.add('Contact', leg.contact);
-    headers.add('Allow', 'INVITE, ACK, CANCEL, BYE, OPTIONS');
+    headers.add('Allow', dialogMethods);
     headers.add('User-Agent', product);
     if (this.#credentials !== undefined) headers.add(this.#credentials.name, this.#credentials.value);
-    for (const [name, value] of this.#headers.entries()) headers.add(name, value);
-    const body = withSdp(headers, this.#offer(this.#plain));
+    for (const [name, value] of this.#invite.headers) headers.add(name, value);
+    const body = withSdp(headers, this.#invite.offer(leg, this.#plain));
+    this.#cseq += 1;
     const request = makeRequest({
       method: 'INVITE',
       uri: target.uri,
@@ -106,10 +106,11 @@ export class Branch implements ClientOwner {
       to: target.to,
       callId: leg.callId,
       cseq: { number: this.#cseq, method: 'INVITE' },
-      maxForwards: this.#maxForwards,
+      maxForwards: this.#invite.maxForwards,
       headers,
       body,
     });
+    leg.dialog = undefined;
     this.state = 'calling';
     this.#transaction = this.#services.layer.request(request, leg.flow, this.#services.now());
     this.#transaction.context = this;
@@ -136,7 +137,7 @@ export class Branch implements ClientOwner {
     if (status < 300) return this.#success(response, typeof tag === 'string' ? tag : '');
     this.leg.status = status;
     if (this.#cancelled) return this.#fail(status);
-    if ((status === 401 || status === 407) && this.#authenticate(response)) return;
+    if (isChallenge(status) && this.#authenticate(response)) return;
     if ((status === 488 || status === 415 || status === 606) && this.#retryPlain()) return;
     if (status === 503 || status === 408) return this.#tryNext(status);
     this.#fail(status);
@@ -145,16 +146,8 @@ export class Branch implements ClientOwner {
   failed(reason: 'timeout' | 'transport' | 'overload'): void {
     const status = reason === 'timeout' ? timedOut : transportFailure;
     if (this.state === 'answered' || this.state === 'failed') return;
-    this.leg.status = status;
     if (this.#cancelled) this.#fail(status);
     else this.#tryNext(status);
-  }
-
-  /** Acknowledges our own 2xx; repeated for each repetition of it. */
-  acknowledge(): void {
-    this.leg.ack(this.#cseq, (bytes) => {
-      this.#ack = bytes;
-    });
   }
 
   #early(response: SipResponse): void {
@@ -163,46 +156,49 @@ export class Branch implements ClientOwner {
   }
 
   #success(response: SipResponse, tag: string): void {
-    if (this.state === 'answered') {
-      // A repetition gets its ACK again (§13.2.2.4); a second fork behind the peer is not taken.
-      if (tag === this.#answeredTag && this.#ack !== undefined)
-        this.#services.layer.resend(this.#ack, this.leg.flow);
+    const transaction = this.#transaction;
+    if (transaction === undefined) return;
+    this.#acks ??= new Map();
+    if (this.#acks.has(tag)) {
+      const again = this.#acks.get(tag);
+      if (again !== undefined) this.#services.layer.resend(again, this.leg.flow);
       return;
     }
-    if (this.#transaction === undefined) return;
-    const early = this.leg.dialog;
-    if (early !== undefined && early.remoteTag === tag) early.confirm(response);
-    else this.leg.dialog = Dialog.uac(this.#transaction.request, response);
-    this.leg.status = response.status;
-    this.#answeredTag = tag;
+    if (this.#acks.size > 0) return this.#endFork(transaction, response, tag);
+    const { leg } = this;
+    if (leg.dialog?.remoteTag === tag) leg.dialog.confirm(response);
+    else leg.dialog = Dialog.uac(transaction.request, response);
+    leg.status = response.status;
     this.state = 'answered';
-    this.acknowledge();
-    if (this.#cancelled) return this.leg.bye();
-    this.leg.answeredAt = this.#services.now();
-    this.#events.answered(this, response);
+    this.#acks.set(tag, undefined);
+    leg.ack(this.#cseq, (bytes) => this.#acks?.set(tag, bytes), this.#credentials);
+    if (this.#cancelled) {
+      leg.bye();
+      return this.#over(487);
+    }
+    leg.answeredAt = this.#services.now();
+    if (this.#events.answered(this, response)) return;
+    leg.bye();
+    this.#over(488);
+  }
+
+  /** A second fork behind the peer has answered too: acknowledged and hung up, §13.2.2.4. */
+  #endFork(transaction: ClientTransaction, response: SipResponse, tag: string): void {
+    const { layer, now } = this.#services;
+    const acks = this.#acks;
+    if (acks === undefined || acks.size >= maxForks) return;
+    const dialog = Dialog.uac(transaction.request, response);
+    acks.set(tag, layer.sendAck(dialog.ack(this.#cseq), this.leg.flow));
+    layer.request(dialog.request('BYE'), this.leg.flow, now());
   }
 
   /** RFC 3261 §22.2: once, with the credentials that the trunk was given. */
   #authenticate(response: SipResponse): boolean {
-    const outbound = this.target.trunk?.outbound;
-    if (outbound === undefined || this.#authenticated) return false;
-    const proxy = response.status === 407;
-    const answered = answerChallenge(
-      response.headers.all(proxy ? 'Proxy-Authenticate' : 'WWW-Authenticate'),
-      {
-        method: 'INVITE',
-        uri: serializeUri(this.target.uri),
-        username: outbound.username,
-        password: outbound.password,
-        cnonce: this.#services.token(16),
-        nc: 1,
-        allowMd5: outbound.allowMd5,
-      },
-    );
-    if (!answered.ok) return false;
-    this.#authenticated = true;
-    this.#credentials = { name: proxy ? 'Proxy-Authorization' : 'Authorization', value: answered.value.authorization };
-    this.#again();
+    if (this.#credentials !== undefined) return false;
+    const { trunk, uri } = this.target;
+    this.#credentials = credentialsFor(trunk, response, 'INVITE', uri, this.#services.token(16));
+    if (this.#credentials === undefined) return false;
+    this.invite();
     return true;
   }
 
@@ -210,38 +206,36 @@ export class Branch implements ClientOwner {
   #retryPlain(): boolean {
     if (this.#plain || this.target.demanded !== 'preferred') return false;
     this.#plain = true;
-    this.#again();
-    return true;
-  }
-
-  #again(): void {
-    this.#cseq += 1;
-    this.leg.dialog = undefined;
     this.invite();
+    return true;
   }
 
   #tryNext(status: number): void {
     const next = this.target.alternatives[this.#next];
     if (next === undefined) return this.#fail(status);
     this.#next += 1;
+    this.#transaction = undefined;
+    this.state = 'calling';
     void next().then((flow) =>
       this.#services.run(() => {
-        if (this.#cancelled) this.#fail(487);
-        else if (flow === undefined) this.#tryNext(status);
-        else {
-          this.leg.flow = flow;
-          this.#again();
-        }
+        if (this.state === 'failed') return;
+        if (flow === undefined) return this.#tryNext(status);
+        this.leg.flow = flow;
+        this.invite();
       }),
     );
   }
 
   #fail(status: number): void {
     if (this.state === 'failed') return;
+    this.leg.forget();
+    this.#over(status);
+  }
+
+  #over(status: number): void {
     this.state = 'failed';
     this.leg.status = status;
     this.leg.endedAt = this.#services.now();
-    this.leg.forget();
     this.#events.failed(this, status);
   }
 }

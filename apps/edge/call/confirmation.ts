@@ -9,8 +9,7 @@ export class Confirmation {
   readonly #machine: Uas2xx;
   readonly #transaction: ServerTransaction;
   readonly #response: SipResponse;
-  readonly #acknowledged: (ack: SipRequest) => void;
-  readonly #gaveUp: () => void;
+  readonly #hear: { acknowledged(ack: SipRequest): void; gaveUp(): void };
   #stop: () => void;
 
   constructor(
@@ -22,25 +21,21 @@ export class Confirmation {
     this.#services = services;
     this.#transaction = transaction;
     this.#response = response;
-    this.#acknowledged = (ack) => hear.acknowledged(ack);
-    this.#gaveUp = () => hear.gaveUp();
+    this.#hear = hear;
     const now = services.now();
     this.#machine = new Uas2xx(now);
     services.layer.respond(transaction, response, now);
     this.#stop = this.#arm();
   }
 
-  /** False once the ACK is here, or nobody waits for it any more. */
-  get running(): boolean {
-    return this.#machine.running;
-  }
-
+  /** Takes an ACK that came within the same dialog; one of another INVITE means nothing here (§13.2.2.4). */
   acknowledge(ack: SipRequest): void {
-    if (!this.#machine.running) return;
+    if (!this.#machine.running || ack.cseq.number !== this.#response.cseq.number) return;
     this.stop();
-    this.#acknowledged(ack);
+    this.#hear.acknowledged(ack);
   }
 
+  /** Nobody waits for the ACK any more. */
   stop(): void {
     this.#machine.acknowledged();
     this.#stop();
@@ -55,7 +50,7 @@ export class Confirmation {
     const now = this.#services.now();
     this.#machine.handleTimeout(now);
     const output = this.#machine.poll();
-    if (output === 'gave-up') return this.#gaveUp();
+    if (output === 'gave-up') return this.#hear.gaveUp();
     if (output === 'repeat') this.#services.layer.respond(this.#transaction, this.#response, now);
     if (this.#machine.running) this.#stop = this.#arm();
   }

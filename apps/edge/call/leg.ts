@@ -1,4 +1,5 @@
 import type { Dialog } from '@ringfence/sip/dialog/dialog.ts';
+import { makeResponse } from '@ringfence/sip/message/build.ts';
 import { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import type { SipRequest } from '@ringfence/sip/message/types.ts';
 import type { ServerTransaction } from '@ringfence/sip/transaction/transaction.ts';
@@ -6,7 +7,9 @@ import type { Flow } from '@ringfence/sip/transport/flow.ts';
 import type { Encryption } from '../config/schema.ts';
 import type { CallMedia } from '../media/call-media.ts';
 import type { MediaLeg } from '../media/leg.ts';
+import type { Trunk } from '../objects/types.ts';
 import type { LegProtection } from '../policy/protection.ts';
+import { type Credentials, credentialsFor, isChallenge } from './credentials.ts';
 import { contactOf } from './messages.ts';
 import type { CallServices, ClientOwner, DialogOwner } from './services.ts';
 
@@ -16,44 +19,57 @@ export interface LegEvents {
   acknowledged(leg: CallLeg, request: SipRequest): void;
 }
 
+export interface LegFields {
+  readonly index: number;
+  readonly party: string;
+  readonly demanded: Encryption;
+  readonly flow: Flow;
+  /** In-dialog requests go to where the peer says only for trunks; a phone is reached over its flow alone. */
+  readonly followTarget: boolean;
+  readonly callId: string;
+  /** The dialog was begun with a sips URI. */
+  readonly secure: boolean;
+  /** User part of our INVITE. */
+  readonly rang?: string;
+  /** Whose challenges are answered. */
+  readonly trunk?: Trunk;
+}
+
 /** One dialog of a call, whichever side began it. */
 export class CallLeg implements DialogOwner {
   readonly index: number;
   readonly party: string;
   readonly localTag: string;
+  readonly callId: string;
   readonly demanded: Encryption;
-  readonly startedAt: number;
-  /** In-dialog requests go to where the peer says only for trunks; a phone is reached over its flow alone. */
-  readonly followTarget: boolean;
+  readonly rang: string;
   flow: Flow;
-  callId = '';
-  secure = false;
-  dialog: Dialog | undefined;
-  media: MediaLeg | undefined;
+  readonly startedAt: number;
+  dialog: Dialog | undefined = undefined;
+  media: MediaLeg | undefined = undefined;
   status = 0;
-  answeredAt: number | undefined;
-  endedAt: number | undefined;
+  answeredAt: number | undefined = undefined;
+  endedAt: number | undefined = undefined;
   readonly #services: CallServices;
   readonly #events: LegEvents;
+  readonly #followTarget: boolean;
+  readonly #secure: boolean;
+  readonly #trunk: Trunk | undefined;
+  /** A BYE of ours is out. */
+  #leaving = false;
 
-  constructor(
-    services: CallServices,
-    events: LegEvents,
-    fields: {
-      readonly index: number;
-      readonly party: string;
-      readonly demanded: Encryption;
-      readonly flow: Flow;
-      readonly followTarget: boolean;
-    },
-  ) {
+  constructor(services: CallServices, events: LegEvents, fields: LegFields) {
     this.#services = services;
     this.#events = events;
     this.index = fields.index;
     this.party = fields.party;
     this.demanded = fields.demanded;
+    this.callId = fields.callId;
+    this.rang = fields.rang ?? '';
     this.flow = fields.flow;
-    this.followTarget = fields.followTarget;
+    this.#followTarget = fields.followTarget;
+    this.#secure = fields.secure;
+    this.#trunk = fields.trunk;
     this.startedAt = services.now();
     this.localTag = services.token(16);
     services.dialogs.set(this.localTag, this);
@@ -64,10 +80,21 @@ export class CallLeg implements DialogOwner {
   }
 
   get contact(): string {
-    return contactOf(this.flow, this.localTag, this.secure);
+    return contactOf(this.flow, this.localTag, this.#secure);
   }
 
+  /**
+   * A request with our tag, over whatever flow: a phone that has connected anew is taken there (RFC 5626 §5.3).
+   *
+   * What came over TLS stays on TLS: the tags are no secret to those who read the plain side.
+   */
   request(transaction: ServerTransaction, request: SipRequest): void {
+    const { flow } = transaction;
+    if (this.flow.transport === 'tls' && flow.transport !== 'tls') {
+      this.#services.layer.respond(transaction, makeResponse(request, 403), this.#services.now());
+      return;
+    }
+    this.flow = flow;
     this.#events.inDialog(this, transaction, request);
   }
 
@@ -75,40 +102,35 @@ export class CallLeg implements DialogOwner {
     this.#events.acknowledged(this, request);
   }
 
-  /** Sends an in-dialog request; `owner` hears of its answer. */
+  /** Sends an in-dialog request; `owner` hears of its answer. A trunk's challenge is answered once (RFC 3261 §22). */
   send(request: SipRequest, owner: ClientOwner): void {
-    const { layer } = this.#services;
-    const go = (flow: Flow | undefined): void => {
-      if (flow === undefined) return owner.failed('transport');
-      this.flow = flow;
-      layer.request(request, flow, this.#services.now()).context = owner;
-    };
-    const flow = this.#services.route(this.flow, request, this.followTarget);
-    if (flow instanceof Promise) void flow.then((found) => this.#services.run(() => go(found)));
-    else go(flow);
+    this.#send(request, this.#trunk?.outbound === undefined ? owner : this.#challengeable(request, owner));
   }
 
-  /** ACK of a 2xx of ours to an INVITE; the bytes are kept for repetitions. */
-  ack(cseq: number, keep: (bytes: Uint8Array) => void): void {
+  /** ACK of a 2xx to an INVITE of ours; the bytes are kept for repetitions. */
+  ack(cseq: number, keep: (bytes: Uint8Array) => void, credentials?: Credentials): void {
     if (this.dialog === undefined) return;
-    const request = this.dialog.ack(cseq);
-    const flow = this.#services.route(this.flow, request, this.followTarget);
+    const headers = new HeaderList();
+    if (credentials !== undefined) headers.add(credentials.name, credentials.value);
+    const request = this.dialog.ack(cseq, { headers });
+    const { layer, run } = this.#services;
+    const flow = this.#services.route(this.flow, request, this.#followTarget);
     if (flow instanceof Promise)
       void flow.then((found) =>
-        this.#services.run(() => {
-          if (found !== undefined) keep(this.#services.layer.sendAck(request, found));
+        run(() => {
+          if (found !== undefined) keep(layer.sendAck(request, found));
         }),
       );
-    else if (flow !== undefined) keep(this.#services.layer.sendAck(request, flow));
+    else if (flow !== undefined) keep(layer.sendAck(request, flow));
   }
 
-  /** Ends the dialog from our side; the tag stays known until the peer has answered. */
-  bye(reason?: string): void {
-    const dialog = this.dialog;
-    if (dialog === undefined || dialog.state === 'terminated') return this.forget();
-    const headers = new HeaderList();
-    if (reason !== undefined) headers.add('Reason', reason);
-    const request = dialog.request('BYE', { headers });
+  /** Ends the dialog from our side; the tag stays known until the peer has answered. Early dialogs have no BYE. */
+  bye(): void {
+    const { dialog } = this;
+    if (this.#leaving) return;
+    if (dialog?.state !== 'confirmed') return this.forget();
+    this.#leaving = true;
+    const request = dialog.request('BYE');
     dialog.terminate();
     this.send(request, {
       response: (response) => {
@@ -116,6 +138,13 @@ export class CallLeg implements DialogOwner {
       },
       failed: () => this.forget(),
     });
+  }
+
+  /** The peer has ended the dialog; where BYEs cross, ours is still waited for (RFC 3261 §15.1.2). */
+  left(): void {
+    this.dialog?.terminate();
+    this.endedAt = this.#services.now();
+    if (!this.#leaving) this.forget();
   }
 
   /** Requests with this leg's tag are unknown from now on. */
@@ -140,6 +169,38 @@ export class CallLeg implements DialogOwner {
         this.media === undefined || media === undefined
           ? { protocol: 'none' }
           : media.protectionOf(this.media, transport === 'tls'),
+    };
+  }
+
+  #send(request: SipRequest, owner: ClientOwner): void {
+    const { layer } = this.#services;
+    const go = (flow: Flow | undefined): void => {
+      if (flow === undefined) return owner.failed('transport');
+      this.flow = flow;
+      const transaction = layer.request(request, flow, this.#services.now());
+      transaction.context = owner;
+      owner.sent?.(transaction);
+    };
+    const flow = this.#services.route(this.flow, request, this.#followTarget);
+    if (flow instanceof Promise) void flow.then((found) => this.#services.run(() => go(found)));
+    else go(flow);
+  }
+
+  #challengeable(request: SipRequest, owner: ClientOwner): ClientOwner {
+    return {
+      sent: (transaction) => owner.sent?.(transaction),
+      failed: (reason) => owner.failed(reason),
+      response: (response) => {
+        const { dialog } = this;
+        const { method, uri } = request;
+        const credentials =
+          isChallenge(response.status) && dialog !== undefined
+            ? credentialsFor(this.#trunk, response, method, uri, this.#services.token(16))
+            : undefined;
+        if (credentials === undefined || dialog === undefined) return owner.response(response);
+        const headers = request.headers.clone().add(credentials.name, credentials.value);
+        this.#send({ ...request, cseq: dialog.request(method).cseq, headers }, owner);
+      },
     };
   }
 }

@@ -1,11 +1,13 @@
 import type { HeaderList } from '@ringfence/sip/message/header-list.ts';
+import { noParams } from '@ringfence/sip/message/params.ts';
 import type { NameAddr, SipRequest, Uri } from '@ringfence/sip/message/types.ts';
 import { sipUri } from '@ringfence/sip/message/uri.ts';
 import type { Flow } from '@ringfence/sip/transport/flow.ts';
 
 export const allowedMethods = 'INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER';
+/** Within a dialog. */
+export const dialogMethods = 'INVITE, ACK, CANCEL, BYE, OPTIONS';
 export const product = 'Ringfence';
-const noParams: ReadonlyMap<string, string | true> = new Map();
 
 /** Value of our Contact on a leg: our own token and address, nothing of the other side. */
 export function contactOf(flow: Flow, tag: string, secure: boolean): string {
@@ -33,6 +35,7 @@ export function sdpOf(message: {
   if (message.body.length === 0) return undefined;
   const type = message.headers.get('Content-Type');
   if (type === undefined) return undefined;
+  if (type === 'application/sdp') return message.body;
   const semicolon = type.indexOf(';');
   const bare = (semicolon === -1 ? type : type.slice(0, semicolon)).trim().toLowerCase();
   return bare === 'application/sdp' ? message.body : undefined;

@@ -1,11 +1,13 @@
 import type { EndpointStats } from '@ringfence/relay/contract.ts';
-import { mos } from '@ringfence/rtp/e-model.ts';
+import { codecImpairment, mos } from '@ringfence/rtp/e-model.ts';
 import type { CallMedia } from '../media/call-media.ts';
 import type { MediaLeg } from '../media/leg.ts';
-import type { Decision } from '../policy/types.ts';
 import type { CallRecord, LegRecord } from '../store/contract.ts';
 import type { CallLeg } from './leg.ts';
 import { socketText } from './services.ts';
+
+/** One way through the network, which nobody at one end can measure. */
+const assumedDelayMs = 20;
 
 /** What is measured of one leg: what its peer sent us, and how that must have sounded. */
 export interface LegQuality {
@@ -25,7 +27,7 @@ export interface LegQuality {
     readonly malformed: number;
   };
   readonly lossPercent: number;
-  /** ITU-T G.107 estimate, 1 to 4.5; absent where nothing came. */
+  /** ITU-T G.107 estimate, 1 to 4.5; absent where nothing came, or of a codec that the model does not know. */
   readonly mos?: number;
 }
 
@@ -54,8 +56,9 @@ export function qualityOf(stats: readonly EndpointStats[], leg: MediaLeg): LegQu
   const expected = sum.received.packets + sum.received.lost;
   const lossPercent = expected === 0 ? 0 : (100 * sum.received.lost) / expected;
   if (sum.received.packets === 0) return { ...sum, lossPercent };
-  const codec = leg.streams[0]?.codec ?? '';
-  const estimate = mos({ delayMs: 20, jitterMs: sum.received.jitterMs, lossPercent, codec });
+  const codec = codecImpairment(leg.streams.find((stream) => stream !== undefined)?.codec ?? '');
+  if (codec === undefined) return { ...sum, lossPercent };
+  const estimate = mos({ delayMs: assumedDelayMs, jitterMs: sum.received.jitterMs, lossPercent, codec });
   return { ...sum, lossPercent, mos: Math.round(estimate * 100) / 100 };
 }
 
@@ -74,17 +77,17 @@ export interface CallFacts {
   readonly disposition: CallRecord['disposition'];
   readonly status: number;
   readonly cause: string;
-  readonly decision: Decision;
+  /** JSON. */
+  readonly decision: string;
 }
 
 export function callRecord(facts: CallFacts, legs: readonly LegRecord[]): CallRecord {
-  const { ringingAt, answeredAt, endedAt, decision, ...rest } = facts;
+  const { ringingAt, answeredAt, endedAt, ...rest } = facts;
   return {
     ...rest,
     ...(ringingAt === undefined ? {} : { ringingAt }),
     ...(answeredAt === undefined ? {} : { answeredAt }),
     ...(endedAt === undefined ? {} : { endedAt }),
-    decision: JSON.stringify(decision),
     legs,
   };
 }

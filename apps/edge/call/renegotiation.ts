@@ -3,9 +3,9 @@ import { makeResponse } from '@ringfence/sip/message/build.ts';
 import { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import type { SipRequest, SipResponse } from '@ringfence/sip/message/types.ts';
 import type { ClientTransaction, ServerTransaction } from '@ringfence/sip/transaction/transaction.ts';
-import type { Flow } from '@ringfence/sip/transport/flow.ts';
 import type { CallMedia, PendingOffer } from '../media/call-media.ts';
 import { Confirmation } from './confirmation.ts';
+import { statusForCaller } from './hunt.ts';
 import type { CallLeg } from './leg.ts';
 import { allowedMethods, product, sdpOf, warning, withSdp } from './messages.ts';
 import type { CallServices, ClientOwner, InviteOwner } from './services.ts';
@@ -15,7 +15,7 @@ export interface RenegotiationEvents {
   /** Media or keys have changed. */
   changed(): void;
   /** The dialog is gone on one side (481, 408): the call must end. */
-  broken(leg: CallLeg, status: number): void;
+  broken(): void;
   /** Over, whatever became of it. */
   finished(): void;
 }
@@ -33,10 +33,11 @@ export class Renegotiation implements ClientOwner, InviteOwner {
   readonly #to: CallLeg;
   readonly #transaction: ServerTransaction;
   readonly #request: SipRequest;
-  #outbound: ClientTransaction | undefined;
-  #pending: PendingOffer | undefined;
-  #confirmation: Confirmation | undefined;
-  #ack: Uint8Array | undefined;
+  #outbound: ClientTransaction | undefined = undefined;
+  #pending: PendingOffer | undefined = undefined;
+  #confirmation: Confirmation | undefined = undefined;
+  #acknowledged = false;
+  #ack: Uint8Array | undefined = undefined;
   #state: 'offering' | 'answered' | 'finished' = 'offering';
 
   constructor(
@@ -62,13 +63,13 @@ export class Renegotiation implements ClientOwner, InviteOwner {
     const from = this.#from.media;
     const to = this.#to.media;
     if (from === undefined || to === undefined) return this.#refuse(488, 'No media in this call');
-    this.#services.layer.trying(this.#transaction, this.#services.now());
     if (body === undefined) {
       if (this.#request.body.length > 0) return this.#refuse(415);
-      return this.#accept(from.lastDescription, (ack) => this.#takeLateAnswer(ack));
+      return this.#accept(this.#media.repeat(from), (ack) => this.#takeLateAnswer(ack));
     }
     const parsed = parseSession(body);
     if (!parsed.ok) return this.#refuse(400, `SDP: ${parsed.error.detail}`);
+    this.#services.layer.trying(this.#transaction, this.#services.now());
     void this.#media.reoffer(from, to, parsed.value).then((offered) =>
       this.#services.run(() => {
         if (this.#state !== 'offering') return;
@@ -85,27 +86,39 @@ export class Renegotiation implements ClientOwner, InviteOwner {
     this.#refuse(487);
   }
 
-  acknowledged(ack: SipRequest): void {
-    this.#confirmation?.acknowledge(ack);
+  unreachable(): void {
+    this.cancelled();
   }
 
+  acknowledged(leg: CallLeg, ack: SipRequest): void {
+    if (leg === this.#from) this.#confirmation?.acknowledge(ack);
+  }
+
+  /** The call is over. */
   stop(): void {
     this.#confirmation?.stop();
     if (this.#state === 'offering') this.#refuse(487);
     this.#finish();
   }
 
+  sent(transaction: ClientTransaction): void {
+    this.#outbound = transaction;
+  }
+
   response(response: SipResponse): void {
-    if (response.status < 200) return;
-    if (response.status < 300) return this.#agreed(response);
-    if (response.status === 481 || response.status === 408) this.#events.broken(this.#to, response.status);
-    if (this.#state === 'offering') this.#refuse(response.status);
+    const { status } = response;
+    if (status < 200) return;
+    if (status < 300) return this.#agreed(response);
+    if (this.#state !== 'offering') return;
+    this.#refuse(statusForCaller(status));
+    // RFC 3261 §12.2.1.2: the dialog is gone there.
+    if (status === 481 || status === 408) this.#events.broken();
   }
 
   failed(): void {
     if (this.#state !== 'offering') return;
     this.#refuse(408);
-    this.#events.broken(this.#to, 408);
+    this.#events.broken();
   }
 
   #carry(description: string): void {
@@ -114,23 +127,16 @@ export class Renegotiation implements ClientOwner, InviteOwner {
     const headers = new HeaderList();
     headers.add('User-Agent', product);
     const body = withSdp(headers, description);
-    const request = dialog.request('INVITE', { contact: this.#to.contact, headers, body });
-    const flow = this.#services.route(this.#to.flow, request, this.#to.followTarget);
-    const go = (found: Flow | undefined): void => {
-      if (found === undefined) return this.failed();
-      this.#to.flow = found;
-      this.#outbound = this.#services.layer.request(request, found, this.#services.now());
-      this.#outbound.context = this;
-    };
-    if (flow instanceof Promise) void flow.then((found) => this.#services.run(() => go(found)));
-    else go(flow);
+    this.#to.send(dialog.request('INVITE', { contact: this.#to.contact, headers, body }), this);
   }
 
   #agreed(response: SipResponse): void {
-    if (this.#ack !== undefined) return this.#services.layer.resend(this.#ack, this.#to.flow);
-    const dialog = this.#to.dialog;
-    if (dialog === undefined) return;
-    dialog.refreshTarget(response);
+    if (this.#acknowledged) {
+      if (this.#ack !== undefined) this.#services.layer.resend(this.#ack, this.#to.flow);
+      return;
+    }
+    this.#acknowledged = true;
+    this.#to.dialog?.refreshTarget(response);
     this.#to.ack(response.cseq.number, (bytes) => {
       this.#ack = bytes;
     });
@@ -158,7 +164,7 @@ export class Renegotiation implements ClientOwner, InviteOwner {
       },
       gaveUp: () => {
         this.#finish();
-        this.#events.broken(this.#from, 408);
+        this.#events.broken();
       },
     });
   }

@@ -1,7 +1,7 @@
 import type { Relay } from '@ringfence/relay/contract.ts';
 import type { SipRequest, SipResponse } from '@ringfence/sip/message/types.ts';
 import type { TransactionLayer } from '@ringfence/sip/transaction/layer.ts';
-import type { ServerTransaction } from '@ringfence/sip/transaction/transaction.ts';
+import type { ClientTransaction, ServerTransaction } from '@ringfence/sip/transaction/transaction.ts';
 import type { Flow, SocketAddress } from '@ringfence/sip/transport/flow.ts';
 import type { Configuration } from '../config/schema.ts';
 import type { EventBus } from '../events/bus.ts';
@@ -37,6 +37,8 @@ export interface CallServices {
 export interface DialogOwner {
   readonly remoteTag: string;
   readonly callId: string;
+  /** User part that our INVITE asked for; absent on legs that came in. */
+  readonly rang?: string;
   request(transaction: ServerTransaction, request: SipRequest): void;
   acknowledged(request: SipRequest): void;
 }
@@ -46,6 +48,8 @@ export type DialogTable = Map<string, DialogOwner>;
 
 /** Context of a client transaction. */
 export interface ClientOwner {
+  /** The request is out; it is sent again in another transaction where a trunk asks for credentials. */
+  sent?(transaction: ClientTransaction): void;
   response(response: SipResponse): void;
   /** No final response will come: timer B or F, or the connection broke. */
   failed(reason: 'timeout' | 'transport' | 'overload'): void;
@@ -54,6 +58,8 @@ export interface ClientOwner {
 /** Context of a server transaction of an INVITE. */
 export interface InviteOwner {
   cancelled(): void;
+  /** The connection that the INVITE came over is gone: no answer can reach the caller. */
+  unreachable(): void;
 }
 
 export const socketText = ({ address, port }: SocketAddress): string =>

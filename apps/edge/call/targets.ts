@@ -72,23 +72,29 @@ export function userTargets(
 
 /** The connection that registered; over UDP the address that registered, also after a restart. */
 function flowOf(transports: Transports, binding: LiveBinding): Flow | undefined {
-  if (binding.flow !== undefined) return transports.flow(binding.flow);
-  if (binding.transport !== 'udp') return undefined;
+  const flow = binding.flow === undefined ? undefined : transports.flow(binding.flow);
+  if (flow !== undefined || binding.transport !== 'udp') return flow;
   const [address, port] = binding.source.split(' ');
   return address === undefined || port === undefined
     ? undefined
     : transports.udpFlow(address, Number(port), binding.listener);
 }
 
-/** The trunk's first reachable address, the others as alternatives (RFC 3263 §4.3). */
-export function trunkTarget(
+/**
+ * The trunk's first reachable address, the others as alternatives (RFC 3263 §4.3); empty where none can be reached.
+ *
+ * A trunk that requires encryption is reached over TLS or not at all. An emergency call asks it for SRTP, but
+ * takes what it gives.
+ */
+export function trunkTargets(
   sources: TargetSources,
   destination: Extract<Destination, { kind: 'trunk' }>,
   from: NameAddr,
-): BranchTarget | undefined | Promise<BranchTarget | undefined> {
+  emergency: boolean,
+): readonly BranchTarget[] | Promise<readonly BranchTarget[]> {
   const { trunk, number } = destination;
   const parsed = parseUri(trunk.target);
-  if (!parsed.ok || (parsed.value.scheme !== 'sip' && parsed.value.scheme !== 'sips')) return undefined;
+  if (!parsed.ok || (parsed.value.scheme !== 'sip' && parsed.value.scheme !== 'sips')) return [];
   const target = parsed.value;
   const uri = sipUri({
     scheme: target.scheme,
@@ -97,38 +103,37 @@ export function trunkTarget(
     ...(target.port === undefined ? {} : { port: target.port }),
     params: target.params,
   });
-  const build = (flow: Flow, rest: readonly Candidate[]): BranchTarget => ({
-    party: `trunk:${trunk.name}@${trunk.domain}`,
-    demanded: trunk.encryption,
-    uri,
-    from,
-    to: party(sipUri({ user: number, host: target.host }), undefined),
-    flow,
-    alternatives: rest.map((candidate) => () => connect(sources.transports, candidate)),
-    trunk,
-  });
+  const build = (flow: Flow, rest: readonly Candidate[]): BranchTarget[] => [
+    {
+      party: `trunk:${trunk.name}@${trunk.domain}`,
+      demanded: emergency && trunk.encryption === 'required' ? 'preferred' : trunk.encryption,
+      uri,
+      from,
+      to: party(sipUri({ user: number, host: target.host }), undefined),
+      flow,
+      alternatives: rest.map((candidate) => () => connect(sources.transports, candidate)),
+      trunk,
+    },
+  ];
   const numeric = sources.resolveNumeric(target)?.[0];
-  if (numeric !== undefined && numeric.transport === 'udp') {
+  if (numeric !== undefined && numeric.transport === 'udp' && trunk.encryption !== 'required') {
     const flow = sources.transports.udpFlow(numeric.address, numeric.port);
-    return flow === undefined ? undefined : build(flow, []);
+    return flow === undefined ? [] : build(flow, []);
   }
-  return sources.resolve(target).then(async (candidates) => {
+  return sources.resolve(target).then(async (found) => {
+    const candidates =
+      trunk.encryption === 'required' ? found.filter(({ transport }) => transport === 'tls') : found;
     for (const [i, candidate] of candidates.entries()) {
       const flow = await connect(sources.transports, candidate);
       if (flow !== undefined) return build(flow, candidates.slice(i + 1));
     }
-    return undefined;
+    return [];
   });
 }
 
 export async function connect(transports: Transports, candidate: Candidate): Promise<Flow | undefined> {
   const { transport, address, port, serverName } = candidate;
   if (transport === 'udp') return transports.udpFlow(address, port);
-  const connected = await transports.connect({
-    transport,
-    address,
-    port,
-    ...(serverName === undefined ? {} : { serverName }),
-  });
+  const connected = await transports.connect({ transport, address, port, serverName });
   return connected.ok ? connected.value : undefined;
 }

@@ -1,22 +1,29 @@
 import type { DigestServer } from '@ringfence/sip/digest/server.ts';
-import type { SipRequest } from '@ringfence/sip/message/types.ts';
+import { parseAuthParams } from '@ringfence/sip/message/auth-params.ts';
+import type { SipRequest, Uri } from '@ringfence/sip/message/types.ts';
 import { serializeUri } from '@ringfence/sip/message/uri.ts';
 import type { Flow } from '@ringfence/sip/transport/flow.ts';
 import type { DigestAlgorithm, Ha1Set } from '../objects/types.ts';
 import type { Principal } from '../policy/types.ts';
 import type { Directory, DomainDirectory } from '../routing/directory.ts';
 
-export type Identification =
-  | { readonly kind: 'known'; readonly principal: Principal; readonly domain: DomainDirectory }
-  | {
-      readonly kind: 'unproven';
-      readonly domain: DomainDirectory;
-      /** Values of WWW-Authenticate, strongest algorithm first (RFC 8760 §2.4). */
-      readonly challenges: readonly string[];
-      /** Present where credentials came and did not hold. */
-      readonly failure?: { readonly username: string; readonly reason: string };
-      readonly stale: boolean;
-    };
+export interface KnownSender {
+  readonly kind: 'known';
+  readonly principal: Principal;
+  readonly domain: DomainDirectory;
+}
+
+export interface UnprovenSender {
+  readonly kind: 'unproven';
+  readonly domain: DomainDirectory;
+  /** Values of WWW-Authenticate, strongest algorithm first (RFC 8760 §2.4). */
+  readonly challenges: readonly string[];
+  /** Present where credentials for our realm came and did not hold. */
+  readonly failure?: { readonly username: string; readonly reason: string };
+  readonly stale: boolean;
+}
+
+export type Identification = KnownSender | UnprovenSender;
 
 const strong: readonly DigestAlgorithm[] = ['SHA-256', 'SHA-512-256'];
 const withMd5: readonly DigestAlgorithm[] = ['SHA-256', 'SHA-512-256', 'MD5'];
@@ -39,11 +46,12 @@ export class Identifier {
   }
 
   /** The trunk that the flow alone proves, without reading any credentials. */
-  byFlow(flow: Flow): Identification | undefined {
+  byFlow(flow: Flow, request: SipRequest): KnownSender | undefined {
     const directory = this.#directory();
     const names = flow.tls?.peerNames;
-    const certified = names === undefined ? undefined : directory.trunkByCertificate(names);
-    const trunk = certified ?? directory.trunkByAddress(flow.remote.address);
+    const host = 'host' in request.uri ? request.uri.host : undefined;
+    const certified = names === undefined ? undefined : directory.trunkByCertificate(names, host);
+    const trunk = certified ?? directory.trunkByAddress(flow.remote.address, host);
     if (trunk === undefined) return undefined;
     // A trunk that demands encryption is only itself over TLS: a forged UDP source proves nothing.
     if (trunk.encryption === 'required' && flow.transport !== 'tls') return undefined;
@@ -64,8 +72,8 @@ export class Identifier {
 
   byCredentials(request: SipRequest, flow: Flow, now: number): Identification {
     const domain = this.domainOf(request);
-    const authorization = this.#authorization(request, domain.name);
-    if (authorization === undefined) return this.#unproven(domain, flow, now, false);
+    const authorization = request.headers.all('Authorization');
+    if (authorization.length === 0) return this.#unproven(domain, flow, now, false);
     const verified = this.#digest.verify({
       authorization,
       method: request.method,
@@ -81,24 +89,14 @@ export class Identifier {
     });
     if (!verified.ok) {
       const { reason } = verified.error;
-      const username = 'username' in verified.error ? String(verified.error.username) : '';
+      // Credentials for somebody else's realm are no attempt at ours (RFC 3261 §22.3).
+      if (reason === 'missing') return this.#unproven(domain, flow, now, false);
+      const username = usernameOf(authorization);
       return this.#unproven(domain, flow, now, reason === 'stale', { username, reason });
     }
     const { username } = verified.value;
-    const entry = domain.devices.get(username);
-    if (entry !== undefined)
-      return {
-        kind: 'known',
-        domain,
-        principal: {
-          kind: 'device',
-          domain: domain.name,
-          user: entry.user.name,
-          device: entry.device.name,
-          encryption: entry.device.encryption,
-          proof: 'digest',
-        },
-      };
+    const device = known(domain, username);
+    if (device !== undefined) return device;
     const trunk = domain.inboundTrunks.get(username);
     if (trunk === undefined) return this.#unproven(domain, flow, now, false, { username, reason: 'gone' });
     return {
@@ -114,26 +112,32 @@ export class Identifier {
     };
   }
 
-  /** The tenant a request is about: the Request-URI's host, else the one of From; anything else means the default. */
+  /**
+   * The tenant a request is about: that of the address of record for REGISTER (RFC 3261 §10.2), else the sender's,
+   * which From names; whatever names no domain of ours means the default.
+   */
   domainOf(request: SipRequest): DomainDirectory {
     const directory = this.#directory();
-    for (const uri of [request.uri, request.from.uri]) {
-      if (uri.scheme !== 'sip' && uri.scheme !== 'sips') continue;
-      const domain = directory.domain(uri.host);
-      if (domain !== undefined) return domain;
-    }
-    return directory.domain(this.#defaultDomain()) as DomainDirectory;
+    const register = request.method === 'REGISTER';
+    const first = register ? request.uri : request.from.uri;
+    const second = register ? request.to.uri : request.uri;
+    return (
+      ('host' in first ? directory.domain(first.host) : undefined) ??
+      ('host' in second ? directory.domain(second.host) : undefined) ??
+      (directory.domain(this.#defaultDomain()) as DomainDirectory)
+    );
   }
 
-  domainNamed(name: string): DomainDirectory | undefined {
-    return this.#directory().domain(name);
+  /** A device that has proven itself before, over a connection that still is the same. */
+  device(domain: string, device: string): KnownSender | undefined {
+    const directory = this.#directory().domain(domain);
+    return directory === undefined ? undefined : known(directory, device);
   }
 
-  /** RFC 3261 §22.3: of several credentials, those for our realm. */
-  #authorization(request: SipRequest, realm: string): string | undefined {
-    const all = request.headers.all('Authorization');
-    if (all.length < 2) return all[0];
-    return all.find((value) => value.includes(`"${realm}"`)) ?? all[0];
+  /** The URI is an address in the domain of another tenant. */
+  isForeign(uri: Uri, domain: DomainDirectory): boolean {
+    const named = 'host' in uri ? this.#directory().domain(uri.host) : undefined;
+    return named !== undefined && named !== domain;
   }
 
   #unproven(
@@ -153,6 +157,29 @@ export class Identifier {
     const unproven = { kind: 'unproven', domain, challenges, stale } as const;
     return failure === undefined ? unproven : { ...unproven, failure };
   }
+}
+
+function known(domain: DomainDirectory, name: string): KnownSender | undefined {
+  const entry = domain.devices.get(name);
+  if (entry === undefined) return undefined;
+  const principal = {
+    kind: 'device',
+    domain: domain.name,
+    user: entry.user.name,
+    device: entry.device.name,
+    encryption: entry.device.encryption,
+    proof: 'digest',
+  } as const;
+  return { kind: 'known', domain, principal };
+}
+
+function usernameOf(authorization: readonly string[]): string {
+  for (const value of authorization) {
+    const parsed = parseAuthParams(value);
+    const username = parsed.ok ? parsed.value.params.get('username') : undefined;
+    if (username !== undefined) return username;
+  }
+  return '';
 }
 
 function ha1Of(domain: DomainDirectory, username: string): Ha1Set | undefined {

@@ -1,9 +1,10 @@
 import { err, ok, type Result } from '@ringfence/bytes/result.ts';
 import type { EndpointSpec, EndpointStats, Relay, RelayErrorCode } from '@ringfence/relay/contract.ts';
-import { codecOf } from '@ringfence/sdp/attribute.ts';
+import { parseSession } from '@ringfence/sdp/parse.ts';
 import type { SessionDescription } from '@ringfence/sdp/session.ts';
-import type { Suite } from '@ringfence/srtp/suite.ts';
 import type { LegProtection } from '../policy/protection.ts';
+import { checkAnswer, checkReoffer, type MediaProblem } from './agreement.ts';
+import { describeAnswer, describeOffer, describeRepeat } from './describe.ts';
 import {
   answeringSpec,
   configOf,
@@ -13,13 +14,7 @@ import {
   type StreamState,
   stateOf,
 } from './leg.ts';
-import { clockRates, type ReadSession, type ReadStream, readSession } from './read-offer.ts';
-
-/** Why an answer or a new offer cannot be taken, for a Warning header and the record. */
-export interface MediaProblem {
-  readonly rule: string;
-  readonly warning: string;
-}
+import { type ReadSession, type ReadStream, readSession } from './read-offer.ts';
 
 export interface MediaOptions {
   readonly dscp: number;
@@ -36,8 +31,16 @@ export interface PendingOffer {
   readonly description: string;
 }
 
-const profile = (secure: boolean, feedback: boolean): string =>
-  `RTP/${secure ? 'S' : ''}AVP${feedback ? 'F' : ''}`;
+/** A stream of a leg that wants ports. */
+interface Place {
+  readonly leg: MediaLeg;
+  readonly index: number;
+  readonly stream: ReadStream;
+  readonly spec: EndpointSpec;
+}
+
+/** Endpoints that the media process opens in one request. */
+const mostAtOnce = 64;
 
 /**
  * The media of one call: the caller's leg and one leg for each phone that is rung.
@@ -49,9 +52,10 @@ export class CallMedia {
   readonly callees: readonly MediaLeg[];
   readonly #relay: Relay;
   readonly #options: MediaOptions;
-  readonly #offer: ReadSession;
-  #connected: MediaLeg | undefined;
-  #lastAnswer = '';
+  /** The caller's offer, until the call is settled. */
+  #offer: ReadSession | undefined;
+  #connected: MediaLeg | undefined = undefined;
+  #early: Uint8Array | undefined = undefined;
 
   private constructor(
     relay: Relay,
@@ -74,58 +78,52 @@ export class CallMedia {
     callerSide: LegSide,
     calleeSides: readonly LegSide[],
   ): Promise<Result<CallMedia, RelayErrorCode>> {
-    const specs: EndpointSpec[] = [];
-    const places: { leg: MediaLeg; index: number; stream: ReadStream; spec: EndpointSpec }[] = [];
+    const places: Place[] = [];
     const caller = new MediaLeg(callerSide, options.newSessionId());
     const callees = calleeSides.map((side) => new MediaLeg(side, options.newSessionId()));
     for (const [index, stream] of offer.streams.entries()) {
       if (stream === undefined) continue;
-      for (const leg of [caller, ...callees]) {
+      places.push({ leg: caller, index, stream, spec: answeringSpec(caller.side, stream, options.dscp) });
+      for (const leg of callees) {
         if (leg.side.demanded === 'required' && stream.media === 'opaque') continue;
-        const spec =
-          leg === caller
-            ? answeringSpec(leg.side, stream, options.dscp)
-            : offeringSpec(leg.side, stream, options.dscp);
-        specs.push(spec);
-        places.push({ leg, index, stream, spec });
+        places.push(offering(leg, index, stream, options.dscp));
       }
     }
-    const opened = await relay.open(specs);
-    if (!opened.ok) return opened;
-    for (const [i, { leg, index, stream, spec }] of places.entries()) {
-      const endpoint = opened.value[i];
-      if (endpoint === undefined) continue;
-      leg.streams[index] = stateOf(
-        endpoint,
-        spec,
-        leg === caller ? stream : { media: stream.media, mux: false },
-      );
-    }
-    return ok(new CallMedia(relay, options, offer, caller, callees));
+    const opened = await openAll(relay, places);
+    return opened.ok ? ok(new CallMedia(relay, options, offer, caller, callees)) : opened;
   }
 
   /** The offer for one phone; `plain` after it has refused SRTP and policy lets it. */
   offerTo(leg: MediaLeg, plain: boolean): string {
-    return this.#describeOffer(leg, this.#offer.session, plain || leg.side.demanded === 'none');
+    if (this.#offer === undefined) return leg.lastDescription;
+    return describeOffer(leg, this.#offer.session, plain || leg.side.demanded === 'none');
   }
 
   /**
    * Takes a callee's answer, joins the two legs, gives the answer for the caller.
    *
-   * The same answer repeated (183, then 200) changes nothing.
+   * The same answer repeated after `early` (183, then 200) changes nothing.
    */
-  answer(leg: MediaLeg, body: string, session: SessionDescription): Result<string, MediaProblem> {
-    if (this.#connected === leg && this.#lastAnswer === body) return ok(this.caller.lastDescription);
-    const read = this.#readAnswer(leg, session);
+  answer(leg: MediaLeg, body: Uint8Array, early = false): Result<string, MediaProblem> {
+    const offer = this.#offer;
+    if (offer === undefined) return err({ rule: 'media.late', warning: 'The call is settled' });
+    if (this.#connected === leg && this.#early !== undefined && Buffer.compare(this.#early, body) === 0)
+      return ok(this.caller.lastDescription);
+    const session = parseSession(body);
+    if (!session.ok)
+      return err({ rule: 'media.malformed', warning: 'The answer of the called side cannot be read' });
+    const read = checkAnswer(leg, session.value);
     if (!read.ok) return read;
-    this.#applyAnswer(leg, this.caller, read.value);
+    this.#join(leg, this.caller, read.value);
     this.#connected = leg;
-    this.#lastAnswer = body;
-    return ok(this.#describeAnswer(this.caller, this.#offer, session));
+    if (early) this.#early = body.slice();
+    return ok(describeAnswer(this.caller, offer.session, session.value));
   }
 
-  /** The phones that were not taken give their ports back. */
-  async releaseOthers(winner: MediaLeg): Promise<void> {
+  /** Somebody has been taken: the others give their ports back, and what only set-up needs is let go. */
+  settle(winner: MediaLeg): void {
+    this.#offer = undefined;
+    this.#early = undefined;
     const ids: number[] = [];
     for (const leg of this.callees) {
       if (leg === winner) continue;
@@ -133,7 +131,9 @@ export class CallMedia {
       leg.wipe();
       leg.streams.length = 0;
     }
-    if (ids.length > 0) await this.#relay.close(ids);
+    this.caller.keepAgreedKeys();
+    winner.keepAgreedKeys();
+    if (ids.length > 0) void this.#relay.close(ids);
   }
 
   /**
@@ -146,52 +146,57 @@ export class CallMedia {
     to: MediaLeg,
     session: SessionDescription,
   ): Promise<Result<PendingOffer, MediaProblem>> {
-    const agreed = (index: number): Suite | undefined => from.streams[index]?.suite;
-    const read = readSession(session, from.side.demanded, from.side.signalling, agreed);
-    if (session.media.length < from.streams.length)
-      return err({
-        rule: 'media.stream-missing',
-        warning: 'A new offer must keep every m= line (RFC 3264 section 8)',
-      });
+    const read = readSession(session, from.side.demanded, from.side.signalling, from.streams);
+    const problem = checkReoffer(from, read);
+    if (problem !== undefined) return err(problem);
+    const { dscp } = this.#options;
+    const places: Place[] = [];
     for (const [index, stream] of read.streams.entries()) {
-      const state = from.streams[index];
-      if (state?.suite !== undefined && session.media[index]?.port !== 0 && stream?.media !== 'srtp')
-        return err({
-          rule: 'media.downgrade',
-          warning: `The call is encrypted and stays so: keep offering ${state.suite}`,
-        });
-      if (stream !== undefined && from.side.demanded === 'required' && stream.media !== 'srtp')
-        return err({ rule: 'media.encryption-required', warning: 'Encryption is required: offer a=crypto' });
+      if (stream === undefined) continue;
+      if (from.streams[index] === undefined)
+        places.push({ leg: from, index, stream, spec: answeringSpec(from.side, stream, dscp) });
+      if (to.streams[index] === undefined) places.push(offering(to, index, stream, dscp));
     }
-    const opened = await this.#openMissing(from, to, read);
+    const opened = await openAll(this.#relay, places);
     if (!opened.ok) return err({ rule: 'media.no-ports', warning: 'No media ports are left' });
-    const description = this.#describeOffer(to, session, !this.#encrypted(to));
-    return ok({ from, to, read, description });
+    return ok({ from, to, read, description: describeOffer(to, session, !to.encrypted) });
   }
 
   /** The other side has agreed: now, and only now, the new offer takes effect. */
   reanswer(pending: PendingOffer, session: SessionDescription): Result<string, MediaProblem> {
     const { from, to, read } = pending;
-    const answer = this.#readAnswer(to, session);
+    const answer = checkAnswer(to, session);
     if (!answer.ok) return answer;
     for (const [index, stream] of read.streams.entries()) {
       const state = from.streams[index];
-      if (stream === undefined || state === undefined) continue;
-      this.#configure(state, stream, read.session, index);
+      if (stream !== undefined && state !== undefined) this.#configure(state, stream);
     }
-    this.#applyAnswer(to, from, answer.value);
-    return ok(this.#describeAnswer(from, read, session));
+    this.#join(to, from, answer.value);
+    return ok(describeAnswer(from, read.session, session));
+  }
+
+  /** What we have said to a leg, as a new offer: with the agreed keys and no others. */
+  repeat(leg: MediaLeg): string {
+    return describeRepeat(leg);
   }
 
   /** An answer to an offer that we repeated (a re-INVITE without SDP). */
   confirm(leg: MediaLeg, session: SessionDescription): Result<undefined, MediaProblem> {
-    const read = this.#readAnswer(leg, session);
+    const read = checkAnswer(leg, session);
     if (!read.ok) return read;
     for (const [index, stream] of read.value.streams.entries()) {
       const state = leg.streams[index];
-      if (stream !== undefined && state !== undefined) this.#configure(state, stream, session, index);
+      if (stream !== undefined && state !== undefined) this.#configure(state, stream);
     }
     return ok(undefined);
+  }
+
+  /** Milliseconds since the last packet of any of these endpoints; Infinity where none ever came. */
+  async idle(ids: readonly number[]): Promise<number> {
+    let least = Number.POSITIVE_INFINITY;
+    for (const { received } of await this.#relay.stats(ids))
+      if (received.idleMs >= 0) least = Math.min(least, received.idleMs);
+    return least;
   }
 
   /** Ends all media, overwrites our copies of keys, gives the last counters, by leg (0 is the caller). */
@@ -207,13 +212,15 @@ export class CallMedia {
   }
 
   protectionOf(leg: MediaLeg, secureSignalling: boolean): LegProtection['media'] {
-    const live = leg.streams.filter(
-      (stream): stream is StreamState => stream !== undefined && stream.media !== 'opaque',
-    );
-    if (live.length === 0) return { protocol: 'none' };
-    const weakest = live.find(({ media }) => media === 'rtp');
-    if (weakest !== undefined) return { protocol: 'rtp' };
-    const suite = live[0]?.suite;
+    let suite: StreamState['suite'];
+    let streams = 0;
+    for (const stream of leg.streams) {
+      if (stream === undefined || stream.media === 'opaque') continue;
+      if (stream.media === 'rtp') return { protocol: 'rtp' };
+      streams += 1;
+      suite ??= stream.suite;
+    }
+    if (streams === 0) return { protocol: 'none' };
     return {
       protocol: 'srtp',
       ...(suite === undefined ? {} : { suite }),
@@ -222,131 +229,59 @@ export class CallMedia {
     };
   }
 
-  #encrypted(leg: MediaLeg): boolean {
-    return leg.streams.some((stream) => stream?.media === 'srtp');
-  }
-
-  #describeOffer(leg: MediaLeg, session: SessionDescription, plain: boolean): string {
-    return leg.describe(session, (index) => {
-      const stream = leg.streams[index];
-      const media = session.media[index];
-      if (stream === undefined || media === undefined || media.port === 0) return leg.refused();
-      if (stream.media === 'opaque') return leg.anchor(stream, media.protocol, []);
-      const feedback = media.protocol.toUpperCase().endsWith('AVPF');
-      const agreed = stream.suite !== undefined;
-      stream.media = plain ? 'rtp' : 'srtp';
-      return leg.anchor(
-        stream,
-        profile(!plain, feedback),
-        plain ? [] : agreed ? leg.answeredCrypto(stream) : leg.offeredCrypto(stream),
-      );
-    });
-  }
-
-  #describeAnswer(leg: MediaLeg, offer: ReadSession, answer: SessionDescription): string {
-    return leg.describe(answer, (index) => {
-      const stream = leg.streams[index];
-      const offered = offer.session.media[index];
-      if (offered === undefined) return leg.refused();
-      if (stream === undefined || answer.media[index]?.port === 0) return leg.refused(offered.protocol);
-      return leg.anchor(stream, offered.protocol, leg.answeredCrypto(stream));
-    });
-  }
-
-  /** RFC 3264 §6 and RFC 4568 §5.1.3: the answer fits the offer, stream by stream, or is none. */
-  #readAnswer(leg: MediaLeg, session: SessionDescription): Result<ReadSession, MediaProblem> {
-    const read = readSession(session, leg.side.demanded, leg.side.signalling, (i) => leg.streams[i]?.suite);
-    let agreed = 0;
-    for (const [index, stream] of read.streams.entries()) {
+  /** Puts what a leg has agreed to into effect and links it with the other, stream by stream. */
+  #join(leg: MediaLeg, other: MediaLeg, read: ReadSession): void {
+    for (const [index, peer] of other.streams.entries()) {
+      const stream = read.streams[index];
       const state = leg.streams[index];
-      if (stream === undefined || state === undefined) continue;
-      agreed += 1;
-      if (state.media === 'srtp' && stream.media !== 'srtp')
-        return err({
-          rule: 'media.answer-unencrypted',
-          warning: 'SRTP was offered, the answer leaves it out',
-        });
-      if (state.media !== 'srtp' && stream.media === 'srtp')
-        return err({ rule: 'media.answer-mismatch', warning: 'The answer has keys that were not asked for' });
-      const crypto = stream.crypto;
-      if (crypto === undefined) continue;
-      const offered = state.endpoint.keys.findIndex(({ suite }) => suite === crypto.suite);
-      const tag = state.suite === undefined ? offered + 1 : state.tag;
-      if (offered === -1 || crypto.tag !== tag)
-        return err({
-          rule: 'media.answer-mismatch',
-          warning: 'The answer chooses a crypto line that was not offered',
-        });
-    }
-    if (agreed === 0)
-      return err(
-        read.facts.unsupported
-          ? { rule: 'media.encryption-unsupported', warning: 'The answer has no usable a=crypto' }
-          : { rule: 'media.nothing-usable', warning: 'The answer accepts no stream' },
-      );
-    return ok(read);
-  }
-
-  #applyAnswer(leg: MediaLeg, other: MediaLeg, read: ReadSession): void {
-    for (const [index, stream] of read.streams.entries()) {
-      const state = leg.streams[index];
-      const peer = other.streams[index];
       if (stream === undefined || state === undefined) {
         if (peer !== undefined) this.#relay.unlink(peer.endpoint.id);
         continue;
       }
-      this.#configure(state, stream, read.session, index);
+      this.#configure(state, stream);
       if (peer === undefined) continue;
       peer.codec = state.codec;
       this.#relay.link(peer.endpoint.id, state.endpoint.id);
     }
   }
 
-  #configure(state: StreamState, stream: ReadStream, session: SessionDescription, index: number): void {
-    const media = session.media[index];
-    const clocks = media === undefined ? undefined : clockRates(media);
-    const format = media?.formats[0];
-    if (media !== undefined && format !== undefined) state.codec = codecOf(media, format)?.encoding ?? '';
+  #configure(state: StreamState, stream: ReadStream): void {
+    state.codec = stream.codec;
     state.media = stream.media;
     if (stream.crypto !== undefined) {
-      state.suite = stream.crypto.suite;
-      state.tag = stream.crypto.tag;
-      state.receive = stream.crypto.keys[0].material;
+      const { suite, tag, keys } = stream.crypto;
+      state.suite = suite;
+      state.tag = tag;
+      if (state.receive !== keys[0].material) state.receive?.fill(0);
+      state.receive = keys[0].material;
     }
-    this.#relay.configure(state.endpoint.id, configOf(stream, clocks));
+    this.#relay.configure(state.endpoint.id, configOf(stream));
   }
+}
 
-  /** Streams that a new offer adds get ports on both legs. */
-  async #openMissing(
-    from: MediaLeg,
-    to: MediaLeg,
-    read: ReadSession,
-  ): Promise<Result<undefined, RelayErrorCode>> {
-    const specs: EndpointSpec[] = [];
-    const places: { leg: MediaLeg; index: number; stream: ReadStream; spec: EndpointSpec }[] = [];
-    for (const [index, stream] of read.streams.entries()) {
-      if (stream === undefined) continue;
-      for (const leg of [from, to]) {
-        if (leg.streams[index] !== undefined) continue;
-        const { dscp } = this.#options;
-        const spec =
-          leg === from ? answeringSpec(leg.side, stream, dscp) : offeringSpec(leg.side, stream, dscp);
-        specs.push(spec);
-        places.push({
-          leg,
-          index,
-          stream: leg === from ? stream : { media: stream.media, mux: false },
-          spec,
-        });
-      }
+const offering = (leg: MediaLeg, index: number, stream: ReadStream, dscp: number): Place => ({
+  leg,
+  index,
+  stream: { media: stream.media, mux: false, codec: stream.codec },
+  spec: offeringSpec(leg.side, stream, dscp),
+});
+
+/** Opens all or none. */
+async function openAll(relay: Relay, places: readonly Place[]): Promise<Result<undefined, RelayErrorCode>> {
+  const done: number[] = [];
+  for (let from = 0; from < places.length; from += mostAtOnce) {
+    const part = places.slice(from, from + mostAtOnce);
+    const opened = await relay.open(part.map(({ spec }) => spec));
+    if (!opened.ok) {
+      if (done.length > 0) void relay.close(done);
+      return opened;
     }
-    if (specs.length === 0) return ok(undefined);
-    const opened = await this.#relay.open(specs);
-    if (!opened.ok) return opened;
-    for (const [i, { leg, index, stream, spec }] of places.entries()) {
+    for (const [i, { leg, index, stream, spec }] of part.entries()) {
       const endpoint = opened.value[i];
-      if (endpoint !== undefined) leg.streams[index] = stateOf(endpoint, spec, stream);
+      if (endpoint === undefined) continue;
+      done.push(endpoint.id);
+      leg.streams[index] = stateOf(endpoint, spec, stream);
     }
-    return ok(undefined);
   }
+  return ok(undefined);
 }

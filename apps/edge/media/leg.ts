@@ -1,4 +1,4 @@
-import type { EndpointOpened, EndpointSpec } from '@ringfence/relay/contract.ts';
+import type { EndpointConfig, EndpointOpened, EndpointSpec } from '@ringfence/relay/contract.ts';
 import type { CryptoAttribute } from '@ringfence/sdp/crypto.ts';
 import type { MediaAnchor } from '@ringfence/sdp/rewrite.ts';
 import { rebuild } from '@ringfence/sdp/rewrite.ts';
@@ -21,7 +21,7 @@ export interface LegSide {
 
 /** One stream on one leg: our ports and keys, and what was agreed. */
 export interface StreamState {
-  readonly endpoint: EndpointOpened;
+  endpoint: EndpointOpened;
   readonly mux: boolean;
   media: 'rtp' | 'srtp' | 'opaque';
   suite: Suite | undefined;
@@ -98,6 +98,21 @@ export class MediaLeg {
       : [{ tag: stream.tag, suite: key.suite, keys: [{ material: key.material }] }];
   }
 
+  /** Some stream is encrypted. */
+  get encrypted(): boolean {
+    return this.streams.some((stream) => stream?.media === 'srtp');
+  }
+
+  /** Overwrites and forgets the keys that were offered and not taken. */
+  keepAgreedKeys(): void {
+    for (const stream of this.streams) {
+      if (stream === undefined || stream.endpoint.keys.length === 0) continue;
+      const kept = stream.endpoint.keys.filter(({ suite }) => suite === stream.suite);
+      for (const key of stream.endpoint.keys) if (!kept.includes(key)) key.material.fill(0);
+      stream.endpoint = { ...stream.endpoint, keys: kept };
+    }
+  }
+
   endpointIds(): number[] {
     const ids: number[] = [];
     for (const stream of this.streams) if (stream !== undefined) ids.push(stream.endpoint.id);
@@ -136,8 +151,8 @@ export function offeringSpec(side: LegSide, stream: ReadStream, dscp: number): E
   };
 }
 
-export function configOf(stream: ReadStream, clocks?: Record<number, number>) {
-  const { media, crypto, remote } = stream;
+export function configOf(stream: ReadStream): EndpointConfig {
+  const { media, crypto, remote, clockRates } = stream;
   const key = crypto?.keys[0];
   return {
     media,
@@ -152,7 +167,7 @@ export function configOf(stream: ReadStream, clocks?: Record<number, number>) {
           },
           send: { suite: crypto.suite },
         }),
-    ...(clocks === undefined ? {} : { clockRates: clocks }),
+    ...(clockRates === undefined ? {} : { clockRates }),
   };
 }
 
@@ -164,6 +179,6 @@ export function stateOf(endpoint: EndpointOpened, spec: EndpointSpec, stream: Re
     suite: stream.crypto?.suite,
     tag: stream.crypto?.tag ?? 0,
     receive: stream.crypto?.keys[0].material,
-    codec: '',
+    codec: stream.codec,
   };
 }

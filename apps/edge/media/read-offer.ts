@@ -1,5 +1,5 @@
 import type { Remote } from '@ringfence/relay/contract.ts';
-import { isMulticast } from '@ringfence/sdp/address.ts';
+import { addressKind, isMulticast } from '@ringfence/sdp/address.ts';
 import { codecOf, rtcp, rtcpMux } from '@ringfence/sdp/attribute.ts';
 import { type CryptoAttribute, chooseCrypto, cryptoLines } from '@ringfence/sdp/crypto.ts';
 import {
@@ -22,6 +22,16 @@ export interface ReadStream {
   readonly mux: boolean;
   /** Absent: on hold, nothing is sent. */
   readonly remote?: Remote;
+  /** Encoding name of the first format, for the quality estimate. */
+  readonly codec: string;
+  /** By payload type, those that are not 8000 Hz, for jitter. */
+  readonly clockRates?: Readonly<Record<number, number>>;
+}
+
+/** What is agreed of a stream already: within a call it stays encrypted, or plain, and keeps its suite. */
+export interface AgreedStream {
+  readonly media: ReadStream['media'];
+  readonly suite: Suite | undefined;
 }
 
 export interface ReadSession {
@@ -46,13 +56,12 @@ const maximumStreams = 4;
  * Reads a peer's offer or answer under what its leg demands.
  *
  * @param signalling address that the peer's signalling comes from.
- * @param agreed suite of a stream that is encrypted already: within a call it stays.
  */
 export function readSession(
   session: SessionDescription,
   demanded: Encryption,
   signalling: string,
-  agreed?: (index: number) => Suite | undefined,
+  agreed: readonly (AgreedStream | undefined)[] = [],
 ): ReadSession {
   const streams: (ReadStream | undefined)[] = [];
   let srtp = false;
@@ -64,7 +73,7 @@ export function readSession(
       streams.push(undefined);
       continue;
     }
-    const stream = readStream(session, media, demanded, signalling, agreed?.(index));
+    const stream = readStream(session, media, demanded, signalling, agreed[index]);
     if (stream === 'unsupported') {
       unsupported = true;
       streams.push(undefined);
@@ -85,22 +94,29 @@ function readStream(
   media: MediaDescription,
   demanded: Encryption,
   signalling: string,
-  keep: Suite | undefined,
+  agreed: AgreedStream | undefined,
 ): ReadStream | 'unsupported' | undefined {
   const place = placeOf(session, media, signalling);
   if (place === 'unusable') return undefined;
   const at = place === undefined ? {} : { remote: place };
   if (media.protocol.toLowerCase() === 'udptl')
-    return demanded === 'required' ? undefined : { media: 'opaque', mux: false, ...at };
+    return demanded === 'required' ? undefined : { media: 'opaque', mux: false, codec: '', ...at };
   if (!isRtp(media.protocol)) return undefined;
-  const mux = rtcpMux(media);
-  // RTP/AVP with a=crypto is the offer of a peer that would like SRTP, RFC 8643 §3.1.
+  const rates = clockRates(media);
+  const common = {
+    ...at,
+    mux: rtcpMux(media),
+    codec: firstCodec(media) ?? '',
+    ...(rates === undefined ? {} : { clockRates: rates }),
+  };
   const secure = isSecureRtp(media.protocol);
-  if (secure || demanded !== 'none') {
+  // RTP/AVP with a=crypto is the offer of a peer that would like SRTP, RFC 8643 §3.1.
+  if (secure || (demanded !== 'none' && agreed?.media !== 'rtp')) {
+    const keep = agreed?.suite;
     const crypto = chooseCrypto(cryptoLines(media).acceptable, keep === undefined ? suites : [keep]);
-    if (crypto !== undefined) return { media: 'srtp', crypto, mux, ...at };
+    if (crypto !== undefined) return { media: 'srtp', crypto, ...common };
   }
-  return secure ? 'unsupported' : { media: 'rtp', mux, ...at };
+  return secure ? 'unsupported' : { media: 'rtp', ...common };
 }
 
 /**
@@ -116,10 +132,8 @@ function placeOf(
   if (connection === undefined) return 'unusable';
   const { address, addressType } = connection;
   if (address === '0.0.0.0' || address === '::') return undefined;
-  if (isMulticast(addressType, address)) return 'unusable';
-  const first = address.charCodeAt(0);
-  const literal = addressType === 'IP6' ? address.includes(':') : first >= 0x30 && first <= 0x39;
-  if (!literal) return 'unusable';
+  if (addressKind(addressType, address) !== addressType || isMulticast(addressType, address))
+    return 'unusable';
   const outside = isInside(address) && !isInside(signalling);
   const control = rtcp(media);
   return {
@@ -130,8 +144,12 @@ function placeOf(
   };
 }
 
-/** Clock rates that are not 8000 Hz, for jitter. */
-export function clockRates(media: MediaDescription): Record<number, number> | undefined {
+function firstCodec(media: MediaDescription): string | undefined {
+  const format = media.formats[0];
+  return format === undefined ? undefined : codecOf(media, format)?.encoding;
+}
+
+function clockRates(media: MediaDescription): Record<number, number> | undefined {
   let rates: Record<number, number> | undefined;
   for (const format of media.formats) {
     const codec = codecOf(media, format);

@@ -30,6 +30,8 @@ export type RouteFacts =
   | { readonly kind: 'found'; readonly name: string }
   | { readonly kind: 'blocked'; readonly name: string; readonly why: string }
   | { readonly kind: 'offline'; readonly name: string }
+  /** Our own INVITE, come back for the same number (RFC 5393). */
+  | { readonly kind: 'loop'; readonly name: string }
   | { readonly kind: 'none' };
 
 /** The state of the world that the judgement depends on. */
@@ -116,15 +118,18 @@ const proof = (principal: Principal): Record<string, string> =>
 
 /** Only where nothing could carry the call does an emergency call fail, and then it says so. */
 function emergency(request: PolicyRequest, context: PolicyContext): Decision | undefined {
-  if (context.route !== undefined && context.route.kind !== 'none') return undefined;
-  return refuse(
-    'no-route',
-    404,
-    'Not Found',
-    reason('emergency.no-trunk', 'There is no trunk that could carry an emergency call.', {
-      dialled: request.dialled,
-    }),
-  );
+  const { route } = context;
+  if (route?.kind === 'loop') return destination(request, context);
+  if (route === undefined || route.kind === 'none')
+    return refuse(
+      'no-route',
+      404,
+      'Not Found',
+      reason('emergency.no-trunk', 'There is no trunk that could carry an emergency call.', {
+        dialled: request.dialled,
+      }),
+    );
+  return usable(request, 'none');
 }
 
 function overload(request: PolicyRequest, context: PolicyContext): Decision | undefined {
@@ -177,25 +182,34 @@ function protection(
       { transport: request.transport, listener: context.listener },
       demanded,
     );
-  if (media === undefined || !media.present)
-    return unacceptable('media.offer-missing', 'An INVITE must carry an SDP offer', {}, demanded);
-  if (demanded === 'required' && media.plain)
+  if (demanded === 'required' && media?.plain === true)
     return unacceptable(
       'media.encryption-required',
       'Encryption is required: offer RTP/SAVP with a=crypto for every stream',
       { srtp: media.srtp, plain: media.plain },
       demanded,
     );
-  if (media.usable === 0)
+  return usable(request, demanded);
+}
+
+/** Something of the offer can be relayed. */
+function usable({ media, source, dialled }: PolicyRequest, demanded: Encryption): Decision | undefined {
+  if (media === undefined || !media.present)
     return unacceptable(
-      media.unsupported ? 'media.encryption-unsupported' : 'media.nothing-usable',
-      media.unsupported
-        ? 'No usable key exchange or crypto suite: offer a=crypto with AEAD_AES_256_GCM or AES_CM_128_HMAC_SHA1_80'
-        : 'No stream of the offer can be relayed',
-      { srtp: media.srtp, plain: media.plain },
+      'media.offer-missing',
+      'An INVITE must carry an SDP offer',
+      { source, dialled },
       demanded,
     );
-  return undefined;
+  if (media.usable > 0) return undefined;
+  return unacceptable(
+    media.unsupported ? 'media.encryption-unsupported' : 'media.nothing-usable',
+    media.unsupported
+      ? 'No usable key exchange or crypto suite: offer a=crypto with AEAD_AES_256_GCM or AES_CM_128_HMAC_SHA1_80'
+      : 'No stream of the offer can be relayed',
+    { srtp: media.srtp, plain: media.plain },
+    demanded,
+  );
 }
 
 const unacceptable = (
@@ -225,6 +239,13 @@ function destination(request: PolicyRequest, context: PolicyContext): Decision |
         ...evidence,
         route: route.name,
       }),
+    );
+  if (route.kind === 'loop')
+    return refuse(
+      'no-route',
+      482,
+      'Loop Detected',
+      reason('route.loop', 'The call has come back to us as we sent it.', { ...evidence, route: route.name }),
     );
   if (route.kind === 'offline')
     return refuse(

@@ -21,8 +21,10 @@ export interface RegisterOutcome {
   readonly put: readonly Binding[];
   readonly remove: readonly { domain: string; user: string; key: string }[];
   readonly events: readonly EdgeEvent[];
-  /** Makes the change visible; called once it is on disk. */
-  commit(): void;
+  /** Makes the change visible; called once it is on disk. `reachable`: the flow that it came over still lives. */
+  commit(reachable: boolean): void;
+  /** The change could not be stored and is given up. */
+  abandon(): void;
 }
 
 interface Owner {
@@ -48,6 +50,8 @@ export class Registrar {
   readonly #limits: () => Limits;
   readonly #users = new Map<string, Map<string, LiveBinding>>();
   readonly #byFlow = new Map<number, Set<LiveBinding>>();
+  /** Contacts of a user that are on their way to the disk: they count, so that many at once pass no bound. */
+  readonly #pending = new Map<string, number>();
   #size = 0;
 
   constructor(limits: () => Limits) {
@@ -87,7 +91,8 @@ export class Registrar {
 
   register(request: SipRequest, owner: Owner, flow: Flow, now: number): RegisterOutcome {
     const limits = this.#limits();
-    const current = this.#users.get(ownerKey(owner.domain, owner.user));
+    const key = ownerKey(owner.domain, owner.user);
+    const current = this.#users.get(key);
     const wishes = readWishes(request, limits);
     if (wishes.kind === 'refused') return refusal(wishes.status, wishes.reason, wishes.headers);
 
@@ -140,8 +145,12 @@ export class Registrar {
           ),
         );
       }
-    if (after.size > limits.maximumContacts) return refusal(403, 'Too Many Contacts', new HeaderList());
+    const pending = this.#pending.get(key) ?? 0;
+    const fresh = put.filter((binding) => current?.has(binding.key) !== true).length;
+    if (fresh > 0 && after.size + pending > limits.maximumContacts)
+      return refusal(403, 'Too Many Contacts', new HeaderList());
 
+    this.#reserve(key, fresh);
     const headers = new HeaderList();
     for (const binding of after.values())
       headers.add('Contact', `<${binding.contact}>;expires=${Math.ceil((binding.expiresAt - now) / 1000)}`);
@@ -153,10 +162,12 @@ export class Registrar {
       put: put.map(({ flow: _flow, ...stored }) => stored),
       remove,
       events,
-      commit: () => {
-        for (const { key } of remove) this.#delete(owner.domain, owner.user, key);
-        for (const binding of put) this.#set(binding);
+      commit: (reachable) => {
+        this.#reserve(key, -fresh);
+        for (const gone of remove) this.#delete(owner.domain, owner.user, gone.key);
+        for (const binding of put) this.#set(reachable ? binding : { ...binding, flow: undefined });
       },
+      abandon: () => this.#reserve(key, -fresh),
     };
   }
 
@@ -187,6 +198,12 @@ export class Registrar {
       for (const binding of bindings.values()) if (!keep(binding)) removed.push(binding);
     for (const { domain, user, key } of removed) this.#delete(domain, user, key);
     return removed;
+  }
+
+  #reserve(key: string, contacts: number): void {
+    const pending = (this.#pending.get(key) ?? 0) + contacts;
+    if (pending > 0) this.#pending.set(key, pending);
+    else this.#pending.delete(key);
   }
 
   #set(binding: LiveBinding): void {
@@ -308,6 +325,7 @@ const refusal = (status: number, reason: string, headers: HeaderList): RegisterO
   remove: [],
   events: [],
   commit: () => undefined,
+  abandon: () => undefined,
 });
 
 function registrationEvent(

@@ -1,4 +1,4 @@
-import { BlockList, isIPv6 } from 'node:net';
+import { BlockList, isIP, isIPv6 } from 'node:net';
 import type { Device, Objects, Route, Trunk, User } from '../objects/types.ts';
 
 export interface DeviceEntry {
@@ -32,63 +32,94 @@ interface AddressedTrunk {
 export class Directory {
   readonly #domains = new Map<string, DomainDirectory>();
   readonly #addressed: readonly AddressedTrunk[];
-  readonly #exact = new Map<string, Trunk>();
-  readonly #certificates = new Map<string, Trunk>();
+  /** Several tenants may have their trunks at one carrier. */
+  readonly #exact = new Map<string, Trunk[]>();
+  readonly #certificates = new Map<string, Trunk[]>();
 
   constructor(objects: Objects, defaultDomain: string) {
     const names = new Set<string>([defaultDomain]);
     for (const { domain } of [...objects.users, ...objects.trunks, ...objects.routes]) names.add(domain);
-    for (const name of names) this.#domains.set(name, index(name, objects));
+    for (const name of names) this.#domains.set(name.toLowerCase(), index(name, objects));
     const addressed: AddressedTrunk[] = [];
     for (const trunk of objects.trunks) {
-      for (const name of trunk.certificateNames) this.#certificates.set(name.toLowerCase(), trunk);
+      for (const name of trunk.certificateNames) append(this.#certificates, name.toLowerCase(), trunk);
       const list = addressList(trunk, this.#exact);
       if (list !== undefined) addressed.push({ trunk, addresses: list });
     }
     this.#addressed = addressed;
   }
 
+  /** Host names know no case (RFC 3261 §19.1.4); those of parsed URIs are lower case already. */
   domain(name: string): DomainDirectory | undefined {
-    return this.#domains.get(name);
+    return this.#domains.get(name) ?? this.#domains.get(name.toLowerCase());
   }
 
   domains(): IterableIterator<DomainDirectory> {
     return this.#domains.values();
   }
 
-  /** The trunk whose addresses hold this one; a single address wins over a range. */
-  trunkByAddress(address: string): Trunk | undefined {
+  /** The trunk whose addresses hold this one; a single address wins over a range, then the domain that is asked for. */
+  trunkByAddress(address: string, domain?: string): Trunk | undefined {
     const exact = this.#exact.get(address);
-    if (exact !== undefined) return exact;
+    if (exact !== undefined) return preferred(exact, domain);
+    if (this.#addressed.length === 0) return undefined;
     const family = isIPv6(address) ? 'ipv6' : 'ipv4';
-    for (const { trunk, addresses } of this.#addressed) if (addresses.check(address, family)) return trunk;
-    return undefined;
+    const within: Trunk[] = [];
+    for (const { trunk, addresses } of this.#addressed)
+      if (addresses.check(address, family)) within.push(trunk);
+    return preferred(within, domain);
   }
 
-  trunkByCertificate(names: readonly string[]): Trunk | undefined {
+  trunkByCertificate(names: readonly string[], domain?: string): Trunk | undefined {
     for (const name of names) {
-      const trunk = this.#certificates.get(name.toLowerCase());
+      const trunk = preferred(this.#certificates.get(name.toLowerCase()) ?? [], domain);
       if (trunk !== undefined) return trunk;
     }
     return undefined;
   }
 }
 
-function addressList(trunk: Trunk, exact: Map<string, Trunk>): BlockList | undefined {
+const preferred = (trunks: readonly Trunk[], domain: string | undefined): Trunk | undefined =>
+  trunks.length < 2
+    ? trunks[0]
+    : (trunks.find((trunk) => trunk.domain.toLowerCase() === domain) ?? trunks[0]);
+
+function append(into: Map<string, Trunk[]>, key: string, trunk: Trunk): void {
+  const known = into.get(key);
+  if (known === undefined) into.set(key, [trunk]);
+  else known.push(trunk);
+}
+
+/** Addresses and ranges of a trunk. What is neither is no address at all: a slip must never let everybody in. */
+function addressList(trunk: Trunk, exact: Map<string, Trunk[]>): BlockList | undefined {
   let list: BlockList | undefined;
   for (const text of trunk.addresses) {
-    const [address = '', prefix] = text.split('/');
-    const family = isIPv6(address) ? 'ipv6' : 'ipv4';
-    const whole = family === 'ipv6' ? 128 : 32;
-    const length = prefix === undefined ? whole : Number(prefix);
+    const slash = text.indexOf('/');
+    const address = slash === -1 ? text : text.slice(0, slash);
+    const version = isIP(address);
+    if (version === 0) continue;
+    const whole = version === 6 ? 128 : 32;
+    const length = slash === -1 ? whole : prefixLength(text.slice(slash + 1), whole);
+    if (length === undefined) continue;
     if (length === whole) {
-      exact.set(address.toLowerCase(), trunk);
-      if (family === 'ipv4') continue;
+      append(exact, address.toLowerCase(), trunk);
+      // An IPv6 address has many spellings: the list compares its bits.
+      if (version === 4) continue;
     }
     list ??= new BlockList();
-    list.addSubnet(address, length, family);
+    list.addSubnet(address, length, version === 6 ? 'ipv6' : 'ipv4');
   }
   return list;
+}
+
+function prefixLength(text: string, whole: number): number | undefined {
+  if (text.length === 0 || text.length > 3) return undefined;
+  for (let i = 0; i < text.length; i += 1) {
+    const c = text.charCodeAt(i);
+    if (c < 0x30 || c > 0x39) return undefined;
+  }
+  const length = Number(text);
+  return length > whole ? undefined : length;
 }
 
 function index(name: string, objects: Objects): DomainDirectory {

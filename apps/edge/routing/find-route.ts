@@ -47,7 +47,8 @@ export function findRoute(
   dialled: Dialled,
   emergencyTrunk: string | undefined,
 ): Destination {
-  if (dialled.emergency) return emergencyRoute(directory, dialled, emergencyTrunk);
+  if (dialled.emergency) return emergencyRoute(directory, principal, dialled, emergencyTrunk);
+  if (dialled.text === '') return { kind: 'none' };
   const user =
     directory.users.get(dialled.text.toLowerCase()) ??
     (dialled.e164 === undefined ? undefined : directory.numbers.get(dialled.e164)) ??
@@ -63,16 +64,24 @@ export function findRoute(
   return { kind: 'none' };
 }
 
+/** The trunk that is set for it, else the first; never back to the trunk that the call comes from. */
 function emergencyRoute(
   directory: DomainDirectory,
+  principal: Principal,
   dialled: Dialled,
   wanted: string | undefined,
 ): Destination {
-  const trunk =
-    (wanted === undefined ? undefined : directory.trunks.get(wanted)) ??
-    directory.trunks.values().next().value;
-  if (trunk === undefined) return { kind: 'none' };
-  return { kind: 'trunk', name: `emergency:${trunk.name}`, trunk, number: dialled.digits ?? dialled.text };
+  const from = principal.kind === 'trunk' ? principal.trunk : undefined;
+  const set = wanted === undefined ? undefined : directory.trunks.get(wanted);
+  for (const trunk of set === undefined ? directory.trunks.values() : [set, ...directory.trunks.values()])
+    if (trunk.name !== from)
+      return {
+        kind: 'trunk',
+        name: `emergency:${trunk.name}`,
+        trunk,
+        number: dialled.digits ?? dialled.text,
+      };
+  return { kind: 'none' };
 }
 
 function follow(directory: DomainDirectory, route: Route, dialled: Dialled): Destination | undefined {

@@ -1,0 +1,127 @@
+import { Dialog } from '@ringfence/sip/dialog/dialog.ts';
+import { makeResponse } from '@ringfence/sip/message/build.ts';
+import { HeaderList } from '@ringfence/sip/message/header-list.ts';
+import type { SipRequest, SipResponse } from '@ringfence/sip/message/types.ts';
+import { Confirmation } from './confirmation.ts';
+import { CallLeg, type LegEvents } from './leg.ts';
+import { allowedMethods, warning, withSdp } from './messages.ts';
+import type { CallServices } from './services.ts';
+import type { AcceptedCall } from './setup.ts';
+
+/** How long a caller's INVITE may stay without any answer of ours; RFC 3261 §17.2.1 allows 200 ms. */
+const tryingAfter = 150;
+
+/** The caller's side of a call: what is answered to its INVITE, up to the ACK of the 2xx. */
+export class Caller {
+  readonly leg: CallLeg;
+  readonly #services: CallServices;
+  /** The INVITE until its final answer. */
+  #invite: Pick<AcceptedCall, 'request' | 'transaction'> | undefined;
+  #stopTrying: (() => void) | undefined;
+  #confirmation: Confirmation | undefined = undefined;
+  /** The call is over, but its 2xx has no ACK yet. */
+  #leaving = false;
+  #provisional = 0;
+  #earlyMedia = false;
+
+  constructor(services: CallServices, events: LegEvents, accepted: AcceptedCall) {
+    const { request, transaction, trunk } = accepted;
+    this.#services = services;
+    this.#invite = { request, transaction };
+    this.leg = new CallLeg(services, events, {
+      index: 0,
+      party: accepted.principal,
+      demanded: accepted.demanded,
+      flow: accepted.flow,
+      followTarget: trunk !== undefined,
+      callId: request.callId,
+      secure: request.uri.scheme === 'sips',
+      ...(trunk === undefined ? {} : { trunk }),
+    });
+    this.#stopTrying = services.after(tryingAfter, () =>
+      services.run(() => services.layer.trying(transaction, services.now())),
+    );
+  }
+
+  /** True until the ACK of our 2xx has come. */
+  get confirming(): boolean {
+    return this.#confirmation !== undefined;
+  }
+
+  /** Says that it rings, once; and once more where early media begins. */
+  ringing(status: number, description: string | undefined): void {
+    if (this.#provisional !== 0 && (description === undefined || this.#earlyMedia)) return;
+    this.#earlyMedia ||= description !== undefined;
+    this.#provisional = description === undefined ? 180 : status;
+    const headers = new HeaderList();
+    headers.add('Contact', this.leg.contact);
+    const body = description === undefined ? undefined : withSdp(headers, description);
+    const response = this.#respond(this.#provisional, this.leg.localTag, headers, body);
+    if (response !== undefined && this.#invite !== undefined)
+      this.leg.dialog ??= Dialog.uas(this.#invite.request, response);
+  }
+
+  refuse(status: number, why: string | undefined): void {
+    const headers = new HeaderList();
+    if (why !== undefined) headers.add('Warning', warning(why));
+    // §9.2: a refusal after CANCEL carries the tag that the answer to the CANCEL had.
+    this.#respond(status, this.#invite?.transaction.localTag ?? this.leg.localTag, headers);
+    this.#invite = undefined;
+  }
+
+  /** The 2xx, repeated until its ACK; `gaveUp` where none comes and the call still lives. */
+  accept(description: string, gaveUp: () => void): void {
+    const invite = this.#invite;
+    if (invite === undefined) return;
+    const { leg } = this;
+    this.#stopTrying?.();
+    const headers = new HeaderList();
+    headers.add('Contact', leg.contact);
+    headers.add('Allow', allowedMethods);
+    const body = withSdp(headers, description);
+    const response = makeResponse(invite.request, 200, undefined, { toTag: leg.localTag, headers, body });
+    leg.status = 200;
+    leg.answeredAt = this.#services.now();
+    if (leg.dialog === undefined) leg.dialog = Dialog.uas(invite.request, response);
+    else leg.dialog.confirm(response);
+    this.#invite = undefined;
+    this.#confirmation = new Confirmation(this.#services, invite.transaction, response, {
+      acknowledged: () => {
+        this.#confirmation = undefined;
+        if (this.#leaving) leg.bye();
+      },
+      gaveUp: () => {
+        this.#confirmation = undefined;
+        if (this.#leaving) leg.bye();
+        else gaveUp();
+      },
+    });
+  }
+
+  acknowledged(ack: SipRequest): void {
+    this.#confirmation?.acknowledge(ack);
+  }
+
+  /** The caller has hung up itself. */
+  left(): void {
+    this.#confirmation?.stop();
+    this.#confirmation = undefined;
+  }
+
+  /** Hangs up; not before the ACK of the 2xx is here, RFC 3261 §15. */
+  bye(): void {
+    this.#stopTrying?.();
+    if (this.#confirmation === undefined) this.leg.bye();
+    else this.#leaving = true;
+  }
+
+  #respond(status: number, toTag: string, headers: HeaderList, body?: Uint8Array): SipResponse | undefined {
+    if (this.#invite === undefined) return undefined;
+    const { request, transaction } = this.#invite;
+    this.#stopTrying?.();
+    const fields = body === undefined ? { toTag, headers } : { toTag, headers, body };
+    const response = makeResponse(request, status, undefined, fields);
+    this.#services.layer.respond(transaction, response, this.#services.now());
+    return response;
+  }
+}

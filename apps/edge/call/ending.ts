@@ -1,0 +1,68 @@
+import type { CallMedia } from '../media/call-media.ts';
+import type { CallRecord } from '../store/contract.ts';
+import type { CallLeg } from './leg.ts';
+import { type CallFacts, callRecord, type LegQuality, legRecord, qualityOf } from './record.ts';
+import type { CallServices } from './services.ts';
+
+/** Where a call was refused or ended, for its record: cause and disposition. */
+export function outcomeOf(status: number): [cause: string, disposition: CallRecord['disposition']] {
+  if (status === 486 || status === 600) return ['normal', 'busy'];
+  if (status === 480 || status === 408 || status === 487) return ['timeout', 'unanswered'];
+  if (status === 488 || status === 606) return ['media', 'failed'];
+  if (status === 603) return ['normal', 'refused'];
+  return ['normal', 'failed'];
+}
+
+/** The record of a call that was answered and lives. */
+export function recordLive(
+  services: CallServices,
+  facts: CallFacts,
+  legs: readonly CallLeg[],
+  media: CallMedia | undefined,
+): void {
+  const records = legs.map((leg) => legRecord(leg, media, undefined));
+  services.record(callRecord(facts, records)).catch((error: unknown) => storeFailed(services, error));
+}
+
+/** Gives the media back, tells of the end and writes the last record. Never rejects. */
+export async function recordEnded(
+  services: CallServices,
+  facts: CallFacts & { readonly endedAt: number },
+  legs: readonly CallLeg[],
+  media: CallMedia | undefined,
+): Promise<void> {
+  const { endedAt, answeredAt } = facts;
+  // Before the keys and what was agreed are wiped.
+  const records = legs.map((leg) => legRecord(leg, media, undefined));
+  const qualities: (LegQuality | undefined)[] = [];
+  if (media !== undefined) {
+    const all = [media.caller, ...media.callees];
+    const stats = await media.close();
+    for (const [index, leg] of all.entries()) qualities.push(qualityOf(stats[index] ?? [], leg));
+  }
+  services.bus.emit({
+    type: 'call.ended',
+    call: facts.id,
+    disposition: facts.disposition,
+    status: facts.status,
+    cause: facts.cause,
+    seconds: answeredAt === undefined ? 0 : Math.round((endedAt - answeredAt) / 100) / 10,
+    quality: qualities,
+  });
+  const ended = records.map((record) => {
+    const quality = qualities[record.index];
+    return {
+      ...record,
+      endedAt: record.endedAt ?? endedAt,
+      quality: quality === undefined ? '' : JSON.stringify(quality),
+    };
+  });
+  try {
+    await services.record(callRecord(facts, ended));
+  } catch (error) {
+    storeFailed(services, error);
+  }
+}
+
+const storeFailed = (services: CallServices, error: unknown): void =>
+  services.bus.emit({ type: 'edge.error', where: 'store', detail: String(error) });

@@ -1,0 +1,93 @@
+import type { SipResponse } from '@ringfence/sip/message/types.ts';
+import { Branch, type BranchEvents, type BranchInvite, type BranchTarget } from './branch.ts';
+import type { CallLeg, LegEvents } from './leg.ts';
+import type { CallServices } from './services.ts';
+
+/** What a hunt tells its call. */
+export interface HuntEvents extends LegEvents {
+  /** `alone`: nobody else is rung, so that early media has one source. */
+  provisional(leg: CallLeg, response: SipResponse, alone: boolean): void;
+  /** False: the answer cannot be used, and the others go on ringing. */
+  answered(leg: CallLeg, response: SipResponse): boolean;
+  /** Nobody took the call; the status is the best of those that came. */
+  exhausted(status: number): void;
+}
+
+/** Rings everybody at once, takes the first who answers, ends the others (RFC 3261 §16.7). */
+export class Hunt implements BranchEvents {
+  readonly #events: HuntEvents;
+  readonly #branches: readonly Branch[];
+  #best = 0;
+  #over = false;
+
+  constructor(
+    services: CallServices,
+    events: HuntEvents,
+    targets: readonly BranchTarget[],
+    invite: BranchInvite,
+  ) {
+    this.#events = events;
+    this.#branches = targets.map((target, i) => new Branch(services, this, events, i + 1, target, invite));
+  }
+
+  get legs(): CallLeg[] {
+    return this.#branches.map(({ leg }) => leg);
+  }
+
+  start(): void {
+    for (const branch of this.#branches) if (!this.#over) branch.invite();
+  }
+
+  /** Whoever has not answered is cancelled; what comes of it is nobody's concern any more. */
+  stop(): void {
+    this.#over = true;
+    for (const branch of this.#branches) branch.cancel();
+  }
+
+  provisional(branch: Branch, response: SipResponse): void {
+    if (!this.#over) this.#events.provisional(branch.leg, response, this.#branches.length === 1);
+  }
+
+  /** Two phones picked up at once: the later one is hung up. */
+  answered(branch: Branch, response: SipResponse): boolean {
+    if (this.#over || !this.#events.answered(branch.leg, response)) return false;
+    this.stop();
+    return true;
+  }
+
+  failed(branch: Branch, status: number): void {
+    if (this.#over) return;
+    this.#best = better(this.#best, status);
+    // RFC 3261 §16.7 step 5: a 6xx ends the search.
+    if (status >= 600) for (const other of this.#branches) if (other !== branch) other.cancel();
+    if (this.#over || this.#branches.some(({ state }) => state !== 'failed')) return;
+    this.#over = true;
+    this.#events.exhausted(this.#best);
+  }
+}
+
+/** RFC 3261 §16.7 step 6: 6xx first, then what the caller can mend, then the lowest class. */
+export function better(a: number, b: number): number {
+  if (a === 0 || a === b) return b;
+  return rank(a) <= rank(b) ? a : b;
+}
+
+function rank(status: number): number {
+  if (status >= 600) return 0;
+  if (status === 415 || status === 420 || status === 484) return 1;
+  if (status === 486 || status === 488) return 2;
+  // A branch that we cancelled ourselves says nothing about the called side.
+  if (status === 487) return 8;
+  if (status === 503 || status === 408) return 9;
+  return 2 + Math.floor(status / 100);
+}
+
+/**
+ * What the caller hears of it. Redirections are not followed and never passed on, challenges of the called side
+ * are none of the caller's (it would send its credentials there), and its overload is not ours (§16.7 step 6).
+ */
+export function statusForCaller(status: number): number {
+  if (status < 400) return 480;
+  if (status === 401 || status === 407) return 502;
+  return status === 503 ? 500 : status;
+}

@@ -1,0 +1,69 @@
+import { err, ok, type Result } from '@ringfence/bytes/result.ts';
+import type { HeaderList } from '@ringfence/sip/message/header-list.ts';
+import type { SipRequest } from '@ringfence/sip/message/types.ts';
+import type { ServerTransaction } from '@ringfence/sip/transaction/transaction.ts';
+import type { Flow } from '@ringfence/sip/transport/flow.ts';
+import type { Encryption } from '../config/schema.ts';
+import { CallMedia } from '../media/call-media.ts';
+import type { LegSide } from '../media/leg.ts';
+import type { ReadSession } from '../media/read-offer.ts';
+import type { Trunk } from '../objects/types.ts';
+import type { Decision } from '../policy/types.ts';
+import type { BranchTarget } from './branch.ts';
+import type { CallServices } from './services.ts';
+
+/** An INVITE that policy has accepted, with everything that was found out about it. */
+export interface AcceptedCall {
+  readonly id: string;
+  readonly domain: string;
+  readonly transaction: ServerTransaction;
+  readonly request: SipRequest;
+  readonly flow: Flow;
+  readonly caller: string;
+  readonly callee: string;
+  readonly principal: string;
+  /** The caller is this trunk. */
+  readonly trunk: Trunk | undefined;
+  readonly route: string;
+  readonly decision: Decision;
+  readonly demanded: Encryption;
+  readonly offer: ReadSession;
+  /** Whom to ring; empty where nobody can be reached. */
+  readonly targets: readonly BranchTarget[] | Promise<readonly BranchTarget[]>;
+  /** Header fields to pass on. */
+  readonly headers: HeaderList;
+  readonly maxForwards: number;
+}
+
+export interface SetupProblem {
+  readonly status: number;
+  readonly cause: string;
+  readonly warning: string;
+}
+
+/** Waits for the way to be found, then asks for the ports of all legs at once. */
+export async function openMedia(
+  services: CallServices,
+  accepted: AcceptedCall,
+): Promise<Result<{ media: CallMedia; targets: readonly BranchTarget[] }, SetupProblem>> {
+  const targets = accepted.targets instanceof Promise ? await accepted.targets : accepted.targets;
+  if (targets.length === 0)
+    return err({ status: 500, cause: 'no-route', warning: 'The called side cannot be reached' });
+  const relay = services.relay();
+  if (relay === undefined)
+    return err({ status: 503, cause: 'media', warning: 'The media process is not running' });
+  const opened = await CallMedia.open(
+    relay,
+    { dscp: services.config().media.dscp, newSessionId: () => services.sessionId() },
+    accepted.offer,
+    sideOf(services, accepted.flow, accepted.demanded),
+    targets.map((target) => sideOf(services, target.flow, target.demanded)),
+  );
+  if (!opened.ok) return err({ status: 503, cause: 'media', warning: `No media ports: ${opened.error}` });
+  return ok({ media: opened.value, targets });
+}
+
+function sideOf(services: CallServices, flow: Flow, demanded: Encryption): LegSide {
+  const { local, advertised } = services.mediaAddress(flow);
+  return { local, advertised, signalling: flow.remote.address, demanded };
+}
