@@ -136,7 +136,8 @@ function whyRenew(
 
 function covers(certificate: X509Certificate, name: string): boolean {
   if (/^sips?:/.test(name)) return (certificate.subjectAltName ?? '').split(', ').includes(`URI:${name}`);
-  const found = isIP(name) === 0 ? certificate.checkHost(name, { subject: 'never' }) : certificate.checkIP(name);
+  const found =
+    isIP(name) === 0 ? certificate.checkHost(name, { subject: 'never' }) : certificate.checkIP(name);
   return found !== undefined;
 }
 

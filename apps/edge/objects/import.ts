@@ -164,7 +164,9 @@ function write(
     })),
   };
 
-  const named = new Set(options.pruneDomains ?? [...users.given, ...trunks.given, ...routes.given].map(({ row }) => row.domain));
+  const named = new Set(
+    options.pruneDomains ?? [...users.given, ...trunks.given, ...routes.given].map(({ row }) => row.domain),
+  );
   if (named.size === 0) named.add(options.defaultDomain.toLowerCase());
   const prunes = (section: readonly unknown[] | undefined) => (row: { domain: string }) =>
     options.prune && section !== undefined && named.has(row.domain);

@@ -38,7 +38,7 @@ export function openDatabase(
     database.exec(
       'PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-1024; PRAGMA journal_size_limit=8388608',
     );
-    migrate(database, file, options.now ?? Date.now());
+    prepareDatabase(database, file, options.now ?? Date.now());
     if (exists && statSync(file).size <= checkedBytes) {
       const [found] = database.prepare('PRAGMA quick_check(1)').all();
       const verdict = String(Object.values(found ?? {})[0]);
@@ -67,7 +67,8 @@ function refuseForeign(database: DatabaseSync, file: string): void {
   }
 }
 
-function migrate(database: DatabaseSync, file: string, now: number): void {
+/** Brings the layout up to date, each step in its own transaction. */
+export function prepareDatabase(database: DatabaseSync, file: string, now: number): void {
   const current = (): number => {
     const row = database
       .prepare("SELECT count(*) AS there FROM sqlite_schema WHERE name = 'migrations'")

@@ -1,0 +1,288 @@
+import { type Command, configOption, domainOption, jsonOption, type Option } from './command.ts';
+
+const encryption: Option = {
+  type: 'string',
+  value: 'POLICY',
+  description: '`required` (default), `preferred` or `none`.',
+};
+const device: Option = {
+  type: 'string',
+  value: 'DEVICE',
+  description: 'Digest user name; default: the name of the user.',
+};
+const passwordStdin: Option = { type: 'boolean', description: 'Reads the password from standard input.' };
+const passwordPrompt: Option = {
+  type: 'boolean',
+  description: 'Asks for the password; otherwise one is made and shown once.',
+};
+const weak: Option = { type: 'boolean', description: 'Takes passwords that are guessed soon.' };
+const file: Option = {
+  type: 'string',
+  short: 'f',
+  value: 'FILE',
+  description: 'Objects as YAML; `-` is standard input.',
+};
+
+/** Everything that `ringfence` can do: the source of dispatch, help, completion and docs/command-line.md. */
+export const commands: readonly Command[] = [
+  {
+    name: 'up',
+    summary: 'Starts the edge and stays in the foreground.',
+    forms: [
+      {
+        words: '',
+        description:
+          'Makes the data folder, a local CA and the database where they are missing. SIGTERM and SIGINT drain and stop, a second one stops at once; SIGHUP reads configuration, objects and certificates again.',
+        options: { config: configOption },
+        examples: [
+          'ringfence up',
+          'RINGFENCE_HOME=/var/lib/ringfence ringfence up --config /etc/ringfence.yaml',
+        ],
+      },
+    ],
+    load: () => import('./up.ts'),
+  },
+  {
+    name: 'check',
+    summary: 'Checks configuration and objects, and changes nothing.',
+    forms: [
+      {
+        words: '',
+        description:
+          'Names every problem with file, line, column and key. Objects are checked against the store, if there is one.',
+        options: { config: configOption, file, json: jsonOption },
+        examples: ['ringfence check --config new.yaml', 'ringfence check -f objects.yaml --json'],
+      },
+    ],
+    load: () => import('./check.ts'),
+  },
+  {
+    name: 'apply',
+    summary: 'Makes the store hold the objects of a file: all of them or none.',
+    forms: [
+      {
+        words: '',
+        description:
+          'Adds and changes users, devices, trunks and routes, found by domain and name. A running edge notices within a second.',
+        options: {
+          file,
+          prune: {
+            type: 'boolean',
+            description:
+              'Removes what the file does not name, within the domains and kinds (users, trunks, routes) that it has.',
+          },
+          'dry-run': { type: 'boolean', description: 'Shows what would change.' },
+          'dangerous-weak-password': weak,
+          config: configOption,
+          json: jsonOption,
+        },
+        examples: [
+          'ringfence apply -f objects.yaml --dry-run',
+          'ringfence export | ssh backup ringfence apply -f -',
+        ],
+      },
+    ],
+    load: () => import('./apply.ts'),
+  },
+  {
+    name: 'export',
+    summary: 'Writes all objects, without passwords, in the form that `apply` reads.',
+    forms: [
+      {
+        words: '',
+        description: 'Applied to the same store, the file changes nothing.',
+        options: {
+          domain: { ...domainOption, description: 'Only this tenant.' },
+          config: configOption,
+          json: jsonOption,
+        },
+        examples: ['ringfence export > objects.yaml'],
+      },
+    ],
+    load: () => import('./export.ts'),
+  },
+  {
+    name: 'user',
+    summary: 'Adds, lists and removes users and their devices.',
+    forms: [
+      {
+        words: 'add NAME',
+        description:
+          'Adds a user with a device, or another device (`--device`) to a user, and prints what to enter into the phone.',
+        options: {
+          number: {
+            type: 'string',
+            value: 'NUMBER',
+            description: 'Number that reaches the user from trunks.',
+          },
+          'display-name': { type: 'string', value: 'TEXT', description: 'Name shown to those called.' },
+          device,
+          encryption,
+          'allow-md5': {
+            type: 'boolean',
+            description: 'Also offers MD5 digest, for phones that know nothing better.',
+          },
+          'password-stdin': passwordStdin,
+          'password-prompt': passwordPrompt,
+          'dangerous-weak-password': weak,
+          domain: domainOption,
+          config: configOption,
+          json: jsonOption,
+        },
+        examples: [
+          'ringfence user add alice --number +493012345',
+          'pass show phones/bob | ringfence user add bob --password-stdin',
+        ],
+      },
+      {
+        words: 'list',
+        description: 'Lists users, their devices and how many contacts are registered.',
+        options: {
+          domain: { ...domainOption, description: 'Only this tenant.' },
+          config: configOption,
+          json: jsonOption,
+        },
+      },
+      {
+        words: 'password NAME',
+        description: 'Gives a device a new password.',
+        options: {
+          device,
+          'password-stdin': passwordStdin,
+          'password-prompt': passwordPrompt,
+          'dangerous-weak-password': weak,
+          domain: domainOption,
+          config: configOption,
+          json: jsonOption,
+        },
+      },
+      {
+        words: 'remove NAME',
+        description: 'Removes a user with its devices and registrations.',
+        options: { domain: domainOption, config: configOption, json: jsonOption },
+      },
+    ],
+    load: () => import('./user.ts'),
+  },
+  {
+    name: 'trunk',
+    summary: 'Lists trunks.',
+    forms: [
+      {
+        words: 'list',
+        description: 'Trunks are made with `ringfence apply`.',
+        options: {
+          domain: { ...domainOption, description: 'Only this tenant.' },
+          config: configOption,
+          json: jsonOption,
+        },
+      },
+    ],
+    load: () => import('./trunk.ts'),
+  },
+  {
+    name: 'cert',
+    summary: 'Shows and renews certificates, and issues them for trunks.',
+    forms: [
+      {
+        words: 'show',
+        description: 'Shows the CA and the certificate of the listeners with their SHA-256 fingerprints.',
+        options: { config: configOption, json: jsonOption },
+      },
+      {
+        words: 'ca',
+        description: 'Writes the local CA as PEM to standard output, for phones and trunks to trust.',
+        options: { config: configOption },
+        examples: ['ringfence cert ca > ringfence-ca.crt'],
+      },
+      {
+        words: 'renew',
+        description: 'Issues the local certificate anew; `kill -HUP` makes a running edge use it.',
+        options: { config: configOption, json: jsonOption },
+      },
+      {
+        words: 'client NAME',
+        description:
+          'Issues a client certificate for a trunk or PBX: NAME.crt and NAME.key. NAME goes into `certificateNames` of the trunk.',
+        options: {
+          out: {
+            type: 'string',
+            value: 'FOLDER',
+            description: 'Where to write the two files; default: here.',
+          },
+          config: configOption,
+          json: jsonOption,
+        },
+        examples: ['ringfence cert client pbx.example.com --out /tmp/pbx'],
+      },
+    ],
+    load: () => import('./cert.ts'),
+  },
+  {
+    name: 'cdr',
+    summary: 'Shows call records.',
+    forms: [
+      {
+        words: 'list',
+        description: 'Calls in progress and finished ones, newest first.',
+        options: {
+          limit: {
+            type: 'string',
+            value: 'NUMBER',
+            description: 'At most so many, 1 to 100000; default 20.',
+          },
+          domain: { ...domainOption, description: 'Only this tenant.' },
+          config: configOption,
+          json: jsonOption,
+        },
+        examples: ['ringfence cdr list --limit 1000 --json | jq .disposition'],
+      },
+      {
+        words: 'show ID',
+        description: 'One call with its legs, protection and the reasons of the decision.',
+        options: { config: configOption, json: jsonOption },
+      },
+    ],
+    load: () => import('./cdr.ts'),
+  },
+  {
+    name: 'demo',
+    summary: 'Places calls through an edge on loopback and shows what protected them.',
+    forms: [
+      {
+        words: '',
+        description: 'Uses free ports and a data folder of its own; exits 0 only if every check held.',
+        options: { json: jsonOption },
+      },
+    ],
+    load: () => import('./demo.ts'),
+  },
+  {
+    name: 'completion',
+    summary: 'Writes completion for a shell.',
+    forms: [
+      {
+        words: 'SHELL',
+        description: 'SHELL is bash, zsh or fish.',
+        options: {},
+        examples: [
+          'source <(ringfence completion bash)',
+          'ringfence completion fish > ~/.config/fish/completions/ringfence.fish',
+        ],
+      },
+    ],
+    load: () => import('./completion.ts'),
+  },
+  {
+    name: 'help',
+    summary: 'Explains a command.',
+    forms: [{ words: '[COMMAND]', description: 'Without COMMAND: lists all.', options: {} }],
+    load: () => import('./help.ts'),
+  },
+  {
+    name: 'version',
+    summary: 'Shows the versions of Ringfence, Node.js, OpenSSL and SQLite.',
+    forms: [{ words: '', description: '', options: { json: jsonOption } }],
+    load: () => import('./version.ts'),
+  },
+];

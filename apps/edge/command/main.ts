@@ -1,0 +1,52 @@
+import { MisuseError } from '@ringfence/bytes/misuse.ts';
+import { CertificateError } from '../certificates/certificate-error.ts';
+import { commands } from './commands.ts';
+import { exitCode } from './exit-code.ts';
+import { RefusedError } from './home.ts';
+import { ownCommand } from './own-command.ts';
+import { parseCommandLine } from './parse.ts';
+import { complain, print } from './terminal.ts';
+import { UsageError } from './usage-error.ts';
+
+/** Runs one command line and gives the exit code; prints whatever went wrong in words. */
+export async function runCommandLine(argv: readonly string[]): Promise<number> {
+  try {
+    const { command, invocation } = parseCommandLine(commands, argv);
+    if (invocation === undefined) {
+      const { commandHelp } = await import('./help.ts');
+      print(commandHelp(command));
+      return exitCode.done;
+    }
+    const { run } = await command.load();
+    return await run(invocation);
+  } catch (error) {
+    return report(error);
+  }
+}
+
+function report(error: unknown): number {
+  if (error instanceof UsageError) {
+    complain(`ringfence: ${error.message}`);
+    complain(`Try \`${ownCommand(error.command === undefined ? 'help' : `help ${error.command}`)}\`.`);
+    return exitCode.usage;
+  }
+  if (error instanceof RefusedError) {
+    complain(error.message);
+    return exitCode.configurationRefused;
+  }
+  if (error instanceof MisuseError) {
+    complain(`ringfence: ${error.message}`);
+    if (error.code === 'listen-failed') return exitCode.listenFailed;
+    return error instanceof CertificateError || error.code.startsWith('store-')
+      ? exitCode.storeRefused
+      : exitCode.failed;
+  }
+  const { code, message } = error as NodeJS.ErrnoException;
+  // a file system that says no is no defect of ours
+  if (code === 'EACCES' || code === 'EROFS' || code === 'ENOSPC' || code === 'ENOTDIR' || code === 'EPERM') {
+    complain(`ringfence: ${message}; check owner, mode and free space of that folder, or set RINGFENCE_HOME`);
+    return exitCode.failed;
+  }
+  complain(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  return exitCode.failed;
+}

@@ -1,0 +1,142 @@
+import { execFile } from 'node:child_process';
+import { resolve as resolvePath } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { fileURLToPath } from 'node:url';
+import { err, ok, type Result } from '@ringfence/bytes/result.ts';
+import { ensureCertificates } from '../certificates/node-certificates.ts';
+import { steadyClock } from '../clock.ts';
+import type { LoadedConfiguration } from '../config/load.ts';
+import { Daemon } from '../daemon.ts';
+import { EventBus } from '../events/bus.ts';
+import { eventWriter } from '../events/log.ts';
+import { banner } from './banner.ts';
+import { exitCode } from './exit-code.ts';
+import { complain } from './terminal.ts';
+import { ownVersion } from './version.ts';
+
+/** How often certificates are looked at; they are renewed 30 days early. */
+const certificateCheckMs = 6 * 3_600_000;
+const loadSeconds = 30;
+
+export interface ServeOptions {
+  readonly home: string;
+  readonly loaded: LoadedConfiguration;
+  readonly configFile: string | undefined;
+}
+
+/** Runs the daemon until a signal ends it. */
+export async function serve({ home, loaded, configFile }: ServeOptions): Promise<number> {
+  const now = steadyClock();
+  const version = ownVersion();
+  const bus = new EventBus(now);
+  const { format: wanted, level } = loaded.config.log;
+  const format = wanted === 'auto' ? (process.stdout.isTTY ? 'text' : 'json') : wanted;
+  bus.subscribe(
+    eventWriter(format, (line) => process.stdout.write(line)),
+    level,
+  );
+  const certificates = ensureCertificates({ home, config: loaded.config, now: Date.now });
+  let current = loaded;
+  let next: Result<LoadedConfiguration, { readonly text: string }> = ok(loaded);
+  const daemon = await Daemon.start({
+    home,
+    loaded,
+    version,
+    certificates,
+    bus,
+    now,
+    reload: () => next,
+    renewCertificates: async () => {
+      certificates.renew(current.config);
+    },
+  });
+
+  const reload = async (): Promise<void> => {
+    next = await loadElsewhere(configFile);
+    if (next.ok) current = next.value;
+    await daemon.reload();
+  };
+  let asked = false;
+  let reloading = false;
+  /** One at a time; what is asked for meanwhile is done after it. */
+  const onHangup = async (): Promise<void> => {
+    asked = true;
+    if (reloading) return;
+    reloading = true;
+    while (asked) {
+      asked = false;
+      await reload().catch((error: unknown) => bus.emit({ type: 'config.refused', detail: String(error) }));
+    }
+    reloading = false;
+  };
+  const certificateCheck = setInterval(() => {
+    try {
+      if (certificates.renew(current.config) !== undefined) void onHangup();
+    } catch (error) {
+      bus.emit({
+        type: 'edge.error',
+        where: 'certificates',
+        detail: error instanceof Error ? error.message : String(error),
+      });
+    }
+  }, certificateCheckMs);
+  process.on('SIGHUP', () => void onHangup());
+
+  const stopped = new Promise<void>((resolve) => {
+    const onStop = (signal: NodeJS.Signals): void => {
+      if (format === 'text')
+        complain(`${signal}: no new calls; waiting for live ones. Once more stops at once.`);
+      void daemon.stop(signal).then(resolve);
+    };
+    process.on('SIGTERM', onStop);
+    process.on('SIGINT', onStop);
+  });
+  const listeners = daemon.listeners.map(
+    ({ name, transport, bound }) => `${name} ${transport} ${endpoint(bound.address, bound.port)}`,
+  );
+  bus.emit({ type: 'edge.ready', listeners, home, version });
+  // JSON lines on stdout stay JSON
+  if (wanted !== 'json') {
+    const text = banner({
+      version,
+      home,
+      loaded,
+      listeners: daemon.listeners,
+      users: countUsers(home, loaded),
+    });
+    (format === 'text' ? process.stdout : process.stderr).write(`${text}\n`);
+  }
+  await stopped;
+  clearInterval(certificateCheck);
+  return exitCode.done;
+}
+
+const endpoint = (address: string, port: number): string =>
+  address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+
+/** In a process of its own: reading YAML takes long enough to be heard in a call. */
+function loadElsewhere(
+  configFile: string | undefined,
+): Promise<Result<LoadedConfiguration, { readonly text: string }>> {
+  const program = fileURLToPath(new URL('./load-elsewhere.ts', import.meta.url));
+  return new Promise((resolve) => {
+    execFile(
+      process.execPath,
+      ['--disable-warning=ExperimentalWarning', program, ...(configFile === undefined ? [] : [configFile])],
+      { timeout: loadSeconds * 1000, maxBuffer: 4 * 1024 * 1024 },
+      (error, stdout, stderr) => {
+        if (error === null) resolve(ok(JSON.parse(stdout) as LoadedConfiguration));
+        else resolve(err({ text: stderr.trim() || error.message }));
+      },
+    );
+  });
+}
+
+function countUsers(home: string, loaded: LoadedConfiguration): number {
+  const database = new DatabaseSync(resolvePath(home, loaded.config.store.file), { readOnly: true });
+  try {
+    return (database.prepare('SELECT count(*) AS users FROM users').get() as { users: number }).users;
+  } finally {
+    database.close();
+  }
+}
