@@ -177,6 +177,28 @@ describe('admission: rates', () => {
     assert.equal(count, 10);
   });
 
+  it('by default a phone is trusted for an hour, a trunk without end', () => {
+    const { admission, says } = make();
+    says('192.0.2.9', request(), 5000);
+    admission.trust('192.0.2.1', 'registered');
+    admission.trust('192.0.2.2', 'trunk');
+    assert.equal(admission.isTrusted('192.0.2.1', 5000 + 3_599_999), true);
+    assert.equal(admission.isTrusted('192.0.2.1', 5000 + 3_600_000), false);
+    assert.equal(admission.isTrusted('192.0.2.2', 1e15), true);
+  });
+
+  it('a clock that is put back shuts nobody out', () => {
+    const { admission, says } = make();
+    admission.trust('192.0.2.2', 'trunk');
+    for (let i = 0; i < 50; i++)
+      for (const source of ['192.0.2.1', '192.0.2.2']) says(source, request(), 5_000_000);
+    for (const source of ['192.0.2.1', '192.0.2.2', '192.0.2.3'])
+      assert.equal(says(source, request(), 1_000_000), 'in');
+    let count = 0;
+    for (let i = 0; i < 50; i++) if (says('192.0.2.1', request(), 1_000_000) === 'in') count++;
+    assert.equal(count, 9);
+  });
+
   it('all unknown sources together have a ceiling, which trusted ones do not feel', () => {
     const { admission, says } = make({ unknownPerSecond: 100 });
     admission.trust('198.51.100.1', 'trunk');

@@ -19,6 +19,7 @@ import { TrustedSources, type TrustKind } from './trust.ts';
 
 /** Trusted sources may send and connect so many times as much as unknown ones. */
 const trustedFactor = 10;
+const registeredMilliseconds = 3_600_000;
 const unknownPerSecond = 5_000;
 const unknownConnectionsPerSecond = 300;
 
@@ -72,6 +73,8 @@ export class Admission {
   #marks: RegExp | undefined;
   #emergency: ReadonlySet<string> = new Set();
   #settings: AdmissionSettings;
+  /** Time of the latest message. */
+  #latest = 0;
   #rules: ReturnType<typeof rulesOf>;
 
   constructor(options: AdmissionOptions) {
@@ -116,9 +119,15 @@ export class Admission {
     return this.#connections.total;
   }
 
-  /** The address has proven to be a trunk's or a registered phone's. `until` is a time of the same clock as `now`. */
-  trust(address: string, kind: TrustKind, until = Number.POSITIVE_INFINITY, now = 0): boolean {
-    return this.#trusted.add(address, kind, until, now);
+  /**
+   * The address has proven to be a trunk's or a registered phone's.
+   *
+   * `until` is a time of the clock that messages come with. Default: without end for a trunk, an hour from now for
+   * a phone, so telling it again at each registration is enough. False when too many are trusted already.
+   */
+  trust(address: string, kind: TrustKind, until?: number, now = this.#latest): boolean {
+    const end = until ?? (kind === 'trunk' ? Number.POSITIVE_INFINITY : now + registeredMilliseconds);
+    return this.#trusted.add(address, kind, end, now);
   }
 
   distrust(address: string, kind: TrustKind): void {
@@ -132,6 +141,7 @@ export class Admission {
   /** Undefined lets the message in. `bytes` begin at the first byte of the message. */
   message(listener: string, address: string, bytes: Uint8Array, now: number): Refusal | undefined {
     const rules = this.#rules;
+    this.#latest = now;
     if (bytes.length > this.#settings.messageBytes) return this.refuse(listener, address, rules.size, now);
     const method = methodLength(bytes);
     if (method < 0) return isStun(bytes) ? rules.stun : this.refuse(listener, address, rules.firstLine, now);

@@ -3,6 +3,8 @@ import type { SourceKey } from './source.ts';
 const rows = 4;
 /** Milliseconds; sums of intervals such as 1000 / 3 are not exact. */
 const rounding = 0.01;
+/** No virtual clock runs further ahead than a second; one that does was set before the clock was put back. */
+const furthestAhead = 1_000 + 1;
 
 /**
  * Rates of any number of sources in a fixed number of bytes: a count-min sketch whose cells are virtual clocks.
@@ -45,7 +47,8 @@ export class SourceMeter {
     const cells = this.#cells;
     let least = Number.POSITIVE_INFINITY;
     for (let row = 0, hash = first; row < rows; row++, hash = (hash + step) | 0) {
-      const at = cells[row * this.#width + (hash & this.#mask)]!;
+      let at = cells[row * this.#width + (hash & this.#mask)]!;
+      if (at > now + furthestAhead) at = now;
       if (at < least) least = at;
     }
     const from = Math.max(least, now);
@@ -53,7 +56,8 @@ export class SourceMeter {
     const next = from + this.#interval;
     for (let row = 0, hash = first; row < rows; row++, hash = (hash + step) | 0) {
       const cell = row * this.#width + (hash & this.#mask);
-      if (cells[cell]! < next) cells[cell] = next;
+      const at = cells[cell]!;
+      if (at < next || at > now + furthestAhead) cells[cell] = next;
     }
     return true;
   }
@@ -72,7 +76,7 @@ export class Meter {
 
   /** Counts one message; false when over the rate. `now` in ms. */
   take(now: number): boolean {
-    const from = Math.max(this.#until, now);
+    const from = this.#until > now + furthestAhead ? now : Math.max(this.#until, now);
     if (from - now > this.#tolerance) return false;
     this.#until = from + this.#interval;
     return true;

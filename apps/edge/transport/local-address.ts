@@ -47,7 +47,7 @@ export class LocalAddresses {
 
   #find(peer: string): { address: string; sure: boolean } {
     const now = this.#clock();
-    if (now - this.#readAt > interfacesMilliseconds) {
+    if (Math.abs(now - this.#readAt) > interfacesMilliseconds) {
       this.#readAt = now;
       this.#networks = readNetworks();
       this.#cache.clear();
@@ -61,7 +61,7 @@ export class LocalAddresses {
       if (best === undefined || network.prefix > best.prefix) best = network;
     }
     if (best !== undefined) return { address: best.address, sure: true };
-    if (now - this.#probesFrom >= 1000) {
+    if (Math.abs(now - this.#probesFrom) >= 1000) {
       this.#probesFrom = now;
       this.#probes = 0;
     }

@@ -111,6 +111,10 @@ export class StreamFlow implements Flow {
   check(now: number): void {
     if (!this.#open) return;
     const { settings } = this.#host.admission;
+    // Where the clock was put back, time is counted from then.
+    if (this.#partialAt > now) this.#partialAt = now;
+    if (this.#waitingAt > now) this.#waitingAt = now;
+    if (this.#activeAt > now) this.#activeAt = now;
     if (this.#partialAt > 0 && now - this.#partialAt >= settings.messageSeconds * 1000) {
       this.#refuse(
         'admission.message-time',
