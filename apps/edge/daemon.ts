@@ -5,7 +5,6 @@ import type { Result } from '@ringfence/bytes/result.ts';
 import { type RunningRelay, startRelay } from '@ringfence/relay/client.ts';
 import type { RelayEvent } from '@ringfence/relay/contract.ts';
 import { Admission } from './admission/admission.ts';
-import { socketText } from './call/services.ts';
 import type { LoadedConfiguration } from './config/load.ts';
 import type { Configuration } from './config/schema.ts';
 import { Edge } from './edge.ts';
@@ -137,14 +136,6 @@ export class Daemon {
       cleanup.push(async () => clearInterval(daemon.#sweep));
       await daemon.#startRelay();
       store.onObjectsChanged(() => void daemon.#reloadObjects());
-      bus.emit({
-        type: 'edge.ready',
-        listeners: transports.listeners.map(
-          ({ name, transport, bound }) => `${name} ${transport} ${socketText(bound)}`,
-        ),
-        home,
-        version: options.version,
-      });
       return daemon;
     } catch (error) {
       for (const close of cleanup.reverse()) await close().catch(() => undefined);
