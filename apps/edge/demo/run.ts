@@ -49,11 +49,17 @@ const sideName = ({ transport, protection, family }: Side): string =>
 class EdgeProcess {
   readonly ports = new Map<string, SocketAddress>();
   readonly calls: (readonly LegProtection[])[] = [];
+  /** Settles once the edge works with the objects that were applied. */
+  readonly reloaded: Promise<void>;
+  #reloaded: () => void = () => undefined;
   readonly #child: ChildProcess;
   #heard: (() => void) | undefined;
 
   private constructor(child: ChildProcess) {
     this.#child = child;
+    this.reloaded = new Promise((done) => {
+      this.#reloaded = done;
+    });
   }
 
   static async start(home: string): Promise<EdgeProcess> {
@@ -78,7 +84,8 @@ class EdgeProcess {
           for (const listener of event.listeners as string[]) edge.#listener(listener);
           clearTimeout(timer);
           ready();
-        } else if (event?.event === 'call.answered') {
+        } else if (event?.event === 'config.reloaded' && event.what === 'objects') edge.#reloaded();
+        else if (event?.event === 'call.answered') {
           edge.calls.push(event.protection as LegProtection[]);
           edge.#heard?.();
         }
@@ -214,6 +221,7 @@ export async function runDemo(output: DemoOutput): Promise<readonly DemoRow[]> {
     writeFileSync(file, objects(passwords, carrier.address), { mode: 0o600 });
     await command(home, ['apply', '-f', file]);
     rmSync(file);
+    await started.reloaded;
 
     const call = async (
       caller: Phone,

@@ -1,6 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
 import { err, ok, type Result } from '@ringfence/bytes/result.ts';
+import { ha1 } from '@ringfence/sip/digest/ha1.ts';
 import type { ConfigProblem } from '../config/problem.ts';
 import type { Report } from '../config/validate.ts';
 import { inTransaction } from '../store/database.ts';
@@ -9,7 +10,7 @@ import { ObjectWriter } from '../store/object-writer.ts';
 import type { Sealer } from '../store/seal.ts';
 import { checkObjects } from './check.ts';
 import { checkTogether, type Keyed } from './fit-together.ts';
-import { algorithmsFor, computeHa1 } from './ha1.ts';
+import { algorithmsFor } from './ha1.ts';
 import type { ReadObjects } from './read.ts';
 import { routeName } from './route-name.ts';
 import type { DeviceObject, ObjectsFile } from './schema.ts';
@@ -325,10 +326,10 @@ function keepHa1(
   }
   let changed = false;
   for (const algorithm of wanted) {
-    const ha1 = computeHa1(algorithm, username, row.domain, password);
+    const secret = ha1(algorithm, username, row.domain, password);
     const old = known.get(algorithm);
-    if (old !== undefined && old.length === ha1.length && timingSafeEqual(old, ha1)) continue;
-    writer.putSecret({ kind, ...row, algorithm }, ha1);
+    if (old !== undefined && old.length === secret.length && timingSafeEqual(old, secret)) continue;
+    writer.putSecret({ kind, ...row, algorithm }, secret);
     changed = true;
   }
   return changed ? ['password'] : [];
