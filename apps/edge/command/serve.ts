@@ -91,10 +91,6 @@ export async function serve({ home, loaded, configFile }: ServeOptions): Promise
     process.on('SIGTERM', onStop);
     process.on('SIGINT', onStop);
   });
-  const listeners = daemon.listeners.map(
-    ({ name, transport, bound }) => `${name} ${transport} ${endpoint(bound.address, bound.port)}`,
-  );
-  bus.emit({ type: 'edge.ready', listeners, home, version });
   // JSON lines on stdout stay JSON
   if (wanted !== 'json') {
     const text = banner({
@@ -110,9 +106,6 @@ export async function serve({ home, loaded, configFile }: ServeOptions): Promise
   clearInterval(certificateCheck);
   return exitCode.done;
 }
-
-const endpoint = (address: string, port: number): string =>
-  address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 
 /** In a process of its own: reading YAML takes long enough to be heard in a call. */
 function loadElsewhere(
