@@ -3,6 +3,7 @@ import { resolve as resolvePath } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { err, ok, type Result } from '@ringfence/bytes/result.ts';
+import { socketText } from '../call/services.ts';
 import { ensureCertificates } from '../certificates/node-certificates.ts';
 import { steadyClock } from '../clock.ts';
 import type { LoadedConfiguration } from '../config/load.ts';
@@ -90,6 +91,15 @@ export async function serve({ home, loaded, configFile }: ServeOptions): Promise
     };
     process.on('SIGTERM', onStop);
     process.on('SIGINT', onStop);
+  });
+  // Only now may somebody who waits for it send a signal.
+  bus.emit({
+    type: 'edge.ready',
+    listeners: daemon.listeners.map(
+      ({ name, transport, bound }) => `${name} ${transport} ${socketText(bound)}`,
+    ),
+    home,
+    version,
   });
   // JSON lines on stdout stay JSON
   if (wanted !== 'json') {
