@@ -113,9 +113,30 @@ const PEERS = ['kamailio-rtpengine', 'kamailio'] as const satisfies ContenderId[
 const absentNote = (one: Contender | undefined): { note: string } | object =>
   one?.absent ? { note: `peer absent: ${one.absent}` } : {};
 
-for (const id of PEERS) {
-  const peer = named.get(id);
-  if (peer === undefined) continue;
+/** After each part, so that one that is stopped halfway leaves what it has measured. */
+function writeTable(): void {
+  if (!values.write) return;
+  writeSection(
+    BENCH,
+    [
+      '## Signalling',
+      '',
+      `${new Date().toISOString().slice(0, 10)}; ${machine()}; ${network.described}.`,
+      `\`npm run bench:signalling -- ${process.argv.slice(2).join(' ')}\`: medians of ${runs} alternating run(s) of ` +
+        `${seconds} s after ${warmSeconds} s of the same load. sipp is caller and called party on the same machine; ` +
+        'set-up time added is INVITE in to INVITE out plus 200 in to 200 out, by the kernel’s time stamps of 3 s more of the same load.',
+      '',
+      table(rows),
+    ].join('\n'),
+  );
+}
+
+/** Where no peer was asked for, what is ours is shown alone. */
+const beside: readonly Contender[] = PEERS.flatMap((id) => named.get(id) ?? []);
+const NOBODY: Contender = { id: 'kamailio', label: 'none asked for', absent: null };
+
+for (const peer of beside.length > 0 ? beside : [NOBODY]) {
+  const { id } = peer;
   for (const rate of rates) {
     emit({
       work: `complete call over UDP at ${rate}/s`,
@@ -163,6 +184,8 @@ for (const rate of rates) {
   });
 }
 
+writeTable();
+
 /** Climbs until a rate fails twice; one disturbance from outside is no verdict. */
 async function highestRate(one: Contender, ladder: readonly number[]): Promise<number> {
   let highest = 0;
@@ -193,9 +216,8 @@ if (ladder.length > 0) {
   for (const one of present) {
     if (one.id !== 'ours-tls') highest.set(one.id, await highestRate(one, ladder));
   }
-  for (const id of PEERS) {
-    const peer = named.get(id);
-    if (peer === undefined) continue;
+  for (const peer of beside.length > 0 ? beside : [NOBODY]) {
+    const { id } = peer;
     emit({
       work: `highest of ${ladder.join(', ')} calls/s with 99.9 % set up`,
       unit: 'calls/s',
@@ -207,6 +229,8 @@ if (ladder.length > 0) {
     });
   }
 }
+
+writeTable();
 
 const held = Number(values.held);
 if (held > 0) {
@@ -234,18 +258,4 @@ if (held > 0) {
   });
 }
 
-if (values.write) {
-  writeSection(
-    BENCH,
-    [
-      '## Signalling',
-      '',
-      `${new Date().toISOString().slice(0, 10)}; ${machine()}; ${network.described}.`,
-      `\`npm run bench:signalling -- ${process.argv.slice(2).join(' ')}\`: medians of ${runs} alternating run(s) of ` +
-        `${seconds} s after ${warmSeconds} s of the same load. sipp is caller and called party on the same machine; ` +
-        'set-up time added is INVITE in to INVITE out plus 200 in to 200 out, by the kernel’s time stamps of 3 s more of the same load.',
-      '',
-      table(rows),
-    ].join('\n'),
-  );
-}
+writeTable();
