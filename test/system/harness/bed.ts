@@ -1,0 +1,196 @@
+/** An edge with users, trunks and phones, for one test file; everything is taken down in the end. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Agent, type AgentOptions, type CallOptions, type Incoming, type Leg } from './agent.ts';
+import { ringfenceDoes } from './command.ts';
+import { EdgeProcess } from './edge-process.ts';
+import { type ConfigurationText, Home } from './place.ts';
+import { type Protection, Voice } from './voice.ts';
+import { until } from './waiting.ts';
+
+export const password = 'correct-Horse-7-battery';
+
+export interface UserLine {
+  readonly name: string;
+  readonly encryption?: 'required' | 'preferred' | 'none';
+  readonly number?: string;
+  readonly allowMd5?: boolean;
+}
+
+/** Objects as `ringfence apply` reads them; JSON is YAML. */
+export interface ObjectLines {
+  readonly users?: readonly UserLine[];
+  readonly trunks?: readonly Record<string, unknown>[];
+  readonly routes?: readonly Record<string, unknown>[];
+}
+
+export const objectsText = ({ users = [], trunks = [], routes = [] }: ObjectLines): string =>
+  JSON.stringify({
+    users: users.map(({ name, encryption = 'preferred', number, allowMd5 }) => ({
+      name,
+      ...(number === undefined ? {} : { number }),
+      devices: [{ name, password, encryption, ...(allowMd5 === undefined ? {} : { allowMd5 }) }],
+    })),
+    trunks,
+    routes,
+  });
+
+export type PhonePlace = Partial<Pick<AgentOptions, 'from' | 'authority' | 'certificate' | 'key' | 'password' | 'allowMd5'>> & {
+  readonly listener?: string;
+};
+
+/** A call that is up, both sides of it. */
+export interface Pair {
+  readonly caller: Leg;
+  readonly callee: Leg;
+  readonly callerVoice: Voice;
+  readonly calleeVoice: Voice;
+  /** The INVITE as the called side got it. */
+  readonly incoming: Incoming;
+  readonly answerText: string;
+}
+
+export class Bed {
+  readonly home: Home;
+  edge: EdgeProcess;
+  readonly #closing: (() => void)[] = [];
+  readonly #configuration: ConfigurationText;
+
+  private constructor(home: Home, configuration: ConfigurationText, edge: EdgeProcess) {
+    this.home = home;
+    this.#configuration = configuration;
+    this.edge = edge;
+  }
+
+  /** Objects are applied before the start. */
+  static async open(objects: ObjectLines, configuration: ConfigurationText = {}): Promise<Bed> {
+    const home = new Home(configuration);
+    try {
+      await apply(home, objects);
+      return new Bed(home, configuration, await EdgeProcess.start(home.path));
+    } catch (error) {
+      home.remove();
+      throw error;
+    }
+  }
+
+  /** Changes objects of the running edge and waits until it has taken them. */
+  async apply(objects: ObjectLines, ...more: string[]): Promise<void> {
+    const from = this.edge.events.length;
+    await apply(this.home, objects, ...more);
+    await this.edge.event('config.reloaded', ({ what }) => what === 'objects', from);
+  }
+
+  /** Starts an edge in the same data folder after the last one has gone, on the ports that it had. */
+  async restart(samePorts = true): Promise<EdgeProcess> {
+    if (samePorts) {
+      const listeners = (this.#configuration.listeners ?? []).map((line) => ({
+        ...line,
+        port: this.edge.listeners.get(line.name)?.port ?? 0,
+      }));
+      this.home.configure({ ...this.#configuration, listeners });
+    }
+    this.edge = await EdgeProcess.start(this.home.path);
+    return this.edge;
+  }
+
+  get authority(): string {
+    return readFileSync(join(this.home.path, 'tls', 'ca.crt'), 'utf8');
+  }
+
+  async phone(name: string, transport: 'udp' | 'tcp' | 'tls' = 'udp', place: PhonePlace = {}): Promise<Agent> {
+    const { listener = transport, ...rest } = place;
+    const agent = await Agent.open({
+      name,
+      password,
+      transport,
+      to: this.edge.at(listener),
+      ...(transport === 'tls' ? { authority: this.authority } : {}),
+      ...rest,
+    });
+    this.#closing.push(() => agent.close());
+    return agent;
+  }
+
+  async registered(name: string, transport: 'udp' | 'tcp' | 'tls' = 'udp', place: PhonePlace = {}): Promise<Agent> {
+    const agent = await this.phone(name, transport, place);
+    const { status } = await agent.register();
+    if (status !== 200) throw new Error(`${name} cannot register: ${status}`);
+    return agent;
+  }
+
+  async voice(protection: Protection = 'RTP', address = '127.0.0.1'): Promise<Voice> {
+    const voice = await Voice.open(protection, address);
+    this.#closing.push(() => voice.close());
+    return voice;
+  }
+
+  /** A call between two phones, answered. */
+  async connect(
+    caller: Agent,
+    callee: Agent,
+    dialled: string,
+    protection: { readonly from?: Protection; readonly to?: Protection; readonly place?: string } = {},
+    options: CallOptions = {},
+  ): Promise<Pair> {
+    const callerVoice = await this.voice(protection.from ?? 'RTP', protection.place);
+    const calleeVoice = await this.voice(protection.to ?? 'RTP');
+    let callee_: { incoming: Incoming; leg: Leg } | undefined;
+    let problem = 'nobody was rung';
+    callee.onInvite = (incoming) => {
+      const wrong = calleeVoice.take(incoming.sdp);
+      if (wrong !== undefined) {
+        problem = `the called side was offered ${wrong}`;
+        incoming.respond(488, 'Not Acceptable Here');
+        return;
+      }
+      incoming.ring();
+      callee_ = { incoming, leg: incoming.accept(calleeVoice.describe()) };
+    };
+    const { answer, leg } = await caller.call(dialled, callerVoice.describe(), options);
+    if (leg === undefined) throw new Error(`the call was refused: ${answer.text} (${problem})`);
+    const wrong = callerVoice.take(leg.remoteSdp);
+    if (wrong !== undefined) throw new Error(`the caller was answered ${wrong}: ${leg.remoteSdp}`);
+    const other = await until('the called side', () => callee_);
+    return {
+      caller: leg,
+      callee: other.leg,
+      callerVoice,
+      calleeVoice,
+      incoming: other.incoming,
+      answerText: answer.text,
+    };
+  }
+
+  /** Call records, newest first. */
+  async records(limit = 200): Promise<CallLine[]> {
+    const out = await ringfenceDoes(this.home.path, ['cdr', 'list', '--json', '--limit', String(limit)]);
+    return out
+      .split('\n')
+      .filter((line) => line.startsWith('{'))
+      .map((line) => JSON.parse(line) as CallLine);
+  }
+
+  async close(): Promise<void> {
+    for (const close of this.#closing.splice(0)) close();
+    await this.edge.stop();
+    this.home.remove();
+  }
+}
+
+export interface CallLine {
+  readonly id: string;
+  readonly disposition: string;
+  readonly status: number;
+  readonly cause: string;
+  readonly caller: string;
+  readonly callee: string;
+  readonly route: string;
+  readonly principal: string;
+  readonly endedAt?: number;
+  readonly legs: readonly { readonly callId: string; readonly protection: unknown; readonly quality: unknown }[];
+}
+
+async function apply(home: Home, objects: ObjectLines, ...more: string[]): Promise<void> {
+  await ringfenceDoes(home.path, ['apply', '-f', '-', ...more], objectsText(objects));
+}

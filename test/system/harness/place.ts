@@ -1,0 +1,83 @@
+/** Data folders and configurations of the edges under test; everything lies in the system's temporary folder. */
+import { randomInt } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+export interface ListenerLine {
+  readonly name: string;
+  readonly transport: 'udp' | 'tcp' | 'tls';
+  readonly address?: string;
+  readonly port?: number;
+  readonly encryption?: 'required' | 'preferred' | 'none';
+  readonly clientCertificate?: 'none' | 'optional' | 'required';
+}
+
+/** One of each transport on loopback; those of TLS demand encryption. */
+export const usualListeners: readonly ListenerLine[] = [
+  { name: 'udp', transport: 'udp', encryption: 'preferred' },
+  { name: 'tcp', transport: 'tcp', encryption: 'preferred' },
+  { name: 'tls', transport: 'tls', encryption: 'preferred' },
+];
+
+export interface ConfigurationText {
+  readonly listeners?: readonly ListenerLine[];
+  /** Further top-level keys, in flow style: `{ shutdown: '{ drainSeconds: 3 }' }`. */
+  readonly more?: Readonly<Record<string, string>>;
+}
+
+export const domain = 'system.test';
+
+/** Media ports of an edge under test: few, so that a test can look at all of them. */
+export interface MediaPorts {
+  readonly from: number;
+  readonly to: number;
+}
+
+export const someMediaPorts = (count = 120): MediaPorts => {
+  const from = 2 * randomInt(11_000, 15_000);
+  return { from, to: from + count - 1 };
+};
+
+export function configurationText(
+  { listeners = usualListeners, more = {} }: ConfigurationText,
+  media: MediaPorts,
+): string {
+  const rows = [`domain: ${domain}`, 'listeners:'];
+  for (const { name, transport, address = '127.0.0.1', port = 0, ...rest } of listeners) {
+    const fields = Object.entries({ name, transport, address, port, ...rest });
+    rows.push(`  - { ${fields.map(([key, value]) => `${key}: "${value}"`.replace(/"(\d+)"$/, '$1')).join(', ')} }`);
+  }
+  const all: Record<string, string> = {
+    media: `{ ports: { from: ${media.from}, to: ${media.to} }, threads: 1 }`,
+    log: '{ format: json, level: debug }',
+    ...more,
+  };
+  for (const [key, value] of Object.entries(all)) rows.push(`${key}: ${value}`);
+  return `${rows.join('\n')}\n`;
+}
+
+/** A data folder that is taken away when its test is over. */
+export class Home {
+  readonly path = mkdtempSync(join(tmpdir(), 'ringfence-system-'));
+  readonly media: MediaPorts;
+
+  constructor(configuration?: ConfigurationText, media = someMediaPorts()) {
+    this.media = media;
+    if (configuration !== undefined) this.configure(configuration);
+  }
+
+  configure(configuration: ConfigurationText): void {
+    this.write('ringfence.yaml', configurationText(configuration, this.media));
+  }
+
+  write(name: string, text: string): string {
+    const file = join(this.path, name);
+    writeFileSync(file, text, { mode: 0o600 });
+    return file;
+  }
+
+  remove(): void {
+    rmSync(this.path, { recursive: true, force: true });
+  }
+}
