@@ -129,6 +129,7 @@ export class Phone {
   close(): void {
     clearInterval(this.#timer);
     this.#wire?.close();
+    this.#wire = undefined;
   }
 
   get #open(): Wire {

@@ -9,12 +9,14 @@ import type { SocketAddress, Transport } from '@ringfence/sip/transport/flow.ts'
 import { suites } from '@ringfence/srtp/suite.ts';
 import type { LegProtection } from '../policy/protection.ts';
 import { Phone } from './phone.ts';
-import { type Protection, sameSound } from './sound.ts';
+import { type Protection, type Sound, sameSound } from './sound.ts';
 
 const main = fileURLToPath(new URL('../main.ts', import.meta.url));
 const domain = 'demo.ringfence.local';
 const startMs = 30_000;
-const quietMs = 40;
+/** Between the answer and the first word: an answer and its media travel on different ways. */
+const breathMs = 60;
+const arrivalMs = 2_000;
 const recordMs = 3_000;
 
 /** One call that was tried, and whether all that was claimed of it held. */
@@ -247,8 +249,9 @@ export async function runDemo(output: DemoOutput): Promise<readonly DemoRow[]> {
       }
       const { sound } = outcome.call;
       const other = callee.lastCall;
+      await pause(breathMs);
       await Promise.all([sound.speak(), other?.sound.speak()]);
-      await pause(quietMs);
+      await arrived(sound, other?.sound);
       const exact =
         other !== undefined &&
         sameSound(sound.sent, other.sound.heard) &&
@@ -330,6 +333,19 @@ export async function runDemo(output: DemoOutput): Promise<readonly DemoRow[]> {
 }
 
 const secret = (): string => `${randomBytes(12).toString('hex')}Qx7`;
+
+/** Until both have heard as much as was said, or nothing more will come. */
+async function arrived(one: Sound, other: Sound | undefined): Promise<void> {
+  const until = performance.now() + arrivalMs;
+  while (performance.now() < until) {
+    if (
+      other === undefined ||
+      (one.heard.length >= other.sent.length && other.heard.length >= one.sent.length)
+    )
+      return;
+    await pause(5);
+  }
+}
 
 const pause = (milliseconds: number): Promise<void> =>
   new Promise((done) => {
