@@ -4,7 +4,7 @@
  * threads of the server.
  *
  *     npm run bench:signalling -- [--runs 5] [--seconds 10] [--rates 100,500,1000] [--ladder 200,...]
- *                                 [--held 2000] [--only ours,kamailio] [--loopback] [--no-write]
+ *                                 [--held 2000] [--only ours,kamailio] [--profile DIR] [--loopback] [--no-write]
  */
 import { parseArgs } from 'node:util';
 import { captureAbsent } from '../test/interop/peers/capture.ts';
@@ -24,6 +24,7 @@ const { values } = parseArgs({
     ladder: { type: 'string', default: '200,300,400,600,800,1000,1200,1500,2000' },
     held: { type: 'string', default: '2000' },
     only: { type: 'string' },
+    profile: { type: 'string' },
     loopback: { type: 'boolean', default: false },
     write: { type: 'boolean', default: true },
   },
@@ -73,7 +74,7 @@ for (let run = 0; run < runs; run += 1) {
     for (const one of order) {
       const result = await offer(
         one,
-        { rate, warmSeconds, seconds, holdMs: HOLD_MS },
+        { rate, warmSeconds, seconds, holdMs: HOLD_MS, profile: values.profile },
         network.places,
         canCapture(one),
       );

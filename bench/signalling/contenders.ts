@@ -36,6 +36,8 @@ type Start = {
   readonly calledPort: number;
   /** Memory is to be seen growing: none may be taken in advance. */
   readonly forMemory?: boolean;
+  /** Folder for CPU profiles of the edge; what is measured then is not what it costs without. */
+  readonly profile?: string | undefined;
 };
 
 /** All workers share two cores with caller and called party; measured with 2, 4 and 8 of them. */
@@ -138,6 +140,7 @@ async function startOurs(start: Start, tls: boolean): Promise<Running> {
   const edge = await startEdge({
     workspace,
     address: places.server,
+    ...(start.profile ? { profile: start.profile } : {}),
     listeners: [
       { name: 'inside', transport: 'udp', encryption: 'none' },
       // Its media is plain here: what is compared with UDP is the signalling alone.

@@ -22,6 +22,7 @@ export type Load = {
   readonly warmSeconds: number;
   readonly seconds: number;
   readonly holdMs: number;
+  readonly profile?: string | undefined;
 };
 
 export type Measured = {
@@ -55,7 +56,7 @@ export async function offer(
     port: calledPort,
   });
   await sleep(200);
-  const server = await startContender(contender, { workspace, places, calledPort });
+  const server = await startContender(contender, { workspace, places, calledPort, profile: load.profile });
   try {
     const statistics = workspace.path('statistics.csv');
     const offered = load.rate * (load.warmSeconds + load.seconds + (capture ? CAPTURE_SECONDS + 1 : 1));

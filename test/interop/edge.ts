@@ -60,6 +60,8 @@ export type EdgeOptions = {
   readonly mediaPorts?: number;
   /** File that receives TLS secrets in the NSS key log format, so that tshark can read the TLS legs. */
   readonly keyLog?: string;
+  /** Folder that receives a V8 CPU profile of each of its threads when it ends. */
+  readonly profile?: string;
 };
 
 export type Edge = {
@@ -128,7 +130,12 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const program = await Program.start({
     name: 'ringfence',
     command: process.execPath,
-    args: [...(options.keyLog ? [`--tls-keylog=${options.keyLog}`] : []), MAIN, 'up'],
+    args: [
+      ...(options.keyLog ? [`--tls-keylog=${options.keyLog}`] : []),
+      ...(options.profile ? ['--cpu-prof', `--cpu-prof-dir=${options.profile}`] : []),
+      MAIN,
+      'up',
+    ],
     cwd: ROOT,
     log: workspace.path('ringfence.log'),
     env,

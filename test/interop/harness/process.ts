@@ -4,7 +4,7 @@ import { createWriteStream, type WriteStream } from 'node:fs';
 
 /** The last part of a program's output is kept in memory for patterns; the whole of it is in its log file. */
 const KEPT_OUTPUT = 512 * 1024;
-const GRACE_MS = 3_000;
+const GRACE_MS = 8_000;
 
 export type ProgramOptions = {
   readonly name: string;
@@ -145,7 +145,7 @@ export class Program {
     if (this.#exit === null) this.#child.kill(signal);
   }
 
-  /** Ends this one program by its pid: asks first, insists after three seconds. */
+  /** Ends this one program by its pid: asks first, insists after eight seconds. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<Exit> {
     if (this.#exit) return this.#exit;
     this.#child.kill(signal);
