@@ -146,13 +146,13 @@ export class Admission {
     const method = methodLength(bytes);
     if (method < 0) return isStun(bytes) ? rules.stun : this.refuse(listener, address, rules.firstLine, now);
 
+    const exempt = this.#exemptLoopback && isLoopback(address);
     const trusted = this.#trusted.meter(address, now);
     if (trusted !== undefined) {
-      if (!trusted.take(now) && !this.#isEmergency(bytes))
-        return this.refuse(listener, address, rules.trustedRate, now);
-      return undefined;
+      if (exempt || trusted.take(now) || this.#isEmergency(bytes)) return undefined;
+      return this.refuse(listener, address, rules.trustedRate, now);
     }
-    if (!this.#exemptLoopback || !isLoopback(address)) {
+    if (!exempt) {
       if (!this.#sources.take(this.#key.read(address), now))
         return this.refuse(listener, address, rules.rate, now);
       if (!this.#unknown.take(now)) return this.refuse(listener, address, rules.ceiling, now);
