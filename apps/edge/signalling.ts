@@ -108,7 +108,7 @@ export class Signalling {
     if (method === 'ACK') return true;
     if (method === 'CANCEL' || request.to.params.has('tag')) {
       if ((method !== 'CANCEL' && this.#owner(request) !== undefined) || layer.absorbs(request)) return true;
-      this.#stateless.noDialog(flow, request, size);
+      this.#stateless.answer(flow, request, size, 481);
       return false;
     }
     this.#known = this.#byFlow(request, flow);

@@ -1,0 +1,190 @@
+import type {
+  EndpointConfig,
+  EndpointOpened,
+  EndpointSpec,
+  EndpointStats,
+  Relay,
+  RelayErrorCode,
+  RelayEvent,
+} from '@ringfence/relay/contract.ts';
+import { suiteParameters } from '@ringfence/srtp/suite.ts';
+import type { SeededRandom } from '@ringfence/testkit/random.ts';
+import type { VirtualTime } from '@ringfence/testkit/virtual-time.ts';
+import type { Objects } from '../objects/types.ts';
+import type { Binding, CallRecord, Store } from '../store/contract.ts';
+
+/** An endpoint as the fake media process knows it. */
+export interface FakeEndpoint {
+  readonly opened: EndpointOpened;
+  readonly spec: EndpointSpec;
+  config: EndpointConfig | undefined;
+  linked: number | undefined;
+  /** What `close` and `stats` tell. */
+  packets: number;
+  idleMs: number;
+}
+
+/** Records what the edge asks of the media process, and answers after a while in virtual time. */
+export class FakeRelay implements Relay {
+  readonly endpoints = new Map<number, FakeEndpoint>();
+  /** Every endpoint that ever was, closed ones too. */
+  readonly all: FakeEndpoint[] = [];
+  refusal: RelayErrorCode | undefined = undefined;
+  isDown = false;
+  /** Milliseconds until an answer. */
+  latency = 1;
+  readonly #time: VirtualTime;
+  readonly #random: SeededRandom;
+  #ids = 0;
+  #port = 20_000;
+
+  constructor(time: VirtualTime, random: SeededRandom) {
+    this.#time = time;
+    this.#random = random;
+  }
+
+  open(specs: readonly EndpointSpec[]): ReturnType<Relay['open']> {
+    const error = this.isDown ? 'relay-down' : this.refusal;
+    if (error !== undefined) return this.#later(() => ({ ok: false as const, error }));
+    return this.#later(() => ({ ok: true as const, value: specs.map((spec) => this.#open(spec)) }));
+  }
+
+  configure(id: number, config: EndpointConfig): void {
+    const endpoint = this.endpoints.get(id);
+    if (endpoint !== undefined) endpoint.config = structuredClone(config);
+  }
+
+  link(a: number, b: number): void {
+    const left = this.endpoints.get(a);
+    const right = this.endpoints.get(b);
+    if (left === undefined || right === undefined) return;
+    left.linked = b;
+    right.linked = a;
+  }
+
+  unlink(a: number): void {
+    const left = this.endpoints.get(a);
+    const right = left?.linked === undefined ? undefined : this.endpoints.get(left.linked);
+    if (left !== undefined) left.linked = undefined;
+    if (right !== undefined) right.linked = undefined;
+  }
+
+  close(ids: readonly number[]): Promise<readonly EndpointStats[]> {
+    const found = ids.flatMap((id) => this.endpoints.get(id) ?? []);
+    for (const id of ids) this.endpoints.delete(id);
+    return this.#later(() => (this.isDown ? [] : found.map(statsOf)));
+  }
+
+  stats(ids: readonly number[]): Promise<readonly EndpointStats[]> {
+    return this.#later(() => ids.flatMap((id) => this.endpoints.get(id) ?? []).map(statsOf));
+  }
+
+  onEvent(_listener: (event: RelayEvent) => void): void {}
+
+  #open(spec: EndpointSpec): EndpointOpened {
+    this.#ids += 1;
+    this.#port += 2;
+    const opened: EndpointOpened = {
+      id: this.#ids,
+      address: spec.local,
+      rtpPort: this.#port,
+      rtcpPort: spec.ports === 'mux' ? this.#port : spec.ports === 'pair' ? this.#port + 1 : 0,
+      keys: spec.suites.map((suite) => {
+        const { masterKeyLength, masterSaltLength } = suiteParameters[suite];
+        return { suite, material: this.#random.bytes(masterKeyLength + masterSaltLength) };
+      }),
+    };
+    const endpoint: FakeEndpoint = {
+      opened: structuredClone(opened),
+      spec,
+      config: structuredClone(spec.config),
+      linked: undefined,
+      packets: 100,
+      idleMs: 20,
+    };
+    this.endpoints.set(opened.id, endpoint);
+    this.all.push(endpoint);
+    return opened;
+  }
+
+  #later<T>(make: () => T): Promise<T> {
+    return new Promise((resolve) => {
+      this.#time.after(this.latency, () => resolve(make()));
+    });
+  }
+}
+
+const statsOf = ({ opened, packets, idleMs }: FakeEndpoint): EndpointStats => ({
+  id: opened.id,
+  received: {
+    packets,
+    octets: packets * 172,
+    rtcpPackets: 0,
+    lost: 0,
+    reordered: 0,
+    duplicates: 0,
+    jitterMs: 1,
+    idleMs,
+  },
+  sent: { packets, octets: packets * 172 },
+  dropped: { source: 0, authentication: 0, replay: 0, malformed: 0, unlinked: 0 },
+});
+
+/** A store in memory whose disk takes a while. */
+export class FakeStore implements Store {
+  readonly records: CallRecord[] = [];
+  readonly table = new Map<string, Binding>();
+  fails = false;
+  /** Milliseconds until a write is on disk. */
+  latency = 5;
+  readonly #time: VirtualTime;
+
+  constructor(time: VirtualTime) {
+    this.#time = time;
+  }
+
+  objects(): Promise<Objects> {
+    return Promise.resolve({ users: [], trunks: [], routes: [] });
+  }
+
+  onObjectsChanged(): void {}
+
+  onFailure(): void {}
+
+  bindings(): Promise<readonly Binding[]> {
+    return Promise.resolve([...this.table.values()]);
+  }
+
+  putBindings(
+    put: readonly Binding[],
+    remove: readonly { domain: string; user: string; key: string }[],
+  ): Promise<void> {
+    return this.#write(() => {
+      for (const { domain, user, key } of remove) this.table.delete(`${domain}\n${user}\n${key}`);
+      for (const binding of put)
+        this.table.set(`${binding.domain}\n${binding.user}\n${binding.key}`, binding);
+    });
+  }
+
+  putCall(record: CallRecord): Promise<void> {
+    return this.#write(() => this.records.push(record));
+  }
+
+  closeInterrupted(): Promise<number> {
+    return Promise.resolve(0);
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  #write(change: () => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#time.after(this.latency, () => {
+        if (this.fails) return reject(new Error('disk full'));
+        change();
+        resolve();
+      });
+    });
+  }
+}

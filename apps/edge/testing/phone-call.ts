@@ -1,0 +1,350 @@
+import { Dialog } from '@ringfence/sip/dialog/dialog.ts';
+import { Uac2xx } from '@ringfence/sip/dialog/invite-uac.ts';
+import { Uas2xx } from '@ringfence/sip/dialog/invite-uas.ts';
+import { makeResponse, tagOf } from '@ringfence/sip/message/build.ts';
+import { HeaderList } from '@ringfence/sip/message/header-list.ts';
+import type { SipRequest, SipResponse } from '@ringfence/sip/message/types.ts';
+import type { ClientTransaction, ServerTransaction } from '@ringfence/sip/transaction/transaction.ts';
+import { answer, type Description, offer, readSdp } from './description.ts';
+import type { Phone } from './phone.ts';
+
+export interface CallOptions {
+  readonly headers?: readonly (readonly [string, string])[];
+  /** SDP in place of the phone's own; null for none. */
+  readonly sdp?: string | null;
+  readonly secure?: boolean;
+  readonly display?: string;
+  readonly maxForwards?: number;
+}
+
+/** One call as a test phone sees it. */
+export class PhoneCall {
+  readonly phone: Phone;
+  readonly options: CallOptions;
+  state: 'calling' | 'ringing' | 'up' | 'over' = 'calling';
+  /** Final status of the INVITE. */
+  status = 0;
+  final: SipResponse | undefined = undefined;
+  readonly provisional: SipResponse[] = [];
+  dialog: Dialog | undefined = undefined;
+  /** The INVITE that came in. */
+  request: SipRequest | undefined = undefined;
+  /** What was said last on either side. */
+  mine: Description | undefined = undefined;
+  theirs = '';
+  confirmed = false;
+  hungUpByPeer = false;
+  wasCancelled = false;
+  readonly reinvites: SipRequest[] = [];
+  /** Statuses of the answers to our re-INVITEs. */
+  readonly reinviteStatus: number[] = [];
+  lastReinvite: SipResponse | undefined = undefined;
+  /** What to answer to a re-INVITE. Default: 200 with an answer. */
+  onReinvite: (call: PhoneCall, transaction: ServerTransaction, request: SipRequest) => void = (
+    call,
+    transaction,
+    request,
+  ) => call.acceptReinvite(transaction, request);
+  /** Leaves 2xx without ACK. */
+  withholdAck = false;
+  localTag: string;
+  #transaction: ClientTransaction | ServerTransaction | undefined = undefined;
+  #acks: Uac2xx | undefined = undefined;
+  #waiting: { machine: Uas2xx; cseq: number; stop: () => void } | undefined = undefined;
+  #version = 1;
+
+  constructor(phone: Phone, options: CallOptions) {
+    this.phone = phone;
+    this.options = options;
+    this.localTag = phone.world.random.token();
+  }
+
+  get callId(): string {
+    return this.dialog?.callId ?? this.request?.callId ?? '';
+  }
+
+  get transaction(): ClientTransaction | ServerTransaction | undefined {
+    return this.#transaction;
+  }
+
+  invite(to: string): void {
+    const { phone, options } = this;
+    if (options.sdp === undefined) this.mine = this.describe(options.secure ?? phone.media !== 'rtp');
+    const body = options.sdp === undefined ? (this.mine?.text ?? '') : (options.sdp ?? '');
+    const made = phone.make('INVITE', to, options.headers, body);
+    const from = {
+      ...phone.from(this.localTag),
+      ...(options.display === undefined ? {} : { display: options.display }),
+    };
+    this.request = {
+      ...made,
+      from,
+      ...(options.maxForwards === undefined ? {} : { maxForwards: options.maxForwards }),
+    };
+    phone.ask(
+      this.request,
+      (response, transaction) => this.#heard(response, transaction),
+      false,
+      (transaction) => {
+        this.#transaction = transaction;
+      },
+    );
+  }
+
+  offered(transaction: ServerTransaction, request: SipRequest): void {
+    this.state = 'ringing';
+    this.request = request;
+    this.theirs = Buffer.from(request.body).toString('utf8');
+    this.#transaction = transaction;
+    transaction.context = this;
+  }
+
+  ring(status = 180): void {
+    this.#respond(status);
+  }
+
+  /** 183 with SDP. */
+  early(): void {
+    this.mine ??= this.#answer(this.request);
+    this.#respond(183, this.mine?.text);
+  }
+
+  /** 200 with an answer; 488 where the phone's habit does not allow the offer. */
+  answer(sdp?: string): void {
+    this.mine ??= this.#answer(this.request);
+    const text = sdp ?? this.mine?.text;
+    if (text === undefined) return this.reject(488);
+    const response = this.#respond(200, text);
+    if (response === undefined || this.#transaction?.kind !== 'server') return;
+    this.state = 'up';
+    this.#confirm(this.#transaction, response);
+  }
+
+  reject(status: number, headers: readonly (readonly [string, string])[] = []): void {
+    if (this.#respond(status, undefined, headers) !== undefined) this.state = 'over';
+  }
+
+  /** Whatever ends the call in the state that it is in. */
+  end(): void {
+    if (this.state === 'up') this.hangUp();
+    else if (this.state === 'over') return;
+    else if (this.#transaction?.kind === 'client') this.cancel();
+    else this.reject(486);
+  }
+
+  cancel(): void {
+    if (this.#transaction?.kind === 'client') this.phone.cancel(this.#transaction);
+  }
+
+  hangUp(): void {
+    if (this.dialog === undefined || this.state === 'over') return;
+    this.state = 'over';
+    this.#waiting?.stop();
+    const request = this.dialog.request('BYE');
+    this.dialog.terminate();
+    this.phone.ask(request, () => undefined, true);
+  }
+
+  /** A request within the dialog; gives its final status. */
+  async inside(method: string, headers: readonly (readonly [string, string])[] = []): Promise<number> {
+    const request = this.dialog?.request(method, {
+      contact: this.phone.contact,
+      headers: new HeaderList(headers),
+    });
+    if (request === undefined) throw new Error('no dialog');
+    const response = await this.phone.request(request);
+    return typeof response === 'string' ? 408 : response.status;
+  }
+
+  /** Our re-INVITE; `sdp` null for none. Its status lands in `reinviteStatus`. */
+  reinvite(sdp: string | null): void {
+    if (this.dialog === undefined) return;
+    const headers = new HeaderList();
+    if (sdp !== null) headers.add('Content-Type', 'application/sdp');
+    const request = this.dialog.request('INVITE', {
+      contact: this.phone.contact,
+      headers,
+      body: Buffer.from(sdp ?? '', 'utf8'),
+    });
+    this.phone.ask(
+      request,
+      (response) => {
+        if (typeof response === 'string') return void this.reinviteStatus.push(408);
+        if (response.status < 200) return;
+        if (response.status < 300) this.#ack(request, response, sdp === null);
+        if (this.lastReinvite?.cseq.number === response.cseq.number) return;
+        this.lastReinvite = response;
+        this.reinviteStatus.push(response.status);
+      },
+      true,
+    );
+  }
+
+  describe(secure: boolean, direction = 'sendrecv'): Description {
+    const { phone } = this;
+    return offer(phone.world.random, secure, {
+      address: phone.options.address,
+      port: phone.options.mediaPort ?? 40_000,
+      direction,
+      version: this.#version++,
+    });
+  }
+
+  /** The same keys as before, another direction. */
+  again(direction: string): string {
+    const version = this.#version++;
+    return (this.mine?.text ?? '')
+      .replace(/^o=(\S+ \S+) \d+/m, `o=$1 ${version + 1}`)
+      .replace(/^a=(sendrecv|sendonly|recvonly|inactive)/m, `a=${direction}`);
+  }
+
+  owns(request: SipRequest): boolean {
+    return (
+      this.dialog !== undefined &&
+      request.callId === this.dialog.callId &&
+      tagOf(request.to) === this.dialog.localTag
+    );
+  }
+
+  inDialog(transaction: ServerTransaction, request: SipRequest): void {
+    const order = this.dialog?.receive(request);
+    if (order?.ok === false) return this.phone.respond(transaction, makeResponse(request, order.status));
+    if (request.method === 'BYE') {
+      this.hungUpByPeer = true;
+      this.state = 'over';
+      this.#waiting?.stop();
+      this.phone.respond(transaction, makeResponse(request, 200));
+    } else if (request.method === 'INVITE') {
+      this.reinvites.push(request);
+      if (this.state === 'over') this.phone.respond(transaction, makeResponse(request, 481));
+      else this.onReinvite(this, transaction, request);
+    } else this.phone.respond(transaction, makeResponse(request, 200));
+  }
+
+  acceptReinvite(transaction: ServerTransaction, request: SipRequest): void {
+    this.theirs = Buffer.from(request.body).toString('utf8');
+    const said = this.#answer(request);
+    if (said === undefined) return this.phone.respond(transaction, makeResponse(request, 488));
+    const headers = new HeaderList([
+      ['Contact', this.phone.contact],
+      ['Content-Type', 'application/sdp'],
+    ]);
+    const response = makeResponse(request, 200, undefined, { headers, body: Buffer.from(said.text, 'utf8') });
+    this.phone.respond(transaction, response);
+    this.#confirm(transaction, response);
+  }
+
+  acknowledged(ack: SipRequest): void {
+    if (!this.owns(ack) || this.#waiting?.cseq !== ack.cseq.number) return;
+    this.confirmed = true;
+    this.#waiting.stop();
+    this.#waiting = undefined;
+  }
+
+  cancelled(): void {
+    this.wasCancelled = true;
+    if (this.state === 'ringing') this.reject(487);
+  }
+
+  #heard(response: SipResponse | 'timeout' | 'failed', transaction: ClientTransaction): void {
+    if (typeof response === 'string') {
+      this.state = 'over';
+      this.status = 408;
+      return;
+    }
+    const { status } = response;
+    if (status < 200) {
+      this.provisional.push(response);
+      if (status > 100 && this.state === 'calling') this.state = 'ringing';
+      if (response.body.length > 0) this.theirs = Buffer.from(response.body).toString('utf8');
+      if (tagOf(response.to) !== undefined) this.dialog ??= Dialog.uac(transaction.request, response);
+      return;
+    }
+    if (this.final === undefined) {
+      this.final = response;
+      this.status = status;
+    }
+    if (status >= 300) {
+      this.state = 'over';
+      return;
+    }
+    const first = this.#acks === undefined;
+    if (first) {
+      this.theirs = Buffer.from(response.body).toString('utf8');
+      if (this.dialog?.remoteTag === tagOf(response.to)) this.dialog?.confirm(response);
+      else this.dialog = Dialog.uac(transaction.request, response);
+      if (this.state !== 'over') this.state = 'up';
+    }
+    this.#ack(transaction.request, response, false);
+  }
+
+  #ack(invite: SipRequest, response: SipResponse, late: boolean): void {
+    if (this.dialog === undefined || this.withholdAck) return;
+    const tag = `${tagOf(response.to)} ${response.cseq.number}`;
+    const known = this.#acks?.ackFor(tag);
+    if (known !== undefined) return this.phone.resend(known);
+    const headers = new HeaderList();
+    let body = '';
+    if (late) {
+      this.mine = this.#answer(response);
+      body = this.mine?.text ?? '';
+      headers.add('Content-Type', 'application/sdp');
+    }
+    const ack = this.dialog.ack(invite.cseq.number, { headers, body: Buffer.from(body, 'utf8') });
+    this.#acks ??= new Uac2xx(this.phone.world.time.now);
+    this.#acks.remember(tag, this.phone.acknowledge(ack));
+  }
+
+  #answer(message: { readonly body: Uint8Array } | undefined): Description | undefined {
+    if (message === undefined || message.body.length === 0) return undefined;
+    const { phone } = this;
+    return answer(phone.world.random, phone.media, readSdp(message.body), {
+      address: phone.options.address,
+      port: phone.options.mediaPort ?? 40_000,
+      version: this.#version++,
+    });
+  }
+
+  #confirm(transaction: ServerTransaction, response: SipResponse): void {
+    const { world } = this.phone;
+    const machine = new Uas2xx(world.time.now);
+    const waiting = { machine, cseq: response.cseq.number, stop: () => undefined as void };
+    const arm = (): void => {
+      const stop = world.time.at(machine.nextTimeout(), (now) => {
+        machine.handleTimeout(now);
+        const output = machine.poll();
+        if (output === 'repeat') this.phone.respond(transaction, response);
+        if (output === 'gave-up') this.hangUp();
+        else arm();
+      });
+      waiting.stop = () => {
+        machine.acknowledged();
+        stop();
+      };
+    };
+    arm();
+    this.#waiting = waiting;
+  }
+
+  #respond(
+    status: number,
+    sdp?: string,
+    extra: readonly (readonly [string, string])[] = [],
+  ): SipResponse | undefined {
+    const { request, phone } = this;
+    if (this.#transaction?.kind !== 'server' || request === undefined || this.state !== 'ringing') return;
+    const headers = new HeaderList([['Contact', phone.contact], ...extra]);
+    if (sdp !== undefined) headers.add('Content-Type', 'application/sdp');
+    const response = makeResponse(request, status, undefined, {
+      toTag: this.localTag,
+      headers,
+      body: Buffer.from(sdp ?? '', 'utf8'),
+    });
+    if (status > 100 && status < 300) {
+      if (this.dialog === undefined) this.dialog = Dialog.uas(request, response);
+      else if (status >= 200) this.dialog.confirm(response);
+    }
+    phone.respond(this.#transaction, response);
+    return response;
+  }
+}

@@ -1,0 +1,140 @@
+import { resolveNumeric } from './resolve.ts';
+import { SeededRandom } from '@ringfence/testkit/random.ts';
+import { VirtualTime } from '@ringfence/testkit/virtual-time.ts';
+import { loadConfiguration } from '../config/load.ts';
+import type { Configuration } from '../config/schema.ts';
+import { Edge } from '../edge.ts';
+import { EventBus } from '../events/bus.ts';
+import type { Stamped } from '../events/types.ts';
+import type { Objects } from '../objects/types.ts';
+import type { Binding, CallRecord } from '../store/contract.ts';
+import { FakeRelay, FakeStore } from './fakes.ts';
+import { Network } from './network.ts';
+import { domain } from './objects.ts';
+
+export interface WorldOptions {
+  readonly objects?: Partial<Objects>;
+  readonly config?: (defaults: Configuration) => Configuration;
+  readonly bindings?: readonly Binding[];
+  readonly seed?: number;
+  /** Hosts that DNS knows. */
+  readonly hosts?: Readonly<Record<string, readonly string[]>>;
+}
+
+const epoch = Date.UTC(2026, 0, 1);
+
+/** The defaults with short names: `phones` is TLS and required, `inside` UDP and TCP and preferred, `open` asks nothing. */
+export function testConfiguration(): Configuration {
+  const loaded = loadConfiguration({ home: '/nonexistent' });
+  if (!loaded.ok) throw new Error('the embedded defaults are refused');
+  const { config } = loaded.value;
+  const at = { address: '198.51.100.1', port: 5060 };
+  return {
+    ...config,
+    domain,
+    listeners: [
+      { name: 'phones', transport: 'tls', ...at, port: 5061, encryption: 'preferred' },
+      { name: 'guarded', transport: 'tls', ...at, port: 5063, encryption: 'required' },
+      { name: 'inside', transport: 'udp', ...at, encryption: 'preferred' },
+      { name: 'open', transport: 'udp', ...at, port: 5062, encryption: 'none' },
+    ],
+    numbers: { ...config.numbers, country: 'DE' },
+  };
+}
+
+/** One edge with everything around it made of fakes, in virtual time: the same seed gives the same run. */
+export class World {
+  readonly time = new VirtualTime(epoch);
+  readonly random: SeededRandom;
+  readonly network: Network;
+  readonly store: FakeStore;
+  readonly relay: FakeRelay;
+  readonly bus: EventBus;
+  readonly edge: Edge;
+  readonly events: Stamped[] = [];
+  readonly trusted: string[] = [];
+  relayUp = true;
+
+  constructor(options: WorldOptions = {}) {
+    this.random = new SeededRandom(options.seed ?? 1);
+    this.network = new Network(this.time, this.random);
+    this.store = new FakeStore(this.time);
+    this.relay = new FakeRelay(this.time, this.random);
+    this.bus = new EventBus(() => this.time.now);
+    this.bus.subscribe((event) => this.events.push(event));
+    const config = testConfiguration();
+    this.edge = new Edge({
+      config: options.config?.(config) ?? config,
+      objects: { users: [], trunks: [], routes: [], ...options.objects },
+      bindings: options.bindings ?? [],
+      store: this.store,
+      bus: this.bus,
+      now: () => this.time.now,
+      transports: () => this.network,
+      relay: () => (this.relayUp ? this.relay : undefined),
+      trust: (address) => this.trusted.push(address),
+      resolver: {
+        resolveNumeric,
+        resolve: (uri) =>
+          Promise.resolve(
+            resolveNumeric(uri) ??
+              (options.hosts?.[uri.host] ?? []).flatMap(
+                (address) => resolveNumeric({ ...uri, host: address }) ?? [],
+              ),
+          ),
+      },
+      after: (milliseconds, run) => this.time.after(milliseconds, run),
+    });
+    this.network.deliver = (flow, bytes, now) => this.edge.message(flow, bytes, now);
+    this.network.onClosed = (flow) => this.edge.closed(flow);
+  }
+
+  /** Lets that much time pass. */
+  async run(milliseconds: number): Promise<void> {
+    const until = this.time.now + milliseconds;
+    for (;;) {
+      await turn();
+      if (this.time.next > until) break;
+      this.time.step();
+    }
+    this.time.jump(until);
+  }
+
+  /** Lets time pass until it is so; throws after that many milliseconds. */
+  async until(condition: () => boolean, milliseconds = 120_000): Promise<void> {
+    const last = this.time.now + milliseconds;
+    for (;;) {
+      await turn();
+      if (condition()) return;
+      if (this.time.next > last) throw new Error(`not within ${milliseconds} ms: ${condition}`);
+      this.time.step();
+    }
+  }
+
+  /** Everything that the edge has sent to that address, as text. */
+  sentTo(address: string): string[] {
+    return this.network.log.flatMap(({ out, flow, text }) =>
+      out && flow.remote.address === address ? [text] : [],
+    );
+  }
+
+  /** Records of calls that are over. */
+  get finished(): CallRecord[] {
+    return this.store.records.filter(({ disposition }) => disposition !== 'live');
+  }
+
+  /** What must never happen. */
+  get errors(): Stamped[] {
+    return this.events.filter(({ type }) => type === 'edge.error');
+  }
+
+  eventsOf<T extends Stamped['type']>(type: T): Extract<Stamped, { type: T }>[] {
+    return this.events.filter((event): event is Extract<Stamped, { type: T }> => event.type === type);
+  }
+}
+
+/** All promises that can go on do. */
+const turn = (): Promise<void> =>
+  new Promise((done) => {
+    setImmediate(done);
+  });
