@@ -148,7 +148,12 @@ export function checkImports(root: string): { files: number; imports: number; pr
   return { files: files.length, imports, problems };
 }
 
-function resolveImport(root: string, file: string, specifier: string, lazy: boolean): { file: string } | { problem: string } | undefined {
+function resolveImport(
+  root: string,
+  file: string,
+  specifier: string,
+  lazy: boolean,
+): { file: string } | { problem: string } | undefined {
   let path: string;
   if (specifier.startsWith('.')) path = resolve(root, dirname(file), specifier);
   else if (specifier.startsWith('@ringfence/')) {
@@ -164,6 +169,7 @@ function resolveImport(root: string, file: string, specifier: string, lazy: bool
     const target = relative(realpathSync(root), realpathSync(path));
     if (target.startsWith('..')) return { problem: `${specifier}: leaves the repository` };
     if (
+      !lazy &&
       specifier.startsWith('.') &&
       roomOf(target) !== roomOf(file) &&
       /^(?:apps|packages|native)\//.test(target)
@@ -192,7 +198,7 @@ function rooms(root: string): Set<string> {
   return known;
 }
 
-/** One circle per entangled group of files: its shortest, begun at the first file by name. */
+/** The shortest circle through each file that no circle before it named, in the order of names. */
 export function circles(graph: ReadonlyMap<string, readonly { to: string }[]>): string[][] {
   const found: string[][] = [];
   const taken = new Set<string>();
