@@ -26,6 +26,11 @@ export interface RelayOptions {
   readonly user?: string;
   /** Relaying threads. Default: one per core. */
   readonly threads?: number;
+  /**
+   * Most open descriptors: an endpoint takes one or two, and one more once media flows. Default 65536, or what the
+   * limits allow where that is less; further endpoints then get `no-descriptors`.
+   */
+  readonly descriptors?: number;
   /** Local ports, both included. Default 20000 to 39999. */
   readonly portRange?: { readonly from: number; readonly to: number };
   /** Scheduling priority, -20 (first) to 19; taken where the edge was started by root. Default -10. */
@@ -67,6 +72,7 @@ export async function startRelay(options: RelayOptions = {}): Promise<RunningRel
     from,
     to,
     threads: options.threads ?? availableParallelism(),
+    descriptors: options.descriptors ?? 65_536,
     user: options.user ?? 'nobody',
     nice: options.nice ?? -10,
     graceMs: options.graceMs ?? 0,

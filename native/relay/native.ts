@@ -17,7 +17,7 @@ export interface Native {
   /** Ends grace periods of replaced keys; the number of rows that are or were in use. */
   tick(): number;
   harden(): number;
-  raiseDescriptors(): void;
+  limitDescriptors(most: number): void;
   trim(): void;
   controlPair(out: Uint8Array): number;
   createContext(suite: number, direction: number, material: Uint8Array, mki: Uint8Array): ContextHandle;

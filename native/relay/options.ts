@@ -4,6 +4,8 @@ export interface ProcessOptions {
   readonly from: number;
   readonly to: number;
   readonly threads: number;
+  /** Most open descriptors: a pair of ports takes two, or three once media flows. */
+  readonly descriptors: number;
   /** Account to run as where it was started by root. */
   readonly user: string;
   /** Scheduling priority, -20 to 19, where the process may set it. */

@@ -16,7 +16,7 @@ const options = JSON.parse(process.argv[2] ?? '{}') as ProcessOptions;
 
 const relay = native();
 flushCompileCache();
-relay.raiseDescriptors();
+relay.limitDescriptors(options.descriptors);
 for (const name of Object.keys(process.env)) delete process.env[name];
 process.chdir('/');
 try {

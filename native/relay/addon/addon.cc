@@ -127,8 +127,12 @@ napi_value harden(napi_env env, napi_callback_info info) {
   return arguments.result(hardenProcess() ? 1 : 0);
 }
 
-napi_value raiseDescriptors(napi_env, napi_callback_info) {
-  raiseDescriptorLimit();
+// limitDescriptors(most)
+napi_value limitDescriptors(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  const std::uint32_t most = arguments.u32(0);
+  if (arguments.failed()) return arguments.throwBadArgument();
+  ringfence::limitDescriptors(most);
   return nullptr;
 }
 
@@ -286,7 +290,7 @@ napi_value initialize(napi_env env, napi_value exports) {
       RINGFENCE_EXPORT(start),         RINGFENCE_EXPORT(stop),
       RINGFENCE_EXPORT(request),       RINGFENCE_EXPORT(source),
       RINGFENCE_EXPORT(rows),          RINGFENCE_EXPORT(tick),
-      RINGFENCE_EXPORT(harden),        RINGFENCE_EXPORT(raiseDescriptors),
+      RINGFENCE_EXPORT(harden),        RINGFENCE_EXPORT(limitDescriptors),
       RINGFENCE_EXPORT(trim),          RINGFENCE_EXPORT(controlPair),
       RINGFENCE_EXPORT(createContext), RINGFENCE_EXPORT(createSessionContext),
       RINGFENCE_EXPORT(deriveKeys),    RINGFENCE_EXPORT(keystream),

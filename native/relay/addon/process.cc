@@ -12,8 +12,6 @@
 namespace ringfence {
 namespace {
 
-constexpr rlim_t wantedDescriptors = 65536;
-
 int trimObject(dl_phdr_info* info, std::size_t, void*) {
   const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
   for (int i = 0; i < info->dlpi_phnum; i++) {
@@ -35,13 +33,11 @@ bool hardenProcess() {
          setrlimit(RLIMIT_CORE, &none) == 0;
 }
 
-void raiseDescriptorLimit() {
+void limitDescriptors(unsigned long wanted) {
+  const rlimit exactly{wanted, wanted};
+  if (setrlimit(RLIMIT_NOFILE, &exactly) == 0) return;
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  if (limit.rlim_max < wantedDescriptors) {
-    const rlimit raised{wantedDescriptors, wantedDescriptors};
-    if (setrlimit(RLIMIT_NOFILE, &raised) == 0) return;
-  }
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
 }
