@@ -11,6 +11,7 @@ export type TrunkKamailio = {
   readonly phone: string;
   /** Calls to this domain go on to the edge. */
   readonly edge?: { readonly domain: string; readonly uri: string };
+  /** SHA-256 is asked for with qop, MD5 without as old carriers do. */
   readonly digest?: {
     readonly username: string;
     readonly password: string;
@@ -84,7 +85,7 @@ ${
 ${
   digest
     ? `  if (!pv_proxy_authenticate("${REALM}", "${digest.password}", "0")) {
-    auth_challenge("${REALM}", "0");
+    auth_challenge("${REALM}", "${digest.algorithm === 'MD5' ? 0 : 1}");
     exit;
   }
   if ($au != "${digest.username}") {
