@@ -9,7 +9,7 @@ import { steadyClock } from '../clock.ts';
 import type { LoadedConfiguration } from '../config/load.ts';
 import { Daemon } from '../daemon.ts';
 import { EventBus } from '../events/bus.ts';
-import { eventWriter } from '../events/log.ts';
+import { EventLog } from '../events/log.ts';
 import { banner } from './banner.ts';
 import { exitCode } from './exit-code.ts';
 import { complain } from './terminal.ts';
@@ -32,10 +32,9 @@ export async function serve({ home, loaded, configFile }: ServeOptions): Promise
   const bus = new EventBus(now);
   const { format: wanted, level } = loaded.config.log;
   const format = wanted === 'auto' ? (process.stdout.isTTY ? 'text' : 'json') : wanted;
-  bus.subscribe(
-    eventWriter(format, (line) => process.stdout.write(line)),
-    level,
-  );
+  const log = new EventLog(format, (lines) => process.stdout.write(lines));
+  bus.subscribe(log.subscriber, level);
+  process.once('exit', () => log.flush());
   const certificates = ensureCertificates({ home, config: loaded.config, now: Date.now });
   let current = loaded;
   let next: Result<LoadedConfiguration, { readonly text: string }> = ok(loaded);

@@ -264,7 +264,7 @@ export const Configuration = Type.Object(
           maximum: 10000,
           default: 100,
           description:
-            'Call records are gathered for so long into one commit. No call waits for it; a crash loses no more than this.',
+            'Call records are gathered for so long into one commit. The answer to a BYE waits for it, at most 200 ms, so that an acknowledged call is on disk.',
         }),
       },
       { additionalProperties: false, default: {} },

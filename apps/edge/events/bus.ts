@@ -1,4 +1,4 @@
-import type { EdgeEvent, EdgeEventType, Severity, Stamped } from './types.ts';
+import type { EdgeEvent, EdgeEventType, Severity, Subscriber } from './types.ts';
 
 const severities: Readonly<Record<EdgeEventType, Severity>> = {
   'edge.ready': 'notice',
@@ -39,8 +39,6 @@ export const severityRank: Readonly<Record<Severity, number>> = {
   debug: 4,
 };
 
-export type Subscriber = (event: Stamped) => void;
-
 interface Subscription {
   readonly subscriber: Subscriber;
   readonly rank: number;
@@ -75,8 +73,9 @@ export class EventBus {
     const severity = severities[event.type];
     const rank = severityRank[severity];
     if (rank > this.#rank) return;
-    const stamped = { time: this.#clock(), severity, ...event } as Stamped;
-    for (const { subscriber, rank: least } of this.#subscriptions) if (rank <= least) subscriber(stamped);
+    const time = this.#clock();
+    for (const { subscriber, rank: least } of this.#subscriptions)
+      if (rank <= least) subscriber(event, time, severity);
   }
 
   #set(subscriptions: readonly Subscription[]): void {

@@ -1,18 +1,52 @@
 import type { Configuration } from '../config/schema.ts';
-import type { Stamped } from './types.ts';
+import { severityRank } from './bus.ts';
+import type { EdgeEvent, Severity, Subscriber } from './types.ts';
 
-/** Writes events to a stream, one a line: JSON for machines, a short sentence for people. */
-export function eventWriter(
-  format: Exclude<Configuration['log']['format'], 'auto'>,
-  write: (line: string) => void,
-): (event: Stamped) => void {
-  if (format === 'json')
-    return ({ time, severity, type, ...fields }) =>
-      write(`${JSON.stringify({ time: new Date(time).toISOString(), severity, event: type, ...fields })}\n`);
-  return (event) => write(`${textOf(event)}\n`);
+/** Lines are gathered so long into one write, since each costs a system call; a warning is written at once. */
+const gatherMs = 20;
+/** Characters that are never held back. */
+const mostHeld = 64 * 1024;
+const typeKey = '{"type":';
+
+/** Writes events, one a line: JSON for machines, a short sentence for people. */
+export class EventLog {
+  readonly #write: (lines: string) => void;
+  readonly #line: (event: EdgeEvent, time: number, severity: Severity) => string;
+  #held = '';
+  #timer: NodeJS.Timeout | undefined;
+
+  /** `write` gets whole lines, with their ends. */
+  constructor(format: Exclude<Configuration['log']['format'], 'auto'>, write: (lines: string) => void) {
+    this.#write = write;
+    this.#line = format === 'json' ? jsonLine : textLine;
+  }
+
+  readonly subscriber: Subscriber = (event, time, severity) => {
+    this.#held += this.#line(event, time, severity);
+    if (severityRank[severity] <= severityRank.notice || this.#held.length > mostHeld) this.flush();
+    else this.#timer ??= setTimeout(() => this.flush(), gatherMs);
+  };
+
+  flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#held === '') return;
+    const lines = this.#held;
+    this.#held = '';
+    this.#write(lines);
+  }
 }
 
-function textOf({ time, severity, type, ...fields }: Stamped): string {
+/** The event's own fields behind time and severity, its type under the name `event`. */
+function jsonLine(event: EdgeEvent, time: number, severity: Severity): string {
+  const head = `{"time":"${new Date(time).toISOString()}","severity":"${severity}","event":`;
+  const json = JSON.stringify(event);
+  if (json.startsWith(typeKey)) return `${head}${json.slice(typeKey.length)}\n`;
+  const { type, ...fields } = event;
+  return `${head}${JSON.stringify(type)},${JSON.stringify(fields).slice(1)}\n`;
+}
+
+function textLine({ type, ...fields }: EdgeEvent, time: number, severity: Severity): string {
   const clock = new Date(time).toISOString().slice(11, 23);
   let text = `${clock} ${severity.padEnd(7)} ${type}`;
   for (const [name, value] of Object.entries(fields)) {
@@ -26,7 +60,7 @@ function textOf({ time, severity, type, ...fields }: Stamped): string {
     const why = decision.reasons[0];
     if (why !== undefined) text += ` rule=${why.rule} why=${quote(why.text)}`;
   }
-  return text;
+  return `${text}\n`;
 }
 
 /** What came from outside cannot break the line or colour the terminal. */

@@ -118,4 +118,5 @@ export type EdgeEvent =
   | { readonly type: 'media.up'; readonly threads: number };
 
 export type EdgeEventType = EdgeEvent['type'];
-export type Stamped = EdgeEvent & { readonly time: number; readonly severity: Severity };
+/** Hears of an event, when it happened (Unix ms) and how much it matters. */
+export type Subscriber = (event: EdgeEvent, time: number, severity: Severity) => void;

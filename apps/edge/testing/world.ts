@@ -1,16 +1,16 @@
-import { resolveNumeric } from './resolve.ts';
 import { SeededRandom } from '@ringfence/testkit/random.ts';
 import { VirtualTime } from '@ringfence/testkit/virtual-time.ts';
 import { loadConfiguration } from '../config/load.ts';
 import type { Configuration } from '../config/schema.ts';
 import { Edge } from '../edge.ts';
 import { EventBus } from '../events/bus.ts';
-import type { Stamped } from '../events/types.ts';
+import type { EdgeEvent } from '../events/types.ts';
 import type { Objects } from '../objects/types.ts';
 import type { Binding, CallRecord } from '../store/contract.ts';
 import { FakeRelay, FakeStore } from './fakes.ts';
 import { Network } from './network.ts';
 import { domain } from './objects.ts';
+import { resolveNumeric } from './resolve.ts';
 
 export interface WorldOptions {
   readonly objects?: Partial<Objects>;
@@ -51,7 +51,7 @@ export class World {
   readonly relay: FakeRelay;
   readonly bus: EventBus;
   readonly edge: Edge;
-  readonly events: Stamped[] = [];
+  readonly events: EdgeEvent[] = [];
   readonly trusted: string[] = [];
   relayUp = true;
 
@@ -124,12 +124,12 @@ export class World {
   }
 
   /** What must never happen. */
-  get errors(): Stamped[] {
+  get errors(): EdgeEvent[] {
     return this.events.filter(({ type }) => type === 'edge.error');
   }
 
-  eventsOf<T extends Stamped['type']>(type: T): Extract<Stamped, { type: T }>[] {
-    return this.events.filter((event): event is Extract<Stamped, { type: T }> => event.type === type);
+  eventsOf<T extends EdgeEvent['type']>(type: T): Extract<EdgeEvent, { type: T }>[] {
+    return this.events.filter((event): event is Extract<EdgeEvent, { type: T }> => event.type === type);
   }
 }
 
