@@ -11,7 +11,7 @@ import { captureAbsent } from '../test/interop/peers/capture.ts';
 import { machine, type Row, row, table, writeSection } from './results.ts';
 import { type Contender, type ContenderId, contender } from './signalling/contenders.ts';
 import { ownNetwork } from './signalling/isolation.ts';
-import { type Measured, offer } from './signalling/load.ts';
+import { type Load, type Measured, offer } from './signalling/load.ts';
 import { hold } from './signalling/memory.ts';
 import { median } from './signalling/sipp-statistics.ts';
 
@@ -64,6 +64,16 @@ const shownAdded = ({ added }: Measured): string =>
     ? `set-up +${added.p50.toFixed(2)} ms p50, +${added.p99.toFixed(2)} ms p99`
     : 'set-up time not captured';
 
+/** A run that could not be made is said and left out; it must not take with it what others have measured. */
+async function attempt(one: Contender, load: Load): Promise<Measured | null> {
+  try {
+    return await offer(one, load, network.places, canCapture(one));
+  } catch (cause) {
+    say(`${one.label} at ${load.rate}/s: no run: ${cause instanceof Error ? cause.message : cause}`);
+    return null;
+  }
+}
+
 const measured = new Map<string, Measured[]>();
 const key = (id: ContenderId, rate: number) => `${id} ${rate}`;
 
@@ -72,12 +82,14 @@ for (let run = 0; run < runs; run += 1) {
     // Each run begins with another contender, so that none always has the machine as the same other left it.
     const order = present.map((_, index) => present[(index + run) % present.length]!);
     for (const one of order) {
-      const result = await offer(
-        one,
-        { rate, warmSeconds, seconds, holdMs: HOLD_MS, profile: values.profile },
-        network.places,
-        canCapture(one),
-      );
+      const result = await attempt(one, {
+        rate,
+        warmSeconds,
+        seconds,
+        holdMs: HOLD_MS,
+        profile: values.profile,
+      });
+      if (result === null) continue;
       const all = measured.get(key(one.id, rate)) ?? [];
       measured.set(key(one.id, rate), [...all, result]);
       say(
@@ -193,12 +205,8 @@ async function highestRate(one: Contender, ladder: readonly number[]): Promise<n
   for (const rate of ladder) {
     let held = false;
     for (let attempt = 0; attempt < 2 && !held; attempt += 1) {
-      const result = await offer(
-        one,
-        { rate, warmSeconds: 3, seconds: 6, holdMs: HOLD_MS },
-        network.places,
-        canCapture(one),
-      );
+      const result = await attempt(one, { rate, warmSeconds: 3, seconds: 6, holdMs: HOLD_MS });
+      if (result === null) continue;
       held = result.setUp >= SUSTAINED && result.achievedRate >= rate * OFFERED;
       say(
         `ladder ${rate}/s ${one.label}: ${(result.setUp * 100).toFixed(2)} % set up, ` +
@@ -233,12 +241,16 @@ if (ladder.length > 0) {
 
 writeTable();
 
+const missed = (cause: unknown): null => {
+  say(`memory was not measured: ${cause instanceof Error ? cause.message : cause}`);
+  return null;
+};
 const held = Number(values.held);
 if (held > 0) {
   const ours = named.get('ours');
   const peer = named.get('kamailio-rtpengine');
-  const mine = ours && ours.absent === null ? await hold(ours, held, network.places) : null;
-  const theirs = peer && peer.absent === null ? await hold(peer, held, network.places) : null;
+  const mine = ours && ours.absent === null ? await hold(ours, held, network.places).catch(missed) : null;
+  const theirs = peer && peer.absent === null ? await hold(peer, held, network.places).catch(missed) : null;
   const label = peer?.label ?? 'none';
   emit({
     work: 'resident memory, idle, all processes',
