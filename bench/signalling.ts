@@ -204,7 +204,7 @@ async function highestRate(one: Contender, ladder: readonly number[]): Promise<n
   let highest = 0;
   for (const rate of ladder) {
     let held = false;
-    for (let attempt = 0; attempt < 2 && !held; attempt += 1) {
+    for (let time = 0; time < 2 && !held; time += 1) {
       const result = await attempt(one, { rate, warmSeconds: 3, seconds: 6, holdMs: HOLD_MS });
       if (result === null) continue;
       held = result.setUp >= SUSTAINED && result.achievedRate >= rate * OFFERED;
