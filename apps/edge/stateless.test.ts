@@ -15,7 +15,13 @@ interface Fields {
 }
 
 /** As few octets as a request can have. */
-const bare = ({ method = 'REGISTER', toTag, extra = [], branch = 'b', callId = 'c@x' }: Fields = {}): string =>
+const bare = ({
+  method = 'REGISTER',
+  toTag,
+  extra = [],
+  branch = 'b',
+  callId = 'c@x',
+}: Fields = {}): string =>
   [
     `${method} sip:example.test SIP/2.0`,
     `Via: SIP/2.0/UDP 203.0.113.9:5060;branch=z9hG4bK${branch}`,
@@ -34,12 +40,15 @@ const stranger = (world: World, transport: 'udp' | 'tcp' = 'udp'): Phone =>
 
 const noState = (world: World): void => {
   const { server, client } = world.edge.layer.size;
-  assert.deepEqual({ server, client, calls: world.edge.calls.size, legs: world.edge.legs }, {
-    server: 0,
-    client: 0,
-    calls: 0,
-    legs: 0,
-  });
+  assert.deepEqual(
+    { server, client, calls: world.edge.calls.size, legs: world.edge.legs },
+    {
+      server: 0,
+      client: 0,
+      calls: 0,
+      legs: 0,
+    },
+  );
 };
 
 test('before authentication no answer over UDP is longer than its request', async () => {
@@ -77,7 +86,12 @@ test('a REGISTER as small as phones send it is answered, in compact form if need
   const phone = stranger(world);
   phone.raw(
     bare({
-      extra: ['Contact: <sip:alice@203.0.113.9:5060>', 'Max-Forwards: 70', 'Expires: 3600', 'User-Agent: SIPp/Linux'],
+      extra: [
+        'Contact: <sip:alice@203.0.113.9:5060>',
+        'Max-Forwards: 70',
+        'Expires: 3600',
+        'User-Agent: SIPp/Linux',
+      ],
     }),
   );
   await world.run(5);
@@ -118,7 +132,8 @@ test('the same request gets the same tag, so that a repetition is no new dialog 
 test('requests for dialogs that are not there get 481, stray ACK nothing at all (RFC 3261 §12.2.2)', async () => {
   const world = simple();
   const phone = stranger(world, 'tcp');
-  for (const method of ['BYE', 'INVITE', 'INFO']) phone.raw(bare({ method, toTag: 'nowhere', branch: method }));
+  for (const method of ['BYE', 'INVITE', 'INFO'])
+    phone.raw(bare({ method, toTag: 'nowhere', branch: method }));
   phone.raw(bare({ method: 'CANCEL', branch: 'k' }));
   await world.run(5);
   const sent = world.sentTo('203.0.113.9');
@@ -134,13 +149,14 @@ test('methods that nobody is challenged for are refused with 405 and Allow', asy
   const world = simple();
   stranger(world, 'tcp').raw(bare({ method: 'PWN' }));
   await world.run(5);
-  assert.match(world.sentTo('203.0.113.9')[0]!, /^SIP\/2\.0 405 [^]*\r\nAllow: INVITE, ACK/);
+  assert.match(world.sentTo('203.0.113.9')[0]!, /^SIP\/2\.0 405 [\s\S]*\r\nAllow: INVITE, ACK/);
 });
 
 test('garbage is told of and answered with nothing', async () => {
   const world = simple();
   const phone = stranger(world);
-  for (const text of ['', '\0\0\0', 'GET / HTTP/1.1\r\n\r\n', 'SIP/2.0 200 OK\r\n\r\n', 'x'.repeat(20_000)]) phone.raw(text);
+  for (const text of ['', '\0\0\0', 'GET / HTTP/1.1\r\n\r\n', 'SIP/2.0 200 OK\r\n\r\n', 'x'.repeat(20_000)])
+    phone.raw(text);
   await world.run(5);
   assert.equal(world.sentTo('203.0.113.9').length, 0);
   assert.equal(world.errors.length, 0);

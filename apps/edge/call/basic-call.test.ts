@@ -11,7 +11,11 @@ import { World } from '../testing/world.ts';
 const objects = { users: [user('alice'), user('bob')] };
 
 /** Alice calls Bob, Bob rings and answers. */
-async function connected(world: World, alice: Phone, bob: Phone): Promise<{ call: PhoneCall; taken: PhoneCall }> {
+async function connected(
+  world: World,
+  alice: Phone,
+  bob: Phone,
+): Promise<{ call: PhoneCall; taken: PhoneCall }> {
   const call = alice.call('bob');
   await world.until(() => bob.calls.some(({ state }) => state === 'ringing'));
   const taken = bob.calls.at(-1)!;
@@ -143,7 +147,10 @@ test('a device that requires encryption is refused plain RTP with 488 and a Warn
   const call = alice.call('bob');
   await world.until(() => call.state === 'over');
   assert.equal(call.status, 488);
-  assert.match(call.final!.headers.get('Warning')!, /^399 ringfence "Encryption is required: offer RTP\/SAVP/);
+  assert.match(
+    call.final!.headers.get('Warning')!,
+    /^399 ringfence "Encryption is required: offer RTP\/SAVP/,
+  );
   assert.equal(bob.calls.length, 0);
   await world.run(64_000);
   assert.deepEqual(leftovers(world), []);
@@ -247,13 +254,10 @@ test('a user nobody has registered for gets 480, an unknown one 404, each with a
   await world.until(() => offline.state === 'over' && unknown.state === 'over');
   assert.deepEqual([offline.status, unknown.status], [480, 404]);
   await world.run(1000);
-  assert.deepEqual(
-    world.finished.map(({ cause, status }) => [cause, status]).sort(),
-    [
-      ['no-route', 404],
-      ['no-route', 480],
-    ],
-  );
+  assert.deepEqual(world.finished.map(({ cause, status }) => [cause, status]).sort(), [
+    ['no-route', 404],
+    ['no-route', 480],
+  ]);
 });
 
 test('every device of a user has its own demand: what one refuses another may take', async () => {

@@ -11,7 +11,11 @@ import { World } from '../testing/world.ts';
 const carrierAt = '192.0.2.10';
 
 async function cast(
-  more: { objects?: Partial<Objects>; config?: (config: Configuration) => Configuration; alice?: Partial<PhoneOptions> } = {},
+  more: {
+    objects?: Partial<Objects>;
+    config?: (config: Configuration) => Configuration;
+    alice?: Partial<PhoneOptions>;
+  } = {},
 ): Promise<{ world: World; alice: Phone; carrier: Phone }> {
   const world = new World({
     objects: {
@@ -48,7 +52,14 @@ async function goesThrough(world: World, alice: Phone, number: string, secure = 
 
 test('an emergency call passes a route that blocks everything, and keeps its number as dialled', async () => {
   const { world, alice, carrier } = await cast();
-  for (const number of ['112', '911', '933', 'sip:1-1-2@example.test', 'tel:112;phone-context=+49', 'urn:service:sos'])
+  for (const number of [
+    '112',
+    '911',
+    '933',
+    'sip:1-1-2@example.test',
+    'tel:112;phone-context=+49',
+    'urn:service:sos',
+  ])
     await goesThrough(world, alice, number);
   assert.equal(serializeUri(carrier.calls[0]!.request!.uri), 'sip:112@192.0.2.10:5060');
   const blocked = alice.call('110110');
@@ -112,7 +123,13 @@ test('over the connection that registered no challenge stands before an emergenc
 test('strangers are challenged for emergency calls as for others', async () => {
   const { world, carrier } = await cast();
   for (const transport of ['tls', 'udp'] as const) {
-    const stranger = new Phone(world, { name: 'x', password: 'x', transport, address: '203.0.113.66', port: 5066 });
+    const stranger = new Phone(world, {
+      name: 'x',
+      password: 'x',
+      transport,
+      address: '203.0.113.66',
+      port: 5066,
+    });
     const call = stranger.call('112');
     await world.until(() => call.state === 'over');
     assert.equal(call.status, 401);

@@ -89,7 +89,9 @@ test('CANCEL while the ports are still asked for: nobody is ever rung', async ()
   await world.until(() => world.edge.calls.size === 1);
   const invite = world.network.log.findLast(({ out, text }) => !out && text.startsWith('INVITE'))!.text;
   const head = invite.slice(0, invite.indexOf('Contact:'));
-  alice.raw(`${head.replace(/^INVITE/, 'CANCEL').replace(/(CSeq: \d+) INVITE/, '$1 CANCEL')}Content-Length: 0\r\n\r\n`);
+  alice.raw(
+    `${head.replace(/^INVITE/, 'CANCEL').replace(/(CSeq: \d+) INVITE/, '$1 CANCEL')}Content-Length: 0\r\n\r\n`,
+  );
   await world.until(() => call.state === 'over');
   assert.equal(call.status, 487);
   await over(pair);
@@ -165,7 +167,9 @@ test('the answer to a BYE waits for the record, but not for long', async () => {
   world.store.latency = 50;
   const began = world.time.now;
   const answered = (): boolean =>
-    world.network.log.some(({ out, text }) => out && text.startsWith('SIP/2.0 200') && /CSeq: \d+ BYE/.test(text));
+    world.network.log.some(
+      ({ out, text }) => out && text.startsWith('SIP/2.0 200') && /CSeq: \d+ BYE/.test(text),
+    );
   call.hangUp();
   await world.until(answered);
   assert.ok(world.time.now - began >= 50);

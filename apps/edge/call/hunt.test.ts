@@ -151,10 +151,7 @@ test('a peer that forks: the second 2xx is acknowledged and hung up (RFC 3261 §
   bob.raw(answered.replace(/(To:.*;tag=)\S+/, '$1other'));
   await world.run(1000);
   const toOther = world.sentTo('203.0.113.2').filter((text) => /^To:.*;tag=other\r$/m.test(text));
-  assert.deepEqual(
-    toOther.map((text) => text.slice(0, 3)).sort(),
-    ['ACK', 'ACK', 'BYE'],
-  );
+  assert.deepEqual(toOther.map((text) => text.slice(0, 3)).sort(), ['ACK', 'ACK', 'BYE']);
   call.hangUp();
   await world.run(64_000);
   assert.deepEqual(leftovers(world), []);
@@ -169,7 +166,11 @@ test('which of several refusals is the best (RFC 3261 §16.7 step 6)', () => {
     [[487, 480], 480],
     [[500, 404], 404],
   ] as const)
-    assert.equal(statuses.reduce<number>((a, b) => better(a, b), 0), best, String(statuses));
+    assert.equal(
+      statuses.reduce<number>((a, b) => better(a, b), 0),
+      best,
+      String(statuses),
+    );
 });
 
 test('no challenge, redirection or overload of the called side is passed on (§16.7 step 6, S6)', () => {

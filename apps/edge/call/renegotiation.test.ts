@@ -32,7 +32,8 @@ async function over({ world, call }: Connected): Promise<void> {
   assert.equal(world.finished.length, 1);
 }
 
-const directionOf = (sdp: string): string | undefined => /^a=(sendrecv|sendonly|recvonly|inactive)\r$/m.exec(sdp)?.[1];
+const directionOf = (sdp: string): string | undefined =>
+  /^a=(sendrecv|sendonly|recvonly|inactive)\r$/m.exec(sdp)?.[1];
 const keysIn = (sdp: string): string[] => sdp.match(/inline:\S+/g) ?? [];
 
 test('hold and resume from either side, with the keys as they were (RFC 3264 §8.4)', async () => {
@@ -259,7 +260,9 @@ test('a stream that is added gets ports on both sides, and one that is removed l
     const offered = readSdp(request.body);
     assert.equal(offered.media.length, 2);
     const lines = one.again('sendrecv');
-    const crypto = /a=crypto:(\d+) (\S+) (inline:\S+)/.exec(Buffer.from(request.body).toString().split('m=video')[1]!)!;
+    const crypto = /a=crypto:(\d+) (\S+) (inline:\S+)/.exec(
+      Buffer.from(request.body).toString().split('m=video')[1]!,
+    )!;
     const body = Buffer.from(
       `${lines}m=video 40020 RTP/SAVP 96\r\na=rtpmap:96 H264/90000\r\na=crypto:${crypto[1]} ${crypto[2]} ${crypto[3]}\r\n`,
     );

@@ -137,7 +137,13 @@ test('a trunk by digest may come from anywhere; its address alone proves nothing
   const call = pbx.call('alice');
   await world.until(() => call.state === 'up');
   call.hangUp();
-  const wrong = new Phone(world, { name: '+4989555', device: 'pbx', password: 'x', address: '192.0.2.77', port: 5999 });
+  const wrong = new Phone(world, {
+    name: '+4989555',
+    device: 'pbx',
+    password: 'x',
+    address: '192.0.2.77',
+    port: 5999,
+  });
   const refused = wrong.call('alice');
   await world.until(() => refused.state === 'over');
   assert.equal(refused.status, 401);
@@ -216,7 +222,9 @@ test('a wrong password towards a trunk is tried once; no 401 ever reaches the ph
   const call = alice.call('+49894321');
   await world.until(() => call.state === 'over');
   assert.equal(call.status, 502);
-  const invites = carrier.heard.filter((message) => message.kind === 'request' && message.method === 'INVITE');
+  const invites = carrier.heard.filter(
+    (message) => message.kind === 'request' && message.method === 'INVITE',
+  );
   assert.equal(invites.length, 2);
   await over(world);
 });
@@ -336,7 +344,10 @@ test('Max-Forwards 0 is refused with 483, and a call loses one hop on its way (R
   const some = alice.call('+49894321', { maxForwards: 7 });
   const many = alice.call('+49894321', { maxForwards: 255 });
   await world.until(() => some.state === 'up' && many.state === 'up');
-  assert.deepEqual(carrier.calls.map(({ request }) => request!.maxForwards), [6, 69]);
+  assert.deepEqual(
+    carrier.calls.map(({ request }) => request!.maxForwards),
+    [6, 69],
+  );
   some.hangUp();
   many.hangUp();
   await over(world);
@@ -351,7 +362,10 @@ test('our own INVITE that comes back for the same number is a loop: 482; for ano
     carrier.raw(
       sent
         .replace(/^INVITE \S+/, `INVITE ${uri}`)
-        .replace(/\r\nVia: /, `\r\nVia: SIP/2.0/UDP ${carrierAt}:5060;branch=z9hG4bK${world.random.token()}\r\nVia: `),
+        .replace(
+          /\r\nVia: /,
+          `\r\nVia: SIP/2.0/UDP ${carrierAt}:5060;branch=z9hG4bK${world.random.token()}\r\nVia: `,
+        ),
     );
   back('sip:+49894321@198.51.100.1');
   await world.until(() => world.sentTo(carrierAt).some((text) => text.startsWith('SIP/2.0 482')));

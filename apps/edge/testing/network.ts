@@ -102,7 +102,8 @@ export class Network implements Transports {
     return new Promise((resolve) => {
       this.#time.after(this.connecting, () => {
         if (acceptor === undefined) resolve(err({ code: 'refused', detail: 'nobody listens' }));
-        else resolve(ok(this.#line(acceptor.peer, transport, { address, port }, 'phones', acceptor.tls).edge));
+        else
+          resolve(ok(this.#line(acceptor.peer, transport, { address, port }, 'phones', acceptor.tls).edge));
       });
     });
   }

@@ -1,6 +1,6 @@
 import { Secret } from '@ringfence/bytes/secret.ts';
 import { ha1 } from '@ringfence/sip/digest/ha1.ts';
-import type { DigestAlgorithm, Device, Ha1Set, Route, Trunk, User } from '../objects/types.ts';
+import type { Device, DigestAlgorithm, Ha1Set, Route, Trunk, User } from '../objects/types.ts';
 
 export const domain = 'example.test';
 

@@ -308,7 +308,7 @@ export class PhoneCall {
   #confirm(transaction: ServerTransaction, response: SipResponse): void {
     const { world } = this.phone;
     const machine = new Uas2xx(world.time.now);
-    const waiting = { machine, cseq: response.cseq.number, stop: () => undefined as void };
+    const waiting = { machine, cseq: response.cseq.number, stop: (): void => {} };
     const arm = (): void => {
       const stop = world.time.at(machine.nextTimeout(), (now) => {
         machine.handleTimeout(now);

@@ -66,10 +66,15 @@ export class Phone implements Peer {
   /** Opens a (new) flow to the edge. */
   connect(): Flow {
     const { transport = 'udp', address, port = 5060, listener, tls } = this.options;
-    this.flow = this.world.network.open(this, transport, { address, port }, {
-      ...(listener === undefined ? {} : { listener }),
-      ...(tls === undefined ? {} : { tls }),
-    });
+    this.flow = this.world.network.open(
+      this,
+      transport,
+      { address, port },
+      {
+        ...(listener === undefined ? {} : { listener }),
+        ...(tls === undefined ? {} : { tls }),
+      },
+    );
     return this.flow;
   }
 
@@ -109,7 +114,12 @@ export class Phone implements Peer {
   }
 
   /** A request outside of dialogs. */
-  make(method: string, to: string, headers: readonly (readonly [string, string])[] = [], body = ''): SipRequest {
+  make(
+    method: string,
+    to: string,
+    headers: readonly (readonly [string, string])[] = [],
+    body = '',
+  ): SipRequest {
     const uri = this.uri(to);
     const list = new HeaderList([['Contact', this.contact], ...habits, ...headers]);
     if (body !== '') list.add('Content-Type', 'application/sdp');

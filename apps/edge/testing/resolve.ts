@@ -1,7 +1,7 @@
+import { isIP } from 'node:net';
 import type { SipUri } from '@ringfence/sip/message/types.ts';
 import type { Candidate } from '@ringfence/sip/resolve/target.ts';
 import type { Transport } from '@ringfence/sip/transport/flow.ts';
-import { isIP } from 'node:net';
 
 /** Candidates of a URI whose host is an address, RFC 3263 §4. */
 export function resolveNumeric(uri: SipUri): readonly Candidate[] | undefined {
