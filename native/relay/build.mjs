@@ -105,7 +105,7 @@ export async function build(target, { sanitize = '' } = {}) {
     return { built: false, problem: `${advice}\n(${missing.filter(Boolean).join('; ')})` };
   }
   const extra = sanitize
-    ? [`-fsanitize=${sanitize}`, '-fno-omit-frame-pointer', '-g', '-U_FORTIFY_SOURCE']
+    ? [`-fsanitize=${sanitize}`, '-fno-omit-frame-pointer', '-g1', '-O1', '-U_FORTIFY_SOURCE']
     : hardening;
   const wanted = fingerprint(compiler, headers, extra);
   if (existsSync(target) && existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted)

@@ -33,12 +33,16 @@ let loaded: Native | undefined;
 /**
  * The native addon, loaded on first use.
  *
+ * `RINGFENCE_RELAY_ADDON` names another build, for tests under a sanitizer.
+ *
  * Throws MisuseError `relay-not-built` with what to install where the install could not build it.
  */
 export function native(): Native {
   if (loaded) return loaded;
   try {
-    loaded = createRequire(import.meta.url)('./build/relay.node') as Native;
+    loaded = createRequire(import.meta.url)(
+      process.env.RINGFENCE_RELAY_ADDON ?? './build/relay.node',
+    ) as Native;
     return loaded;
   } catch (error) {
     throw new MisuseError('relay-not-built', problem() ?? `cannot load the media path: ${String(error)}`);
