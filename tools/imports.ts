@@ -77,8 +77,8 @@ function blankComments(source: string): string {
     /'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\[\s\S])*`|\/\/[^\n]*|\/\*[\s\S]*?\*\//g,
     (part) => {
       if (part.startsWith('//') || part.startsWith('/*')) return part.replace(/[^\n]/g, ' ');
-      // a template is never an import; what it quotes must not be taken for one
-      return part.startsWith('`') ? part.replace(/[^\n]/g, ' ') : part;
+      // a template, or a text with spaces, is never an import; what it quotes must not be taken for one
+      return part.startsWith('`') || /\s/.test(part) ? part.replace(/[^\n]/g, ' ') : part;
     },
   );
 }

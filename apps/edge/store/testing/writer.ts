@@ -14,8 +14,19 @@ const store = await openStore({
   callCommitMilliseconds: 2,
 });
 await store.closeInterrupted(1);
-writeSync(1, 'open\n');
-const say = (line: string) => () => writeSync(1, `${line}\n`);
+/** Waits while the pipe is full. */
+function tell(line: string): void {
+  for (;;) {
+    try {
+      writeSync(1, `${line}\n`);
+      return;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+    }
+  }
+}
+tell('open');
+const say = (line: string) => () => tell(line);
 for (let n = 0; ; n++) {
   const user = Number(run) * 100_000 + n;
   const id = `${run}-${n}`;
