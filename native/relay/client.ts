@@ -41,7 +41,7 @@ export interface RelayOptions {
   readonly pollMs?: number;
   /** Silence of one side while the other talks, until `one-way`. Default 5000. */
   readonly oneWayAfterMs?: number;
-  /** Added delay that a busy thread takes for fewer wake-ups. Default 150, 0 for none. */
+  /** How often at most a busy thread looks at its sockets; adds up to so much delay. Default 250, 0 for none. */
   readonly gatherMicroseconds?: number;
   /** Packets a second and thread from which on it does. Default 6000. */
   readonly gatherAbove?: number;
@@ -78,7 +78,7 @@ export async function startRelay(options: RelayOptions = {}): Promise<RunningRel
     graceMs: options.graceMs ?? 0,
     pollMs: options.pollMs ?? 1000,
     oneWayAfterMs: options.oneWayAfterMs ?? 5000,
-    gatherMicroseconds: options.gatherMicroseconds ?? 150,
+    gatherMicroseconds: options.gatherMicroseconds ?? 250,
     gatherAbove: options.gatherAbove ?? 6000,
   };
   const ends = new Uint8Array(8);

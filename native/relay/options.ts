@@ -14,7 +14,7 @@ export interface ProcessOptions {
   readonly graceMs: number;
   readonly pollMs: number;
   readonly oneWayAfterMs: number;
-  /** Under load each thread sleeps this long between two looks at its sockets. */
+  /** Under load each thread looks at its sockets no more often than this. */
   readonly gatherMicroseconds: number;
   /** Packets a second and thread from which on it does. */
   readonly gatherAbove: number;

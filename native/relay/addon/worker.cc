@@ -27,6 +27,13 @@ void sleepMicroseconds(std::uint32_t microseconds) {
   clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, nullptr);
 }
 
+// Returns at once when that time has passed.
+void sleepUntil(double ms) {
+  const auto seconds = static_cast<time_t>(ms / 1e3);
+  const timespec at{seconds, static_cast<long>((ms - static_cast<double>(seconds) * 1e3) * 1e6)};
+  clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, nullptr);
+}
+
 }  // namespace
 
 double monotonicMs() {
@@ -109,7 +116,7 @@ void Worker::run() {
     }
     // A full batch means that more is waiting already.
     if (gathering && count < batch) {
-      sleepMicroseconds(options_.gatherMicroseconds);
+      sleepUntil(now_ + options_.gatherMicroseconds / 1e3);
     } else if (waiting_.load() > 0) {
       sleepMicroseconds(20);  // a mutex is not fair: step aside for the control thread
     }
