@@ -1,4 +1,4 @@
-import { demo } from '../demo/run.ts';
+import { demo } from '../demo/print.ts';
 import { flag, type Invocation } from './command.ts';
 
 export const run = ({ values }: Invocation): Promise<number> => demo({ json: flag(values, 'json') });

@@ -1,23 +1,18 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import type { SocketAddress, Transport } from '@ringfence/sip/transport/flow.ts';
 import { suites } from '@ringfence/srtp/suite.ts';
 import type { LegProtection } from '../policy/protection.ts';
+import { command, EdgeProcess } from './edge-process.ts';
 import { Phone } from './phone.ts';
 import { type Protection, type Sound, sameSound } from './sound.ts';
 
-const main = fileURLToPath(new URL('../main.ts', import.meta.url));
 const domain = 'demo.ringfence.local';
-const startMs = 30_000;
 /** Between the answer and the first word: an answer and its media travel on different ways. */
 const breathMs = 60;
 const arrivalMs = 2_000;
-const recordMs = 3_000;
 
 /** One call that was tried, and whether all that was claimed of it held. */
 export interface DemoRow {
@@ -47,94 +42,6 @@ const everyPair: readonly Side[] = transports.flatMap((transport) =>
 const sideName = ({ transport, protection, family }: Side): string =>
   `${transport.toUpperCase()}${family === 6 ? ' IPv6' : ''} ${protection}`;
 
-/** The edge as a process of its own, as `ringfence up` starts it. */
-class EdgeProcess {
-  readonly ports = new Map<string, SocketAddress>();
-  readonly calls: (readonly LegProtection[])[] = [];
-  /** Settles once the edge works with the objects that were applied. */
-  readonly reloaded: Promise<void>;
-  #reloaded: () => void = () => undefined;
-  readonly #child: ChildProcess;
-  #heard: (() => void) | undefined;
-
-  private constructor(child: ChildProcess) {
-    this.#child = child;
-    this.reloaded = new Promise((done) => {
-      this.#reloaded = done;
-    });
-  }
-
-  static async start(home: string): Promise<EdgeProcess> {
-    const child = spawn(process.execPath, [main, 'up'], {
-      env: { ...process.env, RINGFENCE_HOME: home },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    const edge = new EdgeProcess(child);
-    let complaint = '';
-    child.stderr?.on('data', (chunk: Buffer) => {
-      complaint = `${complaint}${chunk.toString()}`.slice(-2000);
-    });
-    await new Promise<void>((ready, failed) => {
-      const timer = setTimeout(
-        () => failed(new Error(`the edge is not up after ${startMs} ms\n${complaint}`)),
-        startMs,
-      );
-      child.once('exit', (code) => failed(new Error(`the edge ended with ${code}\n${complaint}`)));
-      createInterface({ input: child.stdout as NonNullable<typeof child.stdout> }).on('line', (line) => {
-        const event = readEvent(line);
-        if (event?.event === 'edge.ready') {
-          for (const listener of event.listeners as string[]) edge.#listener(listener);
-          clearTimeout(timer);
-          ready();
-        } else if (event?.event === 'config.reloaded' && event.what === 'objects') edge.#reloaded();
-        else if (event?.event === 'call.answered') {
-          edge.calls.push(event.protection as LegProtection[]);
-          edge.#heard?.();
-        }
-      });
-    });
-    return edge;
-  }
-
-  /** The protection record of call number `index`, once the edge has told of it. */
-  async protection(index: number): Promise<readonly LegProtection[]> {
-    const until = performance.now() + recordMs;
-    while (this.calls[index] === undefined && performance.now() < until)
-      await new Promise<void>((again) => {
-        const timer = setTimeout(again, 50);
-        this.#heard = () => {
-          clearTimeout(timer);
-          again();
-        };
-      });
-    return this.calls[index] ?? [];
-  }
-
-  async stop(): Promise<void> {
-    if (this.#child.exitCode !== null) return;
-    const ended = new Promise((done) => this.#child.once('exit', done));
-    this.#child.kill('SIGTERM');
-    await ended;
-  }
-
-  #listener(text: string): void {
-    const [name, , place] = text.split(' ');
-    const colon = place?.lastIndexOf(':') ?? -1;
-    if (name === undefined || place === undefined || colon < 0) return;
-    const address = place.slice(0, colon).replace('[', '').replace(']', '');
-    this.ports.set(name, { address, port: Number(place.slice(colon + 1)) });
-  }
-}
-
-function readEvent(line: string): Record<string, unknown> | undefined {
-  if (!line.startsWith('{')) return undefined;
-  try {
-    return JSON.parse(line) as Record<string, unknown>;
-  } catch {
-    return undefined;
-  }
-}
-
 function configuration(): string {
   const rows: string[] = [`domain: ${domain}`, 'listeners:'];
   for (const [suffix, address] of [
@@ -163,22 +70,6 @@ trunks:
 routes:
   - { match: "+*", to: { trunk: carrier } }
 `;
-
-function command(home: string, args: readonly string[]): Promise<void> {
-  const child = spawn(process.execPath, [main, ...args], {
-    env: { ...process.env, RINGFENCE_HOME: home },
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  let complaint = '';
-  child.stderr.on('data', (chunk: Buffer) => {
-    complaint += chunk.toString();
-  });
-  return new Promise((done, failed) => {
-    child.once('exit', (code) =>
-      code === 0 ? done() : failed(new Error(`ringfence ${args[0]}: ${complaint}`)),
-    );
-  });
-}
 
 /** What the demo tells while it runs. */
 export interface DemoOutput {
@@ -376,55 +267,4 @@ function protectionHolds(record: LegProtection | undefined, side: Side): boolean
     record.media.suite === side.protection &&
     record.media.keysExposed === (side.transport !== 'tls')
   );
-}
-
-const mark = (held: boolean, colour: boolean): string =>
-  colour ? (held ? '\u001b[32m✔\u001b[0m' : '\u001b[31m✘\u001b[0m') : held ? 'ok  ' : 'FAIL';
-
-function legText({ signalling, media }: LegProtection): string {
-  const way =
-    signalling.transport === 'tls'
-      ? `${signalling.version}${signalling.group === undefined ? '' : ` ${signalling.group}`}`
-      : signalling.transport.toUpperCase();
-  if (media.protocol !== 'srtp') return `${way} + ${media.protocol.toUpperCase()}`;
-  return `${way} + SRTP ${media.suite}${media.keysExposed === true ? ' (keys exposed)' : ''}`;
-}
-
-/** `ringfence demo`: 0 only if everything held. */
-export async function demo(options: { readonly json: boolean }): Promise<number> {
-  const began = performance.now();
-  const colour = process.stdout.isTTY === true && !options.json;
-  const print = (line: string): void => void process.stdout.write(`${line}\n`);
-  let count = 0;
-  const rows = await runDemo({
-    step: (text) => print(options.json ? JSON.stringify({ step: text }) : `\n${text}`),
-    row: (row) => {
-      count += 1;
-      if (options.json) return print(JSON.stringify({ call: count, ...row }));
-      const legs = row.protection.map(legText).join('  ⇄  ');
-      print(
-        `  ${mark(row.held, colour)} ${String(count).padStart(3)}  ${row.protection.length > 0 ? legs : `${row.from} → ${row.to}`}${row.audio === 'none' ? '' : `  audio ${row.audio}`}${row.note === '' ? '' : `  ${row.note}`}`,
-      );
-    },
-  }).catch((error: unknown) => {
-    print(
-      options.json
-        ? JSON.stringify({ error: String(error) })
-        : `\nThe demo could not go on: ${error instanceof Error ? error.message : String(error)}`,
-    );
-    return undefined;
-  });
-  if (rows === undefined) return 1;
-  const failed = rows.filter(({ held }) => !held).length;
-  const exact = rows.filter(({ audio }) => audio === 'bit-exact').length;
-  const seconds = Math.round((performance.now() - began) / 1000);
-  if (options.json)
-    print(
-      JSON.stringify({ rows: rows.length, held: rows.length - failed, failed, bitExact: exact, seconds }),
-    );
-  else
-    print(
-      `\n${rows.length} checks, ${exact} calls with audio bit-exact both ways, ${failed} failed, ${seconds} s`,
-    );
-  return failed === 0 ? 0 : 1;
 }
