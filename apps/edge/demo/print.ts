@@ -1,5 +1,5 @@
 import type { LegProtection } from '../policy/protection.ts';
-import { type DemoRow, runDemo } from './run.ts';
+import { runDemo } from './run.ts';
 
 const mark = (held: boolean, colour: boolean): string =>
   colour ? (held ? '\u001b[32m✔\u001b[0m' : '\u001b[31m✘\u001b[0m') : held ? 'ok  ' : 'FAIL';
