@@ -202,7 +202,7 @@ export class Daemon {
     this.#stopped = true;
     this.edge.hangUpAll('edge-stop');
     const last = performance.now() + farewellMs;
-    while (this.edge.legs > 0 && performance.now() < last) await pause(20);
+    while ((this.edge.legs > 0 || this.edge.unrecorded > 0) && performance.now() < last) await pause(20);
     clearInterval(this.#sweep);
     this.edge.stop();
     this.#admission.flush();

@@ -38,6 +38,9 @@ export interface EdgeParts {
   after?(milliseconds: number, run: () => void): () => void;
 }
 
+/** How late a timer of a transaction may fire. */
+const granularityMs = 10;
+
 function afterReally(milliseconds: number, run: () => void): () => void {
   const timer = setTimeout(run, milliseconds);
   return () => clearTimeout(timer);
@@ -56,6 +59,7 @@ export class Edge {
   #numbers: Numbers;
   #encryption = new Map<string, Encryption>();
   #draining = false;
+  #unrecorded = 0;
   #running = false;
   readonly #after: (milliseconds: number, run: () => void) => () => void;
   #stopTimer: (() => void) | undefined = undefined;
@@ -117,7 +121,14 @@ export class Edge {
   }
 
   message(flow: Flow, bytes: Uint8Array, now: number): void {
-    this.#guarded(() => this.signalling.message(flow, bytes, now));
+    this.#running = true;
+    try {
+      this.signalling.message(flow, bytes, now);
+    } catch (error) {
+      this.#defect(error);
+    }
+    this.#running = false;
+    this.#arm();
   }
 
   closed(flow: Flow): void {
@@ -126,26 +137,22 @@ export class Edge {
 
   /** Does something and then sends what came of it. */
   run(step: () => void): void {
-    if (this.#running) step();
-    else
-      this.#guarded(() => {
-        step();
-        this.signalling.drain();
-      });
-  }
-
-  /** A defect of ours that one message has found must not end the calls of all others. */
-  #guarded(step: () => void): void {
+    if (this.#running) return step();
     this.#running = true;
     try {
       step();
+      this.signalling.drain();
     } catch (error) {
-      const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      this.#parts.bus.emit({ type: 'edge.error', where: 'signalling', detail });
-    } finally {
-      this.#running = false;
+      this.#defect(error);
     }
+    this.#running = false;
     this.#arm();
+  }
+
+  /** A mistake of ours that one message has found must not end the calls of all others. */
+  #defect(error: unknown): void {
+    const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.#parts.bus.emit({ type: 'edge.error', where: 'signalling', detail });
   }
 
   reconfigure(config: Configuration): void {
@@ -199,6 +206,11 @@ export class Edge {
     return this.#dialogs.size;
   }
 
+  /** Calls that are over, but whose last record is not on disk yet; a BYE may wait for it. */
+  get unrecorded(): number {
+    return this.#unrecorded;
+  }
+
   /** The call and leg that an endpoint of the relay belongs to. */
   ownerOf(endpoint: number): { readonly call: Call; readonly leg: number } | undefined {
     for (const call of this.calls.values()) {
@@ -228,8 +240,12 @@ export class Edge {
       record: (call) => parts.store.putCall(call),
       route: (flow, request, followTarget) => this.#route(flow, request, followTarget),
       mediaAddress: (flow) => this.#mediaAddress(flow),
-      ended: (id) => {
+      ended: (id, recorded) => {
         this.calls.delete(id);
+        this.#unrecorded += 1;
+        void recorded.finally(() => {
+          this.#unrecorded -= 1;
+        });
       },
     };
   }
@@ -282,14 +298,15 @@ export class Edge {
     if (next >= this.#armedAt) return;
     this.#stopTimer?.();
     this.#armedAt = next;
-    this.#stopTimer = this.#after(Math.max(1, next - this.#parts.now()), () => this.#tick());
+    // Few different durations: each one costs the process a list of timers.
+    const wait = Math.ceil((next - this.#parts.now()) / granularityMs) * granularityMs;
+    this.#stopTimer = this.#after(Math.max(granularityMs, wait), this.#tick);
   }
 
-  #tick(): void {
+  readonly #tick = (): void => {
     this.#armedAt = Number.POSITIVE_INFINITY;
     this.run(() => this.layer.handleTimeout(this.#parts.now()));
-    this.#arm();
-  }
+  };
 
   #trustTrunks(): void {
     for (const domain of this.#directory.domains())

@@ -262,9 +262,10 @@ export class Call implements HuntEvents, InviteOwner {
     this.#hunt = undefined;
     this.#winner?.bye();
     this.#caller.bye();
-    this.#services.ended(this.id);
     const facts = { ...this.#facts(disposition, status, cause, endedAt), endedAt };
-    return recordEnded(this.#services, facts, legs, this.#media);
+    const recorded = recordEnded(this.#services, facts, legs, this.#media);
+    this.#services.ended(this.id, recorded);
+    return recorded;
   }
 
   #facts(

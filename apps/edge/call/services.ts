@@ -29,8 +29,8 @@ export interface CallServices {
   /** Address for media on that flow, and the one written into SDP. */
   mediaAddress(flow: Flow): { readonly local: string; readonly advertised: string };
   readonly dialogs: DialogTable;
-  /** A call is over and is forgotten. */
-  ended(id: string): void;
+  /** A call is over and is forgotten; `recorded` settles when its last record is on disk, or cannot be. */
+  ended(id: string, recorded: Promise<void>): void;
 }
 
 /** A leg as the dispatcher sees it: it gets the requests that carry its local tag. */
