@@ -1,8 +1,9 @@
+import { err, type Result } from '@ringfence/bytes/result.ts';
 import { makeResponse } from '@ringfence/sip/message/build.ts';
 import { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import { type Framing, parseMessage } from '@ringfence/sip/message/parse.ts';
 import { screenRequest } from '@ringfence/sip/message/screen.ts';
-import type { SipRequest } from '@ringfence/sip/message/types.ts';
+import type { ParseError, SipMessage, SipRequest } from '@ringfence/sip/message/types.ts';
 import { serializeUri } from '@ringfence/sip/message/uri.ts';
 import type { TransactionLayer } from '@ringfence/sip/transaction/layer.ts';
 import type { ServerTransaction, TransactionOutput } from '@ringfence/sip/transaction/transaction.ts';
@@ -44,6 +45,10 @@ const screen = {
 };
 const onStream: Framing = { stream: true };
 const inDatagram: Framing = { stream: false };
+const tooLarge: Result<SipMessage, ParseError> = err({
+  code: 'too-large',
+  detail: 'message larger than admission.messageBytes',
+});
 
 /**
  * The way of a message: parse, who, transaction, and then to its call, the registrar, or a refusal.
@@ -65,7 +70,10 @@ export class Signalling {
   /** One whole message as it came in. */
   message(flow: Flow, bytes: Uint8Array, now: number): void {
     const { layer, bus, messageBytes } = this.#parts;
-    const parsed = parseMessage(bytes, { totalSize: messageBytes() }, flow.reliable ? onStream : inDatagram);
+    const parsed =
+      bytes.length > messageBytes()
+        ? tooLarge
+        : parseMessage(bytes, undefined, flow.reliable ? onStream : inDatagram);
     if (!parsed.ok) {
       const { code, detail, respond } = parsed.error;
       const source = socketText(flow.remote);

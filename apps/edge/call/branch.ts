@@ -1,5 +1,4 @@
 import { Dialog } from '@ringfence/sip/dialog/dialog.ts';
-import { maxForks } from '@ringfence/sip/dialog/invite-uac.ts';
 import { makeRequest } from '@ringfence/sip/message/build.ts';
 import { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import type { NameAddr, SipResponse, Uri } from '@ringfence/sip/message/types.ts';
@@ -8,6 +7,7 @@ import type { Flow } from '@ringfence/sip/transport/flow.ts';
 import type { Encryption } from '../config/schema.ts';
 import type { Trunk } from '../objects/types.ts';
 import { type Credentials, credentialsFor, isChallenge } from './credentials.ts';
+import { takeAnswer } from './forks.ts';
 import { CallLeg, type LegEvents } from './leg.ts';
 import { dialogMethods, product, withSdp } from './messages.ts';
 import type { CallServices, ClientOwner } from './services.ts';
@@ -60,9 +60,6 @@ export class Branch implements ClientOwner {
   #cancelled = false;
   #credentials: Credentials | undefined = undefined;
   #next = 0;
-  /** ACKs by the tag that they answer; a forking peer may send several 2xx (RFC 3261 §13.2.2.4). */
-  #acks: Map<string, Uint8Array | undefined> | undefined = undefined;
-
   constructor(
     services: CallServices,
     events: BranchEvents,
@@ -126,15 +123,16 @@ export class Branch implements ClientOwner {
 
   response(response: SipResponse): void {
     const { status } = response;
-    const tag = response.to.params.get('tag');
     if (status < 200) {
       if (status === 100 || this.#cancelled || this.state === 'answered') return;
-      if (typeof tag === 'string') this.#early(response);
+      if (response.to.params.has('tag')) this.#early(response);
       this.state = 'early';
       this.#events.provisional(this, response);
       return;
     }
-    if (status < 300) return this.#success(response, typeof tag === 'string' ? tag : '');
+    if (status < 300) return this.#success(response);
+    // Its repetitions are the transaction's own business; a call that is over is not held by it.
+    if (this.#transaction !== undefined) this.#transaction.context = undefined;
     this.leg.status = status;
     if (this.#cancelled) return this.#fail(status);
     if (isChallenge(status) && this.#authenticate(response)) return;
@@ -155,23 +153,12 @@ export class Branch implements ClientOwner {
     this.leg.dialog = Dialog.uac(this.#transaction.request, response);
   }
 
-  #success(response: SipResponse, tag: string): void {
+  #success(response: SipResponse): void {
     const transaction = this.#transaction;
     if (transaction === undefined) return;
-    this.#acks ??= new Map();
-    if (this.#acks.has(tag)) {
-      const again = this.#acks.get(tag);
-      if (again !== undefined) this.#services.layer.resend(again, this.leg.flow);
-      return;
-    }
-    if (this.#acks.size > 0) return this.#endFork(transaction, response, tag);
     const { leg } = this;
-    if (leg.dialog?.remoteTag === tag) leg.dialog.confirm(response);
-    else leg.dialog = Dialog.uac(transaction.request, response);
-    leg.status = response.status;
     this.state = 'answered';
-    this.#acks.set(tag, undefined);
-    leg.ack(this.#cseq, (bytes) => this.#acks?.set(tag, bytes), this.#credentials);
+    takeAnswer(this.#services, leg, transaction, response, this.#credentials);
     if (this.#cancelled) {
       leg.bye();
       return this.#over(487);
@@ -180,16 +167,6 @@ export class Branch implements ClientOwner {
     if (this.#events.answered(this, response)) return;
     leg.bye();
     this.#over(488);
-  }
-
-  /** A second fork behind the peer has answered too: acknowledged and hung up, §13.2.2.4. */
-  #endFork(transaction: ClientTransaction, response: SipResponse, tag: string): void {
-    const { layer, now } = this.#services;
-    const acks = this.#acks;
-    if (acks === undefined || acks.size >= maxForks) return;
-    const dialog = Dialog.uac(transaction.request, response);
-    acks.set(tag, layer.sendAck(dialog.ack(this.#cseq), this.leg.flow));
-    layer.request(dialog.request('BYE'), this.leg.flow, now());
   }
 
   /** RFC 3261 §22.2: once, with the credentials that the trunk was given. */

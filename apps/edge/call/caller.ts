@@ -66,7 +66,7 @@ export class Caller {
     if (why !== undefined) headers.add('Warning', warning(why));
     // §9.2: a refusal after CANCEL carries the tag that the answer to the CANCEL had.
     this.#respond(status, this.#invite?.transaction.localTag ?? this.leg.localTag, headers);
-    this.#invite = undefined;
+    this.#settled();
   }
 
   /** The 2xx, repeated until its ACK; `gaveUp` where none comes and the call still lives. */
@@ -84,7 +84,7 @@ export class Caller {
     leg.answeredAt = this.#services.now();
     if (leg.dialog === undefined) leg.dialog = Dialog.uas(invite.request, response);
     else leg.dialog.confirm(response);
-    this.#invite = undefined;
+    this.#settled();
     this.#confirmation = new Confirmation(this.#services, invite.transaction, response, {
       acknowledged: () => {
         this.#confirmation = undefined;
@@ -113,6 +113,12 @@ export class Caller {
     this.#stopTrying?.();
     if (this.#confirmation === undefined) this.leg.bye();
     else this.#leaving = true;
+  }
+
+  /** The transaction lives on for repetitions; the call is not held by it. */
+  #settled(): void {
+    if (this.#invite !== undefined) this.#invite.transaction.context = undefined;
+    this.#invite = undefined;
   }
 
   #respond(status: number, toTag: string, headers: HeaderList, body?: Uint8Array): SipResponse | undefined {

@@ -20,7 +20,7 @@ export function recordLive(
   legs: readonly CallLeg[],
   media: CallMedia | undefined,
 ): void {
-  const records = legs.map((leg) => legRecord(leg, media, undefined));
+  const records = legs.map((leg) => legRecord(leg, JSON.stringify(leg.protection(media)), undefined));
   services.record(callRecord(facts, records)).catch((error: unknown) => storeFailed(services, error));
 }
 
@@ -32,13 +32,13 @@ export async function recordEnded(
   media: CallMedia | undefined,
 ): Promise<void> {
   const { endedAt, answeredAt } = facts;
-  // Before the keys and what was agreed are wiped.
-  const records = legs.map((leg) => legRecord(leg, media, undefined));
+  // Before what was agreed is wiped.
+  const protections = legs.map((leg) => JSON.stringify(leg.protection(media)));
   const qualities: (LegQuality | undefined)[] = [];
   if (media !== undefined) {
-    const all = [media.caller, ...media.callees];
     const stats = await media.close();
-    for (const [index, leg] of all.entries()) qualities.push(qualityOf(stats[index] ?? [], leg));
+    for (const leg of legs)
+      qualities.push(leg.media === undefined ? undefined : qualityOf(stats[leg.index] ?? [], leg.media));
   }
   services.bus.emit({
     type: 'call.ended',
@@ -49,13 +49,9 @@ export async function recordEnded(
     seconds: answeredAt === undefined ? 0 : Math.round((endedAt - answeredAt) / 100) / 10,
     quality: qualities,
   });
-  const ended = records.map((record) => {
-    const quality = qualities[record.index];
-    return {
-      ...record,
-      endedAt: record.endedAt ?? endedAt,
-      quality: quality === undefined ? '' : JSON.stringify(quality),
-    };
+  const ended = legs.map((leg, i) => {
+    leg.endedAt ??= endedAt;
+    return legRecord(leg, protections[i] ?? '', qualities[i]);
   });
   try {
     await services.record(callRecord(facts, ended));

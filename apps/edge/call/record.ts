@@ -1,6 +1,5 @@
 import type { EndpointStats } from '@ringfence/relay/contract.ts';
 import { codecImpairment, mos } from '@ringfence/rtp/e-model.ts';
-import type { CallMedia } from '../media/call-media.ts';
 import type { MediaLeg } from '../media/leg.ts';
 import type { CallRecord, LegRecord } from '../store/contract.ts';
 import type { CallLeg } from './leg.ts';
@@ -81,34 +80,36 @@ export interface CallFacts {
   readonly decision: string;
 }
 
-export function callRecord(facts: CallFacts, legs: readonly LegRecord[]): CallRecord {
-  const { ringingAt, answeredAt, endedAt, ...rest } = facts;
-  return {
-    ...rest,
-    ...(ringingAt === undefined ? {} : { ringingAt }),
-    ...(answeredAt === undefined ? {} : { answeredAt }),
-    ...(endedAt === undefined ? {} : { endedAt }),
-    legs,
-  };
-}
+export const callRecord = (facts: CallFacts, legs: readonly LegRecord[]): CallRecord => ({
+  id: facts.id,
+  domain: facts.domain,
+  startedAt: facts.startedAt,
+  ...(facts.ringingAt === undefined ? {} : { ringingAt: facts.ringingAt }),
+  ...(facts.answeredAt === undefined ? {} : { answeredAt: facts.answeredAt }),
+  ...(facts.endedAt === undefined ? {} : { endedAt: facts.endedAt }),
+  caller: facts.caller,
+  callee: facts.callee,
+  principal: facts.principal,
+  route: facts.route,
+  disposition: facts.disposition,
+  status: facts.status,
+  cause: facts.cause,
+  decision: facts.decision,
+  legs,
+});
 
-export function legRecord(
-  leg: CallLeg,
-  media: CallMedia | undefined,
-  quality: LegQuality | undefined,
-): LegRecord {
-  return {
-    index: leg.index,
-    direction: leg.index === 0 ? 'in' : 'out',
-    principal: leg.party,
-    remote: socketText(leg.flow.remote),
-    transport: leg.flow.transport,
-    callId: leg.callId,
-    status: leg.status,
-    startedAt: leg.startedAt,
-    ...(leg.answeredAt === undefined ? {} : { answeredAt: leg.answeredAt }),
-    ...(leg.endedAt === undefined ? {} : { endedAt: leg.endedAt }),
-    protection: JSON.stringify(leg.protection(media)),
-    quality: quality === undefined ? '' : JSON.stringify(quality),
-  };
-}
+/** `protection`: JSON. */
+export const legRecord = (leg: CallLeg, protection: string, quality: LegQuality | undefined): LegRecord => ({
+  index: leg.index,
+  direction: leg.index === 0 ? 'in' : 'out',
+  principal: leg.party,
+  remote: socketText(leg.flow.remote),
+  transport: leg.flow.transport,
+  callId: leg.callId,
+  status: leg.status,
+  startedAt: leg.startedAt,
+  ...(leg.answeredAt === undefined ? {} : { answeredAt: leg.answeredAt }),
+  ...(leg.endedAt === undefined ? {} : { endedAt: leg.endedAt }),
+  protection,
+  quality: quality === undefined ? '' : JSON.stringify(quality),
+});

@@ -134,7 +134,7 @@ function placeOf(
   if (address === '0.0.0.0' || address === '::') return undefined;
   if (addressKind(addressType, address) !== addressType || isMulticast(addressType, address))
     return 'unusable';
-  const outside = isInside(address) && !isInside(signalling);
+  const outside = address !== signalling && isInside(address) && !isInside(signalling);
   const control = rtcp(media);
   return {
     address: outside ? signalling : address,
