@@ -119,18 +119,24 @@ async function startPeer(start: Start, media: boolean): Promise<Running> {
     rawSockets: process.getuid?.() === 0,
     memoryInAdvance: start.forMemory !== true,
   });
-  started.push(
-    await startKamailio({ workspace, name: 'kamailio', config, sharedMemory: 512, privateMemory: 16 }),
-  );
+  const stop = async () => {
+    for (const program of started.reverse()) await program.stop();
+  };
+  try {
+    started.push(
+      await startKamailio({ workspace, name: 'kamailio', config, sharedMemory: 512, privateMemory: 16 }),
+    );
+  } catch (cause) {
+    await stop();
+    throw cause;
+  }
   return {
     roots: started.map((program) => program.pid),
     target: { address: places.server, port },
     callerAddress: places.caller,
     transport: 'udp',
     viaTransport: 'UDP',
-    stop: async () => {
-      for (const program of started.reverse()) await program.stop();
-    },
+    stop,
   };
 }
 

@@ -34,7 +34,9 @@ export async function ownNetwork(wanted: boolean): Promise<Network> {
     stdio: 'inherit',
     env: { ...process.env, [MARK]: '1' },
   });
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
+  // First of all: who else listens for these ends this process at once.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.prependListener(signal, () => child.kill(signal));
   const code = await new Promise<number>((resolve) => child.once('exit', (status) => resolve(status ?? 1)));
   process.exit(code);
 }

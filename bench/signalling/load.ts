@@ -7,7 +7,7 @@ import { cpuSeconds } from '../../test/interop/harness/process-tree.ts';
 import { Workspace } from '../../test/interop/harness/workspace.ts';
 import { startCapture } from '../../test/interop/peers/capture.ts';
 import { startSipp } from '../../test/interop/peers/sipp.ts';
-import { type Contender, type Places, startContender } from './contenders.ts';
+import { type Contender, type Places, type Running, startContender } from './contenders.ts';
 import { addedTimes, type Ends } from './latency.ts';
 import { numbersFile } from './numbers.ts';
 import { percentile, readSamples, succeededAt } from './sipp-statistics.ts';
@@ -56,8 +56,9 @@ export async function offer(
     port: calledPort,
   });
   await sleep(200);
-  const server = await startContender(contender, { workspace, places, calledPort, profile: load.profile });
+  let server: Running | null = null;
   try {
+    server = await startContender(contender, { workspace, places, calledPort, profile: load.profile });
     const statistics = workspace.path('statistics.csv');
     const offered = load.rate * (load.warmSeconds + load.seconds + (capture ? CAPTURE_SECONDS + 1 : 1));
     const callerPort = await freePort(server.callerAddress);
@@ -106,7 +107,7 @@ export async function offer(
     };
   } finally {
     await called.stop('SIGKILL');
-    await server.stop();
+    await server?.stop();
     workspace.remove();
   }
 }

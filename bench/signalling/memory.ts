@@ -4,7 +4,7 @@ import { sleep } from '../../test/interop/harness/process.ts';
 import { memory } from '../../test/interop/harness/process-tree.ts';
 import { Workspace } from '../../test/interop/harness/workspace.ts';
 import { startSipp } from '../../test/interop/peers/sipp.ts';
-import { type Contender, type Places, startContender } from './contenders.ts';
+import { type Contender, type Places, type Running, startContender } from './contenders.ts';
 import { CALLED, CALLER } from './load.ts';
 import { numbersFile } from './numbers.ts';
 import { readSamples } from './sipp-statistics.ts';
@@ -33,8 +33,9 @@ export async function hold(contender: Contender, calls: number, places: Places):
     port: calledPort,
   });
   await sleep(200);
-  const server = await startContender(contender, { workspace, places, calledPort, forMemory: true });
+  let server: Running | null = null;
   try {
+    server = await startContender(contender, { workspace, places, calledPort, forMemory: true });
     await sleep(3_000);
     const idle = memory(server.roots).pssKb;
     const statistics = workspace.path('statistics.csv');
@@ -74,7 +75,7 @@ export async function hold(contender: Contender, calls: number, places: Places):
     };
   } finally {
     await called.stop('SIGKILL');
-    await server.stop();
+    await server?.stop();
     workspace.remove();
   }
 }

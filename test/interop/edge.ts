@@ -140,12 +140,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     log: workspace.path('ringfence.log'),
     env,
   });
-  try {
-    await program.waitFor(/\bready\b/, 20_000);
-  } catch (cause) {
-    await program.stop('SIGKILL');
-    throw cause;
-  }
+  await program.readyWhen(() => program.waitFor(/\bready\b/, 30_000));
   return {
     address,
     pid: program.pid,

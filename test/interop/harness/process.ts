@@ -1,6 +1,7 @@
 /** Other people's programs as child processes: started with a log, awaited until ready, stopped by pid. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream, type WriteStream } from 'node:fs';
+import { processTree } from './process-tree.ts';
 
 /** The last part of a program's output is kept in memory for patterns; the whole of it is in its log file. */
 const KEPT_OUTPUT = 512 * 1024;
@@ -126,6 +127,16 @@ export class Program {
     });
   }
 
+  /** Rejects as `check` does, having stopped the program. */
+  async readyWhen(check: () => Promise<unknown>): Promise<void> {
+    try {
+      await check();
+    } catch (cause) {
+      await this.stop();
+      throw cause;
+    }
+  }
+
   /** Resolves with how the program ended; rejects after `timeoutMs` and leaves it running. */
   async waitForExit(timeoutMs: number): Promise<Exit> {
     let timer: NodeJS.Timeout | undefined;
@@ -150,7 +161,8 @@ export class Program {
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<Exit> {
     if (this.#exit) return this.#exit;
     this.#child.kill(signal);
-    const insist = setTimeout(() => this.#child.kill('SIGKILL'), GRACE_MS);
+    // With what it forked: workers whose parent was killed would stay for ever.
+    const insist = setTimeout(() => killTree(this.pid), GRACE_MS);
     const exit = await this.exited;
     clearTimeout(insist);
     return exit;
@@ -175,6 +187,16 @@ export class Program {
 
   #tail(): string {
     return this.output.slice(-400).replaceAll('\n', ' | ');
+  }
+}
+
+function killTree(root: number): void {
+  for (const pid of processTree([root])) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // It ended by itself.
+    }
   }
 }
 

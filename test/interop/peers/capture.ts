@@ -43,7 +43,7 @@ export async function startCapture(options: {
     log: options.workspace.path(`${options.name}.dumpcap.log`),
   });
   // It names its file once the socket is open.
-  await program.waitFor(/File:/, 5_000);
+  await program.readyWhen(() => program.waitFor(/File:/, 10_000));
   await sleep(100);
   return {
     file,

@@ -46,7 +46,7 @@ export async function startKamailio(options: KamailioOptions): Promise<Program> 
     log: workspace.path(`${name}.log`),
   });
   // Every configuration given here logs this line from event_route[core:worker-one-init], when it can serve.
-  await program.waitFor(/kamailio serves/, 10_000);
+  await program.readyWhen(() => program.waitFor(/kamailio serves/, 20_000));
   return program;
 }
 

@@ -52,7 +52,9 @@ export async function startRtpengine(options: RtpengineOptions): Promise<Program
     cwd: workspace.folder,
     log: workspace.path('rtpengine.log'),
   });
-  await until('rtpengine answers its ping', 10_000, () => pings(options.controlPort));
+  await program.readyWhen(() =>
+    until('rtpengine answers its ping', 20_000, () => pings(options.controlPort)),
+  );
   return program;
 }
 

@@ -35,7 +35,7 @@ async function start(
     cwd: workspace.folder,
     log: workspace.path(`${name}.log`),
   });
-  await program.waitFor(/Configuration successful/, 5_000);
+  await program.readyWhen(() => program.waitFor(/Configuration successful/, 10_000));
   return {
     ...accept,
     stop: async () => {
