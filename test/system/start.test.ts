@@ -96,7 +96,7 @@ for (const transport of ['udp', 'tcp', 'tls'] as const)
     });
     try {
       const edge = EdgeProcess.launch(home.path);
-      const exit = await within('the edge gives up', edge.exited, 20_000);
+      const exit = await within('the edge gives up', edge.exited, 60_000);
       assert.deepEqual(exit, { code: 5, signal: null });
       assert.match(edge.complaint, /"front"/);
       assert.match(edge.complaint, new RegExp(`127\\.0\\.0\\.1:${taken.port}`));
@@ -145,7 +145,7 @@ test('an unknown key refuses to start and is named with file, line and the neare
   try {
     const file = home.write('ringfence.yaml', 'domain: system.test\nlog:\n  levle: info\n');
     const edge = EdgeProcess.launch(home.path);
-    assert.deepEqual(await within('the edge gives up', edge.exited, 20_000), { code: 3, signal: null });
+    assert.deepEqual(await within('the edge gives up', edge.exited, 60_000), { code: 3, signal: null });
     assert.ok(edge.complaint.includes(`${file}:3`), edge.complaint);
     assert.match(edge.complaint, /levle/);
     assert.match(edge.complaint, /\blevel\b/);

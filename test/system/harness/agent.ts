@@ -6,8 +6,8 @@ import { serializeUri } from '@ringfence/sip/message/uri.ts';
 import type { SocketAddress } from '@ringfence/sip/transport/flow.ts';
 import { compose, type Fields, requestText, token, usualFields } from './compose.ts';
 import { domain as usualDomain } from './place.ts';
-import { openWire, type Wire, type WireOptions } from './wire.ts';
 import { within } from './waiting.ts';
+import { openWire, type Wire, type WireOptions } from './wire.ts';
 
 export interface AgentOptions extends WireOptions {
   readonly name: string;
@@ -33,7 +33,7 @@ export interface SendOptions {
   readonly more?: Fields;
   readonly body?: string;
   readonly maxForwards?: number;
-  /** Default 6,000. */
+  /** Default 15,000. */
   readonly patienceMs?: number;
 }
 
@@ -129,7 +129,7 @@ export class Agent {
     return this.exchange(text, branch, method, options.patienceMs);
   }
 
-  exchange(text: string, branch: string, method: string, patienceMs = 6_000): Exchange {
+  exchange(text: string, branch: string, method: string, patienceMs = 15_000): Exchange {
     const provisional: Answer[] = [];
     let resolve: (answer: Answer) => void = () => undefined;
     const came = new Promise<Answer>((done) => {
@@ -150,7 +150,10 @@ export class Agent {
   }
 
   /** Sends, and answers a 401 once. `build` may look at nothing but the CSeq that it gets. */
-  async authenticated(method: string, options: SendOptions): Promise<{ answer: Answer; sent: string; authorization?: string }> {
+  async authenticated(
+    method: string,
+    options: SendOptions,
+  ): Promise<{ answer: Answer; sent: string; authorization?: string }> {
     const first = this.send(method, options);
     const refused = await first.final;
     if (refused.status !== 401 || this.#options.password === undefined)
@@ -215,7 +218,7 @@ export class Agent {
         ...(options.more ?? []),
       ],
       ...(options.maxForwards === undefined ? {} : { maxForwards: options.maxForwards }),
-      patienceMs: options.patienceMs ?? 8_000,
+      patienceMs: options.patienceMs ?? 15_000,
     };
     let exchange = this.send('INVITE', common);
     options.sent?.(exchange);
@@ -477,10 +480,7 @@ export class Leg {
     const exchange = this.send('INVITE', sdp);
     const answer = await exchange.final;
     if (answer.status < 300) this.acknowledge(answer.message.cseq.number);
-    else
-      this.agent.wire.send(
-        this.#text('ACK', answer.message.cseq.number, '', exchange.branch),
-      );
+    else this.agent.wire.send(this.#text('ACK', answer.message.cseq.number, '', exchange.branch));
     return answer;
   }
 
@@ -531,7 +531,9 @@ const viasOf = (text: string): string[] =>
 function targetOf(contact: string | undefined): string {
   const open = contact?.indexOf('<') ?? -1;
   const close = contact?.indexOf('>') ?? -1;
-  return contact !== undefined && open >= 0 && close > open ? contact.slice(open + 1, close) : (contact ?? '');
+  return contact !== undefined && open >= 0 && close > open
+    ? contact.slice(open + 1, close)
+    : (contact ?? '');
 }
 
 export const uriText = (message: SipRequest): string => serializeUri(message.uri);

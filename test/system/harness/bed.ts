@@ -35,7 +35,9 @@ export const objectsText = ({ users = [], trunks = [], routes = [] }: ObjectLine
     routes,
   });
 
-export type PhonePlace = Partial<Pick<AgentOptions, 'from' | 'authority' | 'certificate' | 'key' | 'password' | 'allowMd5'>> & {
+export type PhonePlace = Partial<
+  Pick<AgentOptions, 'from' | 'authority' | 'certificate' | 'key' | 'password' | 'allowMd5'>
+> & {
   readonly listener?: string;
 };
 
@@ -98,7 +100,11 @@ export class Bed {
     return readFileSync(join(this.home.path, 'tls', 'ca.crt'), 'utf8');
   }
 
-  async phone(name: string, transport: 'udp' | 'tcp' | 'tls' = 'udp', place: PhonePlace = {}): Promise<Agent> {
+  async phone(
+    name: string,
+    transport: 'udp' | 'tcp' | 'tls' = 'udp',
+    place: PhonePlace = {},
+  ): Promise<Agent> {
     const { listener = transport, ...rest } = place;
     const agent = await Agent.open({
       name,
@@ -112,7 +118,11 @@ export class Bed {
     return agent;
   }
 
-  async registered(name: string, transport: 'udp' | 'tcp' | 'tls' = 'udp', place: PhonePlace = {}): Promise<Agent> {
+  async registered(
+    name: string,
+    transport: 'udp' | 'tcp' | 'tls' = 'udp',
+    place: PhonePlace = {},
+  ): Promise<Agent> {
     const agent = await this.phone(name, transport, place);
     const { status } = await agent.register();
     if (status !== 200) throw new Error(`${name} cannot register: ${status}`);
@@ -172,9 +182,12 @@ export class Bed {
   }
 
   async close(): Promise<void> {
-    for (const close of this.#closing.splice(0)) close();
-    await this.edge.stop();
-    this.home.remove();
+    try {
+      for (const close of this.#closing.splice(0)) close();
+    } finally {
+      await this.edge.stop();
+      this.home.remove();
+    }
   }
 }
 
@@ -188,7 +201,11 @@ export interface CallLine {
   readonly route: string;
   readonly principal: string;
   readonly endedAt?: number;
-  readonly legs: readonly { readonly callId: string; readonly protection: unknown; readonly quality: unknown }[];
+  readonly legs: readonly {
+    readonly callId: string;
+    readonly protection: unknown;
+    readonly quality: unknown;
+  }[];
 }
 
 async function apply(home: Home, objects: ObjectLines, ...more: string[]): Promise<void> {

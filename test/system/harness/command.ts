@@ -38,6 +38,8 @@ export function ringfence(home: string, args: readonly string[], input = ''): Pr
 export async function ringfenceDoes(home: string, args: readonly string[], input = ''): Promise<string> {
   const result = await ringfence(home, args, input);
   if (result.code !== 0)
-    throw new Error(`ringfence ${args.join(' ')} ended with ${result.code}: ${result.complaint}${result.out}`);
+    throw new Error(
+      `ringfence ${args.join(' ')} ended with ${result.code}: ${result.complaint}${result.out}`,
+    );
   return result.out;
 }

@@ -40,7 +40,10 @@ export function requestText(request: RequestText): string {
   return compose(
     `${method} ${uri} SIP/2.0`,
     [
-      ['Via', `SIP/2.0/${transport.toUpperCase()} ${sentBy};branch=${request.branch ?? `z9hG4bK${token()}`};rport`],
+      [
+        'Via',
+        `SIP/2.0/${transport.toUpperCase()} ${sentBy};branch=${request.branch ?? `z9hG4bK${token()}`};rport`,
+      ],
       ['Max-Forwards', String(request.maxForwards ?? 70)],
       ['From', from],
       ['To', to],

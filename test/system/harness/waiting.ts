@@ -9,7 +9,7 @@ export const pause = (milliseconds: number): Promise<void> =>
 export async function until<T>(
   what: string,
   probe: () => T | undefined | false | Promise<T | undefined | false>,
-  milliseconds = 5_000,
+  milliseconds = 15_000,
 ): Promise<T> {
   const end = performance.now() + milliseconds;
   for (;;) {
@@ -21,12 +21,9 @@ export async function until<T>(
 }
 
 /** The promise, or a failure with `what` when the time is over. */
-export function within<T>(what: string, promise: Promise<T>, milliseconds = 5_000): Promise<T> {
+export function within<T>(what: string, promise: Promise<T>, milliseconds = 15_000): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(
-      () => reject(new Error(`${what}: not within ${milliseconds} ms`)),
-      milliseconds,
-    );
+    const timer = setTimeout(() => reject(new Error(`${what}: not within ${milliseconds} ms`)), milliseconds);
     promise.then(
       (value) => {
         clearTimeout(timer);

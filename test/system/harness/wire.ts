@@ -2,8 +2,8 @@
 import { createSocket } from 'node:dgram';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
-import type { SocketAddress } from '@ringfence/sip/transport/flow.ts';
 import { StreamFramer } from '@ringfence/sip/framing/stream.ts';
+import type { SocketAddress } from '@ringfence/sip/transport/flow.ts';
 
 export interface Wire {
   readonly transport: 'udp' | 'tcp' | 'tls';
@@ -38,14 +38,20 @@ function openUdp({ to, from = '127.0.0.1' }: WireOptions): Promise<Wire> {
     socket.bind(0, from, () => {
       socket.on('error', () => undefined);
       const { address, port } = socket.address();
+      let open = true;
       const wire: Wire = {
         transport: 'udp',
         local: { address, port },
         received: [],
         closed: false,
         onMessage: undefined,
-        send: (bytes) => socket.send(bytes, to.port, to.address),
-        close: () => socket.close(),
+        send: (bytes) => {
+          if (open) socket.send(bytes, to.port, to.address);
+        },
+        close: () => {
+          if (open) socket.close();
+          open = false;
+        },
       };
       socket.on('message', (bytes) => {
         wire.received.push(bytes);
