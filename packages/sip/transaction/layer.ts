@@ -101,7 +101,9 @@ export class TransactionLayer {
     if (record.machine[record.state]?.[event] === undefined) return;
     const tag = tagText(response.to);
     if (tag !== '') record.localTag = tag;
-    record.bytes = serializeMessage(response);
+    const bytes = serializeMessage(response);
+    // What stays for 64*T1 is copied: it lies in a pool that would be held as a whole.
+    record.bytes = event === '200-699-from-tu' && !record.flow.reliable ? new Uint8Array(bytes) : bytes;
     // Whoever was refused may try our other addresses with the same request (RFC 3263 §4.3).
     if (status >= 300) this.#tables.unmerge(record);
     this.#core.step(record, event, now);
