@@ -26,7 +26,8 @@ export class Forks implements ClientOwner {
 
   /** The ACK of the fork that was taken has been sent. */
   readonly keep = (ack: Uint8Array): void => {
-    this.#ack = ack;
+    // A copy: the octets lie in a pool that would be held as a whole for 32 s.
+    this.#ack = new Uint8Array(ack);
   };
 
   response(response: SipResponse): void {

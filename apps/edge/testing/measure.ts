@@ -259,13 +259,15 @@ console.log(
     microsecondsPerCall: rounded(spent[rounds / 2]!),
     least: rounded(spent[0]!),
     heapMegabytes: rounded(process.memoryUsage().heapUsed / 1e6),
+    buffersMegabytes: rounded(process.memoryUsage().arrayBuffers / 1e6),
+    residentMegabytes: rounded(process.memoryUsage().rss / 1e6),
     left: edge.calls.size,
   }),
 );
 const memory = (): number => {
   collect?.();
-  const { heapUsed, external } = process.memoryUsage();
-  return heapUsed + external;
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
 };
 if (held > 0) {
   for (let i = 0; i < 400; i += 1) pass(100);
