@@ -56,6 +56,8 @@ export interface RunningRelay extends Relay {
 /** Little heap is needed: no packet ever gets into it. */
 const nodeFlags = ['--max-semi-space-size=1', '--max-old-space-size=64', '--v8-pool-size=1'];
 const longestComplaint = 2000;
+/** How long the end of a call's media is put off so that others can join it. */
+const gatherClosingMs = 20;
 
 /**
  * Starts the media process and connects to it.
@@ -117,6 +119,8 @@ class ControlConnection implements RunningRelay {
   readonly #pending = new Map<number, Pending>();
   readonly #listeners: ((event: RelayEvent) => void)[] = [];
   readonly #exited: Promise<void>;
+  #closing: { readonly ids: readonly number[]; resolve(stats: readonly EndpointStats[]): void }[] = [];
+  #closingTimer: NodeJS.Timeout | undefined;
   #complaint = '';
   #nextRequest = 1;
   #flushing = false;
@@ -214,8 +218,11 @@ class ControlConnection implements RunningRelay {
     this.#send();
   }
 
+  /** Calls that end within a moment are closed together: one message for all of them, and one wake-up of both sides. */
   close(ids: readonly number[]): Promise<readonly EndpointStats[]> {
-    return this.#report(frameTypes.close, ids);
+    if (!this.#isUp() || ids.length === 0) return Promise.resolve([]);
+    this.#closingTimer ??= setTimeout(() => this.#closeGathered(), gatherClosingMs);
+    return new Promise((resolve) => this.#closing.push({ ids, resolve }));
   }
 
   stats(ids: readonly number[]): Promise<readonly EndpointStats[]> {
@@ -227,11 +234,26 @@ class ControlConnection implements RunningRelay {
   }
 
   async stop(): Promise<void> {
+    this.#closeGathered();
+    this.#flush();
     if (this.#state === 'running' || this.#state === 'starting') this.#state = 'stopping';
     this.#socket.end();
     const kill = setTimeout(() => this.#child.kill('SIGKILL'), 2000);
     await this.#exited;
     clearTimeout(kill);
+  }
+
+  #closeGathered(): void {
+    clearTimeout(this.#closingTimer);
+    this.#closingTimer = undefined;
+    const gathered = this.#closing;
+    if (gathered.length === 0) return;
+    this.#closing = [];
+    const all = gathered.flatMap(({ ids }) => ids);
+    void this.#report(frameTypes.close, all).then((rows) => {
+      const byId = new Map(rows.map((row) => [row.id, row]));
+      for (const { ids, resolve } of gathered) resolve(ids.flatMap((id) => byId.get(id) ?? []));
+    });
   }
 
   async #report(type: number, ids: readonly number[]): Promise<readonly EndpointStats[]> {
@@ -306,6 +328,9 @@ class ControlConnection implements RunningRelay {
       else pending.resolve([]);
     }
     this.#pending.clear();
+    clearTimeout(this.#closingTimer);
+    for (const { resolve } of this.#closing) resolve([]);
+    this.#closing = [];
     if (before === 'running') this.#tell({ kind: 'down', reason });
   }
 
