@@ -1,4 +1,13 @@
-import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import module from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -27,10 +36,38 @@ export function compileCacheFolder(home: string): string | undefined {
   return undefined;
 }
 
-/** From here on modules are taken from the cache, and put there when the process ends or `keep` is called. */
+/** From here on modules are taken from the cache, and put there when the process ends. */
 export function useCompileCache(home: string): void {
   const folder = compileCacheFolder(home);
   if (folder !== undefined) module.enableCompileCache(folder);
 }
 
-export const keepCompiled = (): void => module.flushCompileCache();
+/**
+ * Has `load` compile the program once after each change of its sources, so that the serving process finds all of it
+ * compiled.
+ */
+export async function compileOnce(folder: string, load: () => Promise<unknown>): Promise<void> {
+  const mark = join(folder, `compiled-${process.version}-${sourcesMark()}`);
+  if (existsSync(mark)) return;
+  await load();
+  module.flushCompileCache();
+  for (const name of readdirSync(folder))
+    if (name.startsWith('compiled-')) rmSync(join(folder, name), { force: true });
+  writeFileSync(mark, '');
+}
+
+/** Number and latest change of the source files. */
+function sourcesMark(): string {
+  let latest = 0;
+  let count = 0;
+  for (const floor of ['apps', 'native', 'packages']) {
+    const root = fileURLToPath(new URL(`../../../${floor}`, import.meta.url));
+    if (!existsSync(root)) continue;
+    for (const name of readdirSync(root, { recursive: true, encoding: 'utf8' })) {
+      if (!name.endsWith('.ts') || name.endsWith('.test.ts') || name.includes('node_modules')) continue;
+      count += 1;
+      latest = Math.max(latest, statSync(join(root, name)).mtimeMs);
+    }
+  }
+  return `${count}-${Math.floor(latest)}`;
+}

@@ -3,7 +3,7 @@ import { ensureCertificates } from '../certificates/node-certificates.ts';
 import type { LoadedConfiguration } from '../config/load.ts';
 import type { Invocation } from './command.ts';
 import { text } from './command.ts';
-import { compileCacheFolder, keepCompiled } from './compile-cache.ts';
+import { compileCacheFolder, compileOnce } from './compile-cache.ts';
 import { configurationOf, homeFolder } from './home.ts';
 
 /** Carries the checked configuration over into the process that serves; holds no secrets. */
@@ -41,9 +41,7 @@ export async function run({ values }: Invocation): Promise<number> {
 async function becomeServer(home: string, json: string): Promise<void> {
   const cache = compileCacheFolder(home);
   if (process.execve === undefined || process.platform === 'win32' || cache === undefined) return;
-  // compiles what the server needs, where an earlier start has not done so
-  await import('./serve.ts');
-  keepCompiled();
+  await compileOnce(cache, () => Promise.all([import('./serve.ts'), import('../store/worker.ts')]));
   const [node = process.execPath, ...args] = [
     process.execPath,
     '--disable-warning=ExperimentalWarning',

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { parentPort, workerData } from 'node:worker_threads';
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { bindingWriter, listBindings } from './binding-rows.ts';
 import { CallWriter } from './call-rows.ts';
 import type { Binding } from './contract.ts';
@@ -9,10 +9,6 @@ import { type Batch, type Reply, type Request, type WorkerOptions, Write } from 
 import { openSealer, type Sealer } from './seal.ts';
 import { asStoreError, StoreError } from './store-error.ts';
 
-const port = parentPort!;
-const options = workerData as WorkerOptions;
-const reply = (message: Reply): void => port.postMessage(message);
-
 const lengthOf: Readonly<Record<number, number>> = {
   [Write.live]: 3,
   [Write.ended]: 3,
@@ -20,7 +16,10 @@ const lengthOf: Readonly<Record<number, number>> = {
   [Write.unbind]: 4,
 };
 
-function open(): { database: DatabaseSync; sealer: Sealer } | undefined {
+function open(
+  port: MessagePort,
+  options: WorkerOptions,
+): { database: DatabaseSync; sealer: Sealer } | undefined {
   let database: DatabaseSync | undefined;
   try {
     database = openDatabase(options.file);
@@ -28,13 +27,14 @@ function open(): { database: DatabaseSync; sealer: Sealer } | undefined {
   } catch (error) {
     database?.close();
     const { code, message } = asStoreError(error, options.file);
-    reply({ kind: 'refused', code, message });
+    port.postMessage({ kind: 'refused', code, message } satisfies Reply);
     port.close();
     return undefined;
   }
 }
 
-function serve(database: DatabaseSync, sealer: Sealer): void {
+function serve(port: MessagePort, options: WorkerOptions, database: DatabaseSync, sealer: Sealer): void {
+  const reply = (message: Reply): void => port.postMessage(message);
   const calls = new CallWriter(database);
   const bindings = bindingWriter(database);
 
@@ -169,5 +169,9 @@ function serve(database: DatabaseSync, sealer: Sealer): void {
   reply({ kind: 'opened', sequence: calls.nextSequence() });
 }
 
-const opened = open();
-if (opened !== undefined) serve(opened.database, opened.sealer);
+// imported outside a thread, to be compiled, it does nothing
+if (parentPort !== null) {
+  const options = workerData as WorkerOptions;
+  const opened = open(parentPort, options);
+  if (opened !== undefined) serve(parentPort, options, opened.database, opened.sealer);
+}
