@@ -80,36 +80,45 @@ export interface CallFacts {
   readonly decision: string;
 }
 
-export const callRecord = (facts: CallFacts, legs: readonly LegRecord[]): CallRecord => ({
-  id: facts.id,
-  domain: facts.domain,
-  startedAt: facts.startedAt,
-  ...(facts.ringingAt === undefined ? {} : { ringingAt: facts.ringingAt }),
-  ...(facts.answeredAt === undefined ? {} : { answeredAt: facts.answeredAt }),
-  ...(facts.endedAt === undefined ? {} : { endedAt: facts.endedAt }),
-  caller: facts.caller,
-  callee: facts.callee,
-  principal: facts.principal,
-  route: facts.route,
-  disposition: facts.disposition,
-  status: facts.status,
-  cause: facts.cause,
-  decision: facts.decision,
-  legs,
-});
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+export function callRecord(facts: CallFacts, legs: readonly LegRecord[]): CallRecord {
+  const { ringingAt, answeredAt, endedAt } = facts;
+  const record: Writable<CallRecord> = {
+    id: facts.id,
+    domain: facts.domain,
+    startedAt: facts.startedAt,
+    caller: facts.caller,
+    callee: facts.callee,
+    principal: facts.principal,
+    route: facts.route,
+    disposition: facts.disposition,
+    status: facts.status,
+    cause: facts.cause,
+    decision: facts.decision,
+    legs,
+  };
+  if (ringingAt !== undefined) record.ringingAt = ringingAt;
+  if (answeredAt !== undefined) record.answeredAt = answeredAt;
+  if (endedAt !== undefined) record.endedAt = endedAt;
+  return record;
+}
 
 /** `protection`: JSON. */
-export const legRecord = (leg: CallLeg, protection: string, quality: LegQuality | undefined): LegRecord => ({
-  index: leg.index,
-  direction: leg.index === 0 ? 'in' : 'out',
-  principal: leg.party,
-  remote: socketText(leg.flow.remote),
-  transport: leg.flow.transport,
-  callId: leg.callId,
-  status: leg.status,
-  startedAt: leg.startedAt,
-  ...(leg.answeredAt === undefined ? {} : { answeredAt: leg.answeredAt }),
-  ...(leg.endedAt === undefined ? {} : { endedAt: leg.endedAt }),
-  protection,
-  quality: quality === undefined ? '' : JSON.stringify(quality),
-});
+export function legRecord(leg: CallLeg, protection: string, quality: LegQuality | undefined): LegRecord {
+  const record: Writable<LegRecord> = {
+    index: leg.index,
+    direction: leg.index === 0 ? 'in' : 'out',
+    principal: leg.party,
+    remote: socketText(leg.flow.remote),
+    transport: leg.flow.transport,
+    callId: leg.callId,
+    status: leg.status,
+    startedAt: leg.startedAt,
+    protection,
+    quality: quality === undefined ? '' : JSON.stringify(quality),
+  };
+  if (leg.answeredAt !== undefined) record.answeredAt = leg.answeredAt;
+  if (leg.endedAt !== undefined) record.endedAt = leg.endedAt;
+  return record;
+}

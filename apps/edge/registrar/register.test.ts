@@ -18,7 +18,10 @@ test('REGISTER: challenged, stored, in effect, answered with the bindings (RFC 3
   const phone = phoneOf(world);
   const response = await phone.register(600);
   assert.equal(response.status, 200);
-  assert.match(response.headers.get('Contact')!, /^<sip:alice@203\.0\.113\.1:5060;transport=tls>;expires=600$/);
+  assert.match(
+    response.headers.get('Contact')!,
+    /^<sip:alice@203\.0\.113\.1:5060;transport=tls>;expires=600$/,
+  );
   assert.equal(world.store.table.size, 1);
   assert.deepEqual(bindings(world).length, 1);
   assert.equal(world.eventsOf('registration.added').length, 1);

@@ -1,13 +1,13 @@
-import { EventBus } from '../events/bus.ts';
-import { EventLog } from '../events/log.ts';
-import { Edge } from '../edge.ts';
-import type { Transports } from '../transport/contract.ts';
-import type { Relay, EndpointOpened } from '@ringfence/relay/contract.ts';
-import type { Store } from '../store/contract.ts';
+import type { EndpointOpened, Relay } from '@ringfence/relay/contract.ts';
 import type { Flow } from '@ringfence/sip/transport/flow.ts';
 import { suiteParameters } from '@ringfence/srtp/suite.ts';
-import { resolveNumeric } from './resolve.ts';
+import { Edge } from '../edge.ts';
+import { EventBus } from '../events/bus.ts';
+import { EventLog } from '../events/log.ts';
+import type { Store } from '../store/contract.ts';
+import type { Transports } from '../transport/contract.ts';
 import { route, trunk } from './objects.ts';
+import { resolveNumeric } from './resolve.ts';
 import { testConfiguration } from './world.ts';
 
 /**
@@ -86,7 +86,16 @@ const relay: Relay = {
       Promise.resolve(
         ids.map((id) => ({
           id,
-          received: { packets: 100, octets: 17_200, rtcpPackets: 0, lost: 0, reordered: 0, duplicates: 0, jitterMs: 1, idleMs: 10 },
+          received: {
+            packets: 100,
+            octets: 17_200,
+            rtcpPackets: 0,
+            lost: 0,
+            reordered: 0,
+            duplicates: 0,
+            jitterMs: 1,
+            idleMs: 10,
+          },
           sent: { packets: 100, octets: 17_200 },
           dropped: { source: 0, authentication: 0, replay: 0, malformed: 0, unlinked: 0 },
         })),
@@ -96,17 +105,13 @@ const relay: Relay = {
   onEvent: () => undefined,
 };
 
-let records = 0;
 const store: Store = {
   objects: () => Promise.resolve({ users: [], trunks: [], routes: [] }),
   onObjectsChanged: () => undefined,
   onFailure: () => undefined,
   bindings: () => Promise.resolve([]),
   putBindings: () => Promise.resolve(),
-  putCall: () => {
-    records += 1;
-    return Promise.resolve();
-  },
+  putCall: () => Promise.resolve(),
   closeInterrupted: () => Promise.resolve(0),
   close: () => Promise.resolve(),
 };
@@ -206,12 +211,19 @@ function play(): void {
       ]);
       give(at, ring!);
       give(at, take!);
-    } else if (text.startsWith('BYE')) give(at, own(() => reply(text, '200 OK', '')));
+    } else if (text.startsWith('BYE'))
+      give(
+        at,
+        own(() => reply(text, '200 OK', '')),
+      );
     else if (text.startsWith('SIP/2.0 200') && text.includes(' INVITE\r\n')) answered?.(text);
   }
 }
 
-const turn = (): Promise<void> => new Promise((done) => { setImmediate(done); });
+const turn = (): Promise<void> =>
+  new Promise((done) => {
+    setImmediate(done);
+  });
 
 async function call(n: number, hangUp: boolean): Promise<void> {
   pass(1000 / rate);
@@ -232,9 +244,15 @@ async function call(n: number, hangUp: boolean): Promise<void> {
   const target = uriOf(line(ok, 'Contact'));
   const head = (method: string, cseq: number): string =>
     `${method} ${target} SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bK-${n}-${method}\r\n${common}${line(ok, 'To')}\r\nCall-ID: ${n}-1@192.0.2.10\r\nCSeq: ${cseq} ${method}\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n`;
-  give(from, own(() => head('ACK', 1)));
+  give(
+    from,
+    own(() => head('ACK', 1)),
+  );
   if (!hangUp) return;
-  give(from, own(() => head('BYE', 2)));
+  give(
+    from,
+    own(() => head('BYE', 2)),
+  );
   play();
   await turn();
   play();
