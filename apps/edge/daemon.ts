@@ -83,6 +83,7 @@ export class Daemon {
       file: resolve(home, config.store.file),
       keyFile: join(home, 'keys', 'store.key'),
       commitMilliseconds: config.store.commitMilliseconds,
+      callCommitMilliseconds: config.store.callCommitMilliseconds,
     });
     const cleanup: (() => Promise<void>)[] = [() => store.close()];
     try {
@@ -135,6 +136,7 @@ export class Daemon {
       self.daemon = daemon;
       cleanup.push(async () => clearInterval(daemon.#sweep));
       await daemon.#startRelay();
+      store.onFailure((reason) => bus.emit({ type: 'edge.error', where: 'store', detail: reason }));
       store.onObjectsChanged(() => void daemon.#reloadObjects());
       return daemon;
     } catch (error) {

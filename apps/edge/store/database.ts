@@ -12,7 +12,8 @@ const checkedBytes = 16 * 1024 * 1024;
 /**
  * Opens the database, creating it and bringing its layout up to date.
  *
- * WAL, `synchronous=FULL`, so a commit survives loss of power too. One process may write while others read.
+ * WAL, `synchronous=NORMAL`: a commit survives the death of the process; loss of power may take the last ones with it,
+ * and never damages the rest. One process may write while others read.
  * Throws `StoreError`: newer than this program, another program's, damaged, locked, not writable. A database that is
  * refused is left as it was.
  */
@@ -36,7 +37,7 @@ export function openDatabase(
     if (!exists) chmodSync(file, 0o600);
     refuseForeign(database, file);
     database.exec(
-      'PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-1024; PRAGMA journal_size_limit=8388608',
+      'PRAGMA journal_mode=WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size=-1024; PRAGMA journal_size_limit=8388608',
     );
     prepareDatabase(database, file, options.now ?? Date.now());
     if (exists && statSync(file).size <= checkedBytes) {
