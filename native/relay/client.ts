@@ -219,6 +219,10 @@ class ControlConnection implements RunningRelay {
   }
 
   /** Calls that end within a moment are closed together: one message for all of them, and one wake-up of both sides. */
+  flush(): void {
+    this.#flush();
+  }
+
   close(ids: readonly number[]): Promise<readonly EndpointStats[]> {
     if (!this.#isUp() || ids.length === 0) return Promise.resolve([]);
     this.#closingTimer ??= setTimeout(() => this.#closeGathered(), gatherClosingMs);

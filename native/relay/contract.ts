@@ -123,6 +123,8 @@ export interface Relay {
   configure(id: number, config: EndpointConfig): void;
   link(a: number, b: number): void;
   unlink(a: number): void;
+  /** Sends what has been gathered in this turn now, so that it is on its way before whatever the caller does next. */
+  flush(): void;
   /** Closes sockets, overwrites keys, gives the final counters. Unknown ids are left out of the answer. */
   close(ids: readonly number[]): Promise<readonly EndpointStats[]>;
   stats(ids: readonly number[]): Promise<readonly EndpointStats[]>;

@@ -243,6 +243,8 @@ export class CallMedia {
       peer.codec = state.codec;
       this.#relay.link(peer.endpoint.id, state.endpoint.id);
     }
+    // Whoever hears the answer may talk at once: the media process has to know first.
+    this.#relay.flush();
   }
 
   #configure(state: StreamState, stream: ReadStream): void {

@@ -69,6 +69,8 @@ export class FakeRelay implements Relay {
     if (right !== undefined) right.linked = undefined;
   }
 
+  flush(): void {}
+
   close(ids: readonly number[]): Promise<readonly EndpointStats[]> {
     const found = ids.flatMap((id) => this.endpoints.get(id) ?? []);
     for (const id of ids) this.endpoints.delete(id);

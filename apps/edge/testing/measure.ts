@@ -81,6 +81,7 @@ const relay: Relay = {
   configure: () => undefined,
   link: () => undefined,
   unlink: () => undefined,
+  flush: () => undefined,
   close: (ids) =>
     own(() =>
       Promise.resolve(
