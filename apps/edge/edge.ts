@@ -1,14 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import type { Relay } from '@ringfence/relay/contract.ts';
 import { DigestServer } from '@ringfence/sip/digest/server.ts';
-import { parseNameAddr } from '@ringfence/sip/message/name-addr.ts';
-import type { SipRequest, SipUri } from '@ringfence/sip/message/types.ts';
+import type { SipUri } from '@ringfence/sip/message/types.ts';
 import { TransactionLayer } from '@ringfence/sip/transaction/layer.ts';
 import type { Flow } from '@ringfence/sip/transport/flow.ts';
 import type { Call } from './call/call.ts';
+import { mediaAddress, nextFlow } from './call/next-hop.ts';
 import type { CallServices, DialogOwner } from './call/services.ts';
-import { connect, type TargetSources } from './call/targets.ts';
-import { isInside } from './config/address-class.ts';
+import type { TargetSources } from './call/targets.ts';
 import type { Configuration, Encryption } from './config/schema.ts';
 import type { EventBus } from './events/bus.ts';
 import { Identifier } from './identity/identify.ts';
@@ -238,8 +237,9 @@ export class Edge {
       sessionId: () => tokens.digits(),
       run: (step) => this.run(step),
       record: (call) => parts.store.putCall(call),
-      route: (flow, request, followTarget) => this.#route(flow, request, followTarget),
-      mediaAddress: (flow) => this.#mediaAddress(flow),
+      route: (flow, request, followTarget) =>
+        nextFlow(parts.transports(), parts.resolver, flow, request, followTarget),
+      mediaAddress: (flow) => mediaAddress(this.#config.media, flow),
       ended: (id, recorded) => {
         this.calls.delete(id);
         this.#unrecorded += 1;
@@ -248,49 +248,6 @@ export class Edge {
         });
       },
     };
-  }
-
-  /**
-   * RFC 3261 §12.2.1.1 and §8.1.2: the topmost Route, else the Request-URI; the flow in hand if it leads there.
-   *
-   * A connection that lives is as good as a new one to the same peer (RFC 5923), and what was over TLS stays there.
-   */
-  #route(
-    flow: Flow,
-    request: SipRequest,
-    followTarget: boolean,
-  ): Flow | undefined | Promise<Flow | undefined> {
-    const { resolver } = this.#parts;
-    const transports = this.#parts.transports();
-    const live = flow.transport === 'udp' ? flow : transports.flow(flow.id);
-    if (!followTarget || live?.reliable === true) return live;
-    const next = nextHop(request);
-    if (next === undefined) return live;
-    if (flow.transport === 'udp') {
-      const candidate = resolver.resolveNumeric(next)?.[0];
-      if (candidate?.transport === 'udp') {
-        const { address, port } = candidate;
-        if (address === flow.remote.address && port === flow.remote.port) return flow;
-        return transports.udpFlow(address, port, flow.listener);
-      }
-    }
-    return resolver.resolve(next).then(async (candidates) => {
-      for (const found of candidates) {
-        if (flow.transport === 'tls' && found.transport !== 'tls') continue;
-        const connected = await connect(transports, found);
-        if (connected !== undefined) return connected;
-      }
-      return undefined;
-    });
-  }
-
-  #mediaAddress(flow: Flow): { local: string; advertised: string } {
-    const { addresses, publicAddress } = this.#config.media;
-    const six = flow.local.address.includes(':');
-    const local = addresses.find((address) => address.includes(':') === six) ?? flow.local.address;
-    const outside =
-      publicAddress !== undefined && publicAddress.includes(':') === six && !isInside(flow.remote.address);
-    return { local, advertised: outside ? publicAddress : local };
   }
 
   #arm(): void {
@@ -332,14 +289,3 @@ const encryptionOf = ({ listeners }: Configuration): Map<string, Encryption> =>
       encryption ?? (transport === 'tls' ? 'required' : 'preferred'),
     ]),
   );
-
-function nextHop(request: SipRequest): SipUri | undefined {
-  const { uri } = request;
-  const own = uri.scheme === 'sip' || uri.scheme === 'sips' ? uri : undefined;
-  const route = request.headers.values('Route')[0];
-  if (route === undefined) return own;
-  const parsed = parseNameAddr(route);
-  if (!parsed.ok) return own;
-  const hop = parsed.value.uri;
-  return hop.scheme === 'sip' || hop.scheme === 'sips' ? hop : own;
-}

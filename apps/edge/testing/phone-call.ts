@@ -1,12 +1,12 @@
 import { Dialog } from '@ringfence/sip/dialog/dialog.ts';
 import { Uac2xx } from '@ringfence/sip/dialog/invite-uac.ts';
-import { Uas2xx } from '@ringfence/sip/dialog/invite-uas.ts';
 import { makeResponse, tagOf } from '@ringfence/sip/message/build.ts';
 import { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import type { SipRequest, SipResponse } from '@ringfence/sip/message/types.ts';
 import type { ClientTransaction, ServerTransaction } from '@ringfence/sip/transaction/transaction.ts';
 import { answer, type Description, offer, readSdp } from './description.ts';
 import type { Phone } from './phone.ts';
+import { Repeated2xx } from './repeated-2xx.ts';
 
 export interface CallOptions {
   readonly headers?: readonly (readonly [string, string])[];
@@ -50,7 +50,7 @@ export class PhoneCall {
   localTag: string;
   #transaction: ClientTransaction | ServerTransaction | undefined = undefined;
   #acks: Uac2xx | undefined = undefined;
-  #waiting: { machine: Uas2xx; cseq: number; stop: () => void } | undefined = undefined;
+  #waiting: Repeated2xx | undefined = undefined;
   #version = 1;
 
   constructor(phone: Phone, options: CallOptions) {
@@ -306,24 +306,7 @@ export class PhoneCall {
   }
 
   #confirm(transaction: ServerTransaction, response: SipResponse): void {
-    const { world } = this.phone;
-    const machine = new Uas2xx(world.time.now);
-    const waiting = { machine, cseq: response.cseq.number, stop: (): void => {} };
-    const arm = (): void => {
-      const stop = world.time.at(machine.nextTimeout(), (now) => {
-        machine.handleTimeout(now);
-        const output = machine.poll();
-        if (output === 'repeat') this.phone.respond(transaction, response);
-        if (output === 'gave-up') this.hangUp();
-        else arm();
-      });
-      waiting.stop = () => {
-        machine.acknowledged();
-        stop();
-      };
-    };
-    arm();
-    this.#waiting = waiting;
+    this.#waiting = new Repeated2xx(this.phone, transaction, response, () => this.hangUp());
   }
 
   #respond(

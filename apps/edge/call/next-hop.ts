@@ -1,0 +1,64 @@
+import { parseNameAddr } from '@ringfence/sip/message/name-addr.ts';
+import type { SipRequest, SipUri } from '@ringfence/sip/message/types.ts';
+import type { Flow } from '@ringfence/sip/transport/flow.ts';
+import { isInside } from '../config/address-class.ts';
+import type { Configuration } from '../config/schema.ts';
+import type { Transports } from '../transport/contract.ts';
+import { connect, type TargetSources } from './targets.ts';
+
+/**
+ * RFC 3261 §12.2.1.1 and §8.1.2: the topmost Route, else the Request-URI; the flow in hand if it leads there.
+ *
+ * A connection that lives is as good as a new one to the same peer (RFC 5923), and what was over TLS stays there.
+ * Without `followTarget` only the flow in hand counts. Undefined: nobody can be reached.
+ */
+export function nextFlow(
+  transports: Transports,
+  resolver: Pick<TargetSources, 'resolve' | 'resolveNumeric'>,
+  flow: Flow,
+  request: SipRequest,
+  followTarget: boolean,
+): Flow | undefined | Promise<Flow | undefined> {
+  const live = flow.transport === 'udp' ? flow : transports.flow(flow.id);
+  if (!followTarget || live?.reliable === true) return live;
+  const next = nextHop(request);
+  if (next === undefined) return live;
+  if (flow.transport === 'udp') {
+    const candidate = resolver.resolveNumeric(next)?.[0];
+    if (candidate?.transport === 'udp') {
+      const { address, port } = candidate;
+      if (address === flow.remote.address && port === flow.remote.port) return flow;
+      return transports.udpFlow(address, port, flow.listener);
+    }
+  }
+  return resolver.resolve(next).then(async (candidates) => {
+    for (const found of candidates) {
+      if (flow.transport === 'tls' && found.transport !== 'tls') continue;
+      const connected = await connect(transports, found);
+      if (connected !== undefined) return connected;
+    }
+    return undefined;
+  });
+}
+
+function nextHop(request: SipRequest): SipUri | undefined {
+  const { uri } = request;
+  const own = uri.scheme === 'sip' || uri.scheme === 'sips' ? uri : undefined;
+  if (!request.headers.has('Route')) return own;
+  const parsed = parseNameAddr(request.headers.values('Route')[0] ?? '');
+  if (!parsed.ok) return own;
+  const hop = parsed.value.uri;
+  return hop.scheme === 'sip' || hop.scheme === 'sips' ? hop : own;
+}
+
+/** The address to bind for media on a flow, and the one that its peer is told. */
+export function mediaAddress(
+  { addresses, publicAddress }: Configuration['media'],
+  flow: Flow,
+): { readonly local: string; readonly advertised: string } {
+  const six = flow.local.address.includes(':');
+  const local = addresses.find((address) => address.includes(':') === six) ?? flow.local.address;
+  const outside =
+    publicAddress !== undefined && publicAddress.includes(':') === six && !isInside(flow.remote.address);
+  return { local, advertised: outside ? publicAddress : local };
+}
