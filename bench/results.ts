@@ -1,4 +1,5 @@
 /** bench/RESULTS.md: each bench replaces the text between its own two markers and leaves the rest alone. */
+import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -32,6 +33,16 @@ export function machine(): string {
   const all = cpus();
   const gigabytes = Math.round(totalmem() / 2 ** 30);
   return `${all.length} × ${all[0]?.model.trim() ?? 'unknown CPU'}, ${gigabytes} GiB, Linux ${release()}, Node ${process.version}`;
+}
+
+/** The commit measured, marked where the tree has changes that are in none. */
+export function revision(): string {
+  const git = (...args: string[]) => spawnSync('git', ['-C', dirname(FILE), ...args], { encoding: 'utf8' });
+  const { status, stdout } = git('rev-parse', '--short', 'HEAD');
+  if (status !== 0) return 'no commit';
+  const changed =
+    git('status', '--porcelain', '--untracked-files=no', '--', '..', ':!../bench').stdout.trim() !== '';
+  return `commit ${stdout.trim()}${changed ? ' with changes' : ''}`;
 }
 
 const shown = (value: number | null): string => (value === null ? '–' : String(value));

@@ -6,9 +6,10 @@
  *     npm run bench:signalling -- [--runs 5] [--seconds 10] [--rates 100,500,1000] [--ladder 200,...]
  *                                 [--held 2000] [--only ours,kamailio] [--profile DIR] [--loopback] [--no-write]
  */
+import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { captureAbsent } from '../test/interop/peers/capture.ts';
-import { machine, type Row, row, table, writeSection } from './results.ts';
+import { machine, type Row, revision, row, table, writeSection } from './results.ts';
 import { type Contender, type ContenderId, contender } from './signalling/contenders.ts';
 import { ownNetwork } from './signalling/isolation.ts';
 import { type Load, type Measured, offer } from './signalling/load.ts';
@@ -42,6 +43,8 @@ const say = (text: string): void => {
   process.stderr.write(`${text}\n`);
 };
 
+/** Other work on the machine makes every figure worse, and not by the same share. */
+const loadBefore = loadavg()[0]!.toFixed(1);
 const network = await ownNetwork(!values.loopback);
 const runs = Number(values.runs);
 const seconds = Number(values.seconds);
@@ -134,7 +137,7 @@ function writeTable(): void {
     [
       '## Signalling',
       '',
-      `${new Date().toISOString().slice(0, 10)}; ${machine()}; ${network.described}.`,
+      `${new Date().toISOString().slice(0, 10)}; ${revision()}; ${machine()}; ${network.described}; load of the machine before: ${loadBefore}.`,
       `\`npm run bench:signalling -- ${process.argv.slice(2).join(' ')}\`: medians of ${runs} alternating run(s) of ` +
         `${seconds} s after ${warmSeconds} s of the same load. sipp is caller and called party on the same machine; ` +
         'set-up time added is INVITE in to INVITE out plus 200 in to 200 out, by the kernel’s time stamps of 3 s more of the same load.',
