@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import { Bed } from './harness/bed.ts';
 import { ringfence, ringfenceDoes } from './harness/command.ts';
 import { childrenOf, EdgeProcess } from './harness/edge-process.ts';
-import { Home, usualListeners } from './harness/place.ts';
+import { Home } from './harness/place.ts';
 import { within } from './harness/waiting.ts';
 
 const modeOf = (path: string): string => (statSync(path).mode & 0o777).toString(8);
@@ -59,7 +59,7 @@ async function bannerOf(edge: EdgeProcess): Promise<void> {
 }
 
 test('a second start keeps authority, users and UDP registrations', async () => {
-  const bed = await Bed.open({ users: [{ name: 'alice' }, { name: 'bob' }] }, { listeners: usualListeners });
+  const bed = await Bed.openToRestart({ users: [{ name: 'alice' }, { name: 'bob' }] });
   try {
     const bob = await bed.registered('bob', 'udp');
     const before = {

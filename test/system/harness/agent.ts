@@ -14,6 +14,8 @@ export interface AgentOptions extends WireOptions {
   readonly password?: string;
   readonly domain?: string;
   readonly allowMd5?: boolean;
+  /** Names the phone among those of its user. Default: its name. */
+  readonly instance?: string;
 }
 
 /** A response with its text. */
@@ -67,6 +69,8 @@ export class Agent {
   readonly #waiting = new Map<string, Waiting>();
   readonly #answered = new Map<string, string>();
   readonly #legs = new Map<string, Leg>();
+  /** By us. */
+  closed = false;
   #cseq = 1;
   #registration = token();
 
@@ -96,6 +100,7 @@ export class Agent {
   }
 
   close(): void {
+    this.closed = true;
     for (const { stop } of this.#waiting.values()) stop();
     this.wire.close();
   }
@@ -188,10 +193,12 @@ export class Agent {
     return answered.value.authorization;
   }
 
+  /** With an instance, as phones do: whoever comes back from another port takes the place that it had (RFC 5626). */
   registerOptions(seconds = 600): SendOptions {
+    const contact = `${this.contact};+sip.instance="<urn:x-test:${this.#options.instance ?? this.name}>";reg-id=1`;
     return {
       callId: this.#registration,
-      more: [...usualFields, ['Contact', this.contact], ['Expires', String(seconds)]],
+      more: [...usualFields, ['Contact', contact], ['Expires', String(seconds)]],
     };
   }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Agent, type AgentOptions, type CallOptions, type Incoming, type Leg } from './agent.ts';
 import { ringfenceDoes } from './command.ts';
 import { EdgeProcess } from './edge-process.ts';
-import { type ConfigurationText, Home } from './place.ts';
+import { type ConfigurationText, freePort, Home, usualListeners } from './place.ts';
 import { type Protection, Voice } from './voice.ts';
 import { until } from './waiting.ts';
 
@@ -36,7 +36,7 @@ export const objectsText = ({ users = [], trunks = [], routes = [] }: ObjectLine
   });
 
 export type PhonePlace = Partial<
-  Pick<AgentOptions, 'from' | 'authority' | 'certificate' | 'key' | 'password' | 'allowMd5'>
+  Pick<AgentOptions, 'from' | 'authority' | 'certificate' | 'key' | 'password' | 'allowMd5' | 'instance'>
 > & {
   readonly listener?: string;
 };
@@ -56,11 +56,11 @@ export class Bed {
   readonly home: Home;
   edge: EdgeProcess;
   readonly #closing: (() => void)[] = [];
-  readonly #configuration: ConfigurationText;
+  readonly #calls: Pair[] = [];
+  readonly #registered = new Map<string, { readonly agent: Agent; readonly edge: EdgeProcess }>();
 
-  private constructor(home: Home, configuration: ConfigurationText, edge: EdgeProcess) {
+  private constructor(home: Home, edge: EdgeProcess) {
     this.home = home;
-    this.#configuration = configuration;
     this.edge = edge;
   }
 
@@ -69,7 +69,7 @@ export class Bed {
     const home = new Home(configuration);
     try {
       await apply(home, objects);
-      return new Bed(home, configuration, await EdgeProcess.start(home.path));
+      return new Bed(home, await EdgeProcess.start(home.path));
     } catch (error) {
       home.remove();
       throw error;
@@ -83,15 +83,19 @@ export class Bed {
     await this.edge.event('config.reloaded', ({ what }) => what === 'objects', from);
   }
 
-  /** Starts an edge in the same data folder after the last one has gone, on the ports that it had. */
-  async restart(samePorts = true): Promise<EdgeProcess> {
-    if (samePorts) {
-      const listeners = (this.#configuration.listeners ?? []).map((line) => ({
+  /** An edge that can be started again on the same ports. */
+  static async openToRestart(objects: ObjectLines, configuration: ConfigurationText = {}): Promise<Bed> {
+    const listeners = await Promise.all(
+      (configuration.listeners ?? usualListeners).map(async (line) => ({
         ...line,
-        port: this.edge.listeners.get(line.name)?.port ?? 0,
-      }));
-      this.home.configure({ ...this.#configuration, listeners });
-    }
+        port: await freePort(line.transport),
+      })),
+    );
+    return Bed.open(objects, { ...configuration, listeners });
+  }
+
+  /** Starts an edge in the same data folder after the last one has gone. */
+  async restart(): Promise<EdgeProcess> {
     this.edge = await EdgeProcess.start(this.home.path);
     return this.edge;
   }
@@ -118,14 +122,20 @@ export class Bed {
     return agent;
   }
 
+  /** A phone that is registered; the last one of that name goes away first, so that one phone rings. */
   async registered(
     name: string,
     transport: 'udp' | 'tcp' | 'tls' = 'udp',
     place: PhonePlace = {},
   ): Promise<Agent> {
+    const last = this.#registered.get(name);
+    if (last !== undefined && last.edge === this.edge && !last.agent.closed && !last.agent.wire.closed)
+      await last.agent.register(0);
+    last?.agent.close();
     const agent = await this.phone(name, transport, place);
     const { status } = await agent.register();
     if (status !== 200) throw new Error(`${name} cannot register: ${status}`);
+    this.#registered.set(name, { agent, edge: this.edge });
     return agent;
   }
 
@@ -162,7 +172,7 @@ export class Bed {
     const wrong = callerVoice.take(leg.remoteSdp);
     if (wrong !== undefined) throw new Error(`the caller was answered ${wrong}: ${leg.remoteSdp}`);
     const other = await until('the called side', () => callee_);
-    return {
+    const pair: Pair = {
       caller: leg,
       callee: other.leg,
       callerVoice,
@@ -170,6 +180,14 @@ export class Bed {
       incoming: other.incoming,
       answerText: answer.text,
     };
+    this.#calls.push(pair);
+    return pair;
+  }
+
+  /** Ends whatever calls are still up. */
+  async hangUpAll(): Promise<void> {
+    for (const { caller } of this.#calls.splice(0))
+      if (!caller.ended && !caller.agent.closed) await caller.hangUp().catch(() => undefined);
   }
 
   /** Call records, newest first. */

@@ -1,6 +1,8 @@
 /** Data folders and configurations of the edges under test; everything lies in the system's temporary folder. */
 import { randomInt } from 'node:crypto';
+import { createSocket } from 'node:dgram';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -38,6 +40,29 @@ export const someMediaPorts = (count = 120): MediaPorts => {
   const from = 2 * randomInt(11_000, 15_000);
   return { from, to: from + count - 1 };
 };
+
+/** A port that is free now, of those that the system gives to nobody by itself: it can be taken again after a stop. */
+export async function freePort(transport: 'udp' | 'tcp' | 'tls'): Promise<number> {
+  for (let i = 0; i < 50; i += 1) {
+    const port = randomInt(10_000, 20_000);
+    if (await isFree(transport, port)) return port;
+  }
+  throw new Error('no free port');
+}
+
+function isFree(transport: 'udp' | 'tcp' | 'tls', port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    if (transport === 'udp') {
+      const socket = createSocket('udp4');
+      socket.once('error', () => resolve(false));
+      socket.bind(port, '127.0.0.1', () => socket.close(() => resolve(true)));
+      return;
+    }
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
+}
 
 export function configurationText(
   { listeners = usualListeners, more = {} }: ConfigurationText,

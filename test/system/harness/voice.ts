@@ -176,8 +176,26 @@ export const heardExactly = (said: readonly Uint8Array[], heard: readonly Uint8A
   said.length === heard.length &&
   said.every((payload, i) => Buffer.compare(payload, heard[i] ?? new Uint8Array(0)) === 0);
 
+/**
+ * Waits until what was agreed is in force in the media process: it hears of it before the caller does, but is a
+ * process of its own and may come to it a moment later.
+ */
+async function settled(a: Voice, b: Voice): Promise<void> {
+  for (const [from, to] of [
+    [a, b],
+    [b, a],
+  ] as const) {
+    const before = to.heard.length;
+    for (let i = 0; i < 20 && to.heard.length === before; i += 1) {
+      from.send(from.packet());
+      for (let j = 0; j < 50 && to.heard.length === before; j += 1) await pause(4);
+    }
+  }
+}
+
 /** Both speak and both hear all of it; gives what is wrong, or undefined. */
 export async function talk(a: Voice, b: Voice, packets = 10): Promise<string | undefined> {
+  await settled(a, b);
   a.forget();
   b.forget();
   await Promise.all([a.say(packets), b.say(packets)]);
