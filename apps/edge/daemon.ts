@@ -4,6 +4,7 @@ import { MisuseError } from '@ringfence/bytes/misuse.ts';
 import type { Result } from '@ringfence/bytes/result.ts';
 import { type RunningRelay, startRelay } from '@ringfence/relay/client.ts';
 import type { RelayEvent } from '@ringfence/relay/contract.ts';
+import { Reserve } from '@ringfence/relay/reserve.ts';
 import { Admission } from './admission/admission.ts';
 import type { LoadedConfiguration } from './config/load.ts';
 import type { Configuration } from './config/schema.ts';
@@ -216,12 +217,14 @@ export class Daemon {
 
   async #startRelay(): Promise<void> {
     const { media } = this.#config;
-    const relay = await startRelay({
-      user: media.user,
-      portRange: media.ports,
-      oneWayAfterMs: media.silenceSeconds * 1000,
-      ...(media.threads === 0 ? {} : { threads: media.threads }),
-    });
+    const relay = new Reserve(
+      await startRelay({
+        user: media.user,
+        portRange: media.ports,
+        oneWayAfterMs: media.silenceSeconds * 1000,
+        ...(media.threads === 0 ? {} : { threads: media.threads }),
+      }),
+    );
     this.#relay = relay;
     relay.onEvent((event) => this.#relayEvent(event));
     this.#options.bus.emit({ type: 'media.up', threads: media.threads });

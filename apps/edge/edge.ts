@@ -38,7 +38,7 @@ export interface EdgeParts {
 }
 
 /** How late a timer of a transaction may fire. */
-const granularityMs = 10;
+const granularityMs = 50;
 
 function afterReally(milliseconds: number, run: () => void): () => void {
   const timer = setTimeout(run, milliseconds);
@@ -256,8 +256,9 @@ export class Edge {
     this.#stopTimer?.();
     this.#armedAt = next;
     // Few different durations: each one costs the process a list of timers.
-    const wait = Math.ceil((next - this.#parts.now()) / granularityMs) * granularityMs;
-    this.#stopTimer = this.#after(Math.max(granularityMs, wait), this.#tick);
+    const now = this.#parts.now();
+    const wait = Math.ceil(Math.max(next, now + 1) / granularityMs) * granularityMs - now;
+    this.#stopTimer = this.#after(wait, this.#tick);
   }
 
   readonly #tick = (): void => {

@@ -4,6 +4,7 @@ import { Socket } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { MisuseError } from '@ringfence/bytes/misuse.ts';
+import { untilNext } from '@ringfence/bytes/moment.ts';
 import type { EndpointConfig, EndpointSpec, EndpointStats, Relay, RelayEvent } from './contract.ts';
 import { native } from './native.ts';
 import type { ProcessOptions } from './options.ts';
@@ -56,8 +57,8 @@ export interface RunningRelay extends Relay {
 /** Little heap is needed: no packet ever gets into it. */
 const nodeFlags = ['--max-semi-space-size=1', '--max-old-space-size=64', '--v8-pool-size=1'];
 const longestComplaint = 2000;
-/** How long the end of a call's media is put off so that others can join it. */
-const gatherClosingMs = 20;
+/** The end of a call's media is put off to the next multiple of this, so that others can join it. */
+const gatherClosingMs = 50;
 
 /**
  * Starts the media process and connects to it.
@@ -225,7 +226,10 @@ class ControlConnection implements RunningRelay {
 
   close(ids: readonly number[]): Promise<readonly EndpointStats[]> {
     if (!this.#isUp() || ids.length === 0) return Promise.resolve([]);
-    this.#closingTimer ??= setTimeout(() => this.#closeGathered(), gatherClosingMs);
+    this.#closingTimer ??= setTimeout(
+      () => this.#closeGathered(),
+      untilNext(performance.now(), gatherClosingMs),
+    );
     return new Promise((resolve) => this.#closing.push({ ids, resolve }));
   }
 

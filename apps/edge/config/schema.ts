@@ -184,7 +184,7 @@ export const Configuration = Type.Object(
           description: 'Phones of one user rung at once.',
         }),
         allowedHeaders: Type.Array(Type.String(), {
-          default: ['Subject', 'Priority', 'Alert-Info', 'Accept-Language', 'Organization', 'Call-Info'],
+          default: ['Subject', 'Priority', 'Accept-Language', 'Organization'],
           description: 'Header fields copied from one side to the other; nothing else is.',
         }),
       },

@@ -1,9 +1,10 @@
+import { untilNext } from '@ringfence/bytes/moment.ts';
 import type { Configuration } from '../config/schema.ts';
 import { severityRank } from './bus.ts';
 import type { EdgeEvent, Severity, Subscriber } from './types.ts';
 
-/** Lines are gathered so long into one write, since each costs a system call; a warning is written at once. */
-const gatherMs = 20;
+/** Lines are gathered to the next multiple of this into one write; a notice and what is graver is written at once. */
+const gatherMs = 50;
 /** Characters that are never held back. */
 const mostHeld = 64 * 1024;
 const typeKey = '{"type":';
@@ -24,7 +25,7 @@ export class EventLog {
   readonly subscriber: Subscriber = (event, time, severity) => {
     this.#held += this.#line(event, time, severity);
     if (severityRank[severity] <= severityRank.notice || this.#held.length > mostHeld) this.flush();
-    else this.#timer ??= setTimeout(() => this.flush(), gatherMs);
+    else this.#timer ??= setTimeout(() => this.flush(), untilNext(performance.now(), gatherMs));
   };
 
   flush(): void {

@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import { untilNext } from '@ringfence/bytes/moment.ts';
 import type { Objects } from '../objects/types.ts';
 import type { Binding, CallRecord, Store } from './contract.ts';
 import { assembleObjects } from './object-rows.ts';
@@ -178,7 +179,7 @@ class ThreadedStore implements Store {
   #arm(window: number): void {
     clearTimeout(this.#timer);
     this.#window = window;
-    this.#timer = setTimeout(() => this.#elapsed(), window);
+    this.#timer = setTimeout(() => this.#elapsed(), untilNext(performance.now(), window));
   }
 
   /** One commit at a time: while the disk is slow, the next batch grows instead of a queue of batches. */
