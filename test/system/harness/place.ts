@@ -13,6 +13,7 @@ export interface ListenerLine {
   readonly port?: number;
   readonly encryption?: 'required' | 'preferred' | 'none';
   readonly clientCertificate?: 'none' | 'optional' | 'required';
+  readonly dangerousPlaintext?: boolean;
 }
 
 /** One of each transport on loopback; those of TLS demand encryption. */
@@ -71,9 +72,7 @@ export function configurationText(
   const rows = [`domain: ${domain}`, 'listeners:'];
   for (const { name, transport, address = '127.0.0.1', port = 0, ...rest } of listeners) {
     const fields = Object.entries({ name, transport, address, port, ...rest });
-    rows.push(
-      `  - { ${fields.map(([key, value]) => `${key}: "${value}"`.replace(/"(\d+)"$/, '$1')).join(', ')} }`,
-    );
+    rows.push(`  - { ${fields.map(([key, value]) => `${key}: ${JSON.stringify(value)}`).join(', ')} }`);
   }
   const all: Record<string, string> = {
     media: `{ ports: { from: ${media.from}, to: ${media.to} }, threads: 1 }`,
