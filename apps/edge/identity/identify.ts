@@ -1,3 +1,4 @@
+import { createHash, randomBytes } from 'node:crypto';
 import type { DigestServer } from '@ringfence/sip/digest/server.ts';
 import { parseAuthParams } from '@ringfence/sip/message/auth-params.ts';
 import type { SipRequest, Uri } from '@ringfence/sip/message/types.ts';
@@ -27,6 +28,8 @@ export type Identification = KnownSender | UnprovenSender;
 
 const strong: readonly DigestAlgorithm[] = ['SHA-256', 'SHA-512-256'];
 const withMd5: readonly DigestAlgorithm[] = ['SHA-256', 'SHA-512-256', 'MD5'];
+/** Phones that know only MD5 give up where another challenge stands beside it. */
+const md5Alone: readonly DigestAlgorithm[] = ['MD5'];
 
 /**
  * Who is it: client certificate, trunk address, digest credentials, in that order.
@@ -38,6 +41,8 @@ export class Identifier {
   readonly #digest: DigestServer;
   readonly #directory: () => Directory;
   readonly #defaultDomain: () => string;
+  /** Keeps what unknown names are offered the same from one time to the next, and unpredictable. */
+  readonly #key = randomBytes(16);
 
   constructor(digest: DigestServer, directory: () => Directory, defaultDomain: () => string) {
     this.#digest = digest;
@@ -73,7 +78,7 @@ export class Identifier {
   byCredentials(request: SipRequest, flow: Flow, now: number): Identification {
     const domain = this.domainOf(request);
     const authorization = request.headers.all('Authorization');
-    if (authorization.length === 0) return this.#unproven(domain, flow, now, false);
+    if (authorization.length === 0) return this.#unproven(domain, request, flow, now, false);
     const verified = this.#digest.verify({
       authorization,
       method: request.method,
@@ -90,15 +95,16 @@ export class Identifier {
     if (!verified.ok) {
       const { reason } = verified.error;
       // Credentials for somebody else's realm are no attempt at ours (RFC 3261 §22.3).
-      if (reason === 'missing') return this.#unproven(domain, flow, now, false);
+      if (reason === 'missing') return this.#unproven(domain, request, flow, now, false);
       const username = usernameOf(authorization);
-      return this.#unproven(domain, flow, now, reason === 'stale', { username, reason });
+      return this.#unproven(domain, request, flow, now, reason === 'stale', { username, reason });
     }
     const { username } = verified.value;
     const device = known(domain, username);
     if (device !== undefined) return device;
     const trunk = domain.inboundTrunks.get(username);
-    if (trunk === undefined) return this.#unproven(domain, flow, now, false, { username, reason: 'gone' });
+    if (trunk === undefined)
+      return this.#unproven(domain, request, flow, now, false, { username, reason: 'gone' });
     return {
       kind: 'known',
       domain,
@@ -140,8 +146,26 @@ export class Identifier {
     return named !== undefined && named !== domain;
   }
 
+  /**
+   * MD5 alone for users whose phones know nothing else, by their policy.
+   *
+   * So that this tells nobody who exists, names that do not exist get it as often as those that do.
+   */
+  #algorithms(domain: DomainDirectory, request: SipRequest): readonly DigestAlgorithm[] {
+    const others = domain.md5Trunks ? withMd5 : strong;
+    if (domain.md5Only.size === 0) return others;
+    const { uri } = request.method === 'REGISTER' ? request.to : request.from;
+    const name = 'user' in uri ? uri.user?.toLowerCase() : undefined;
+    if (name === undefined) return others;
+    if (domain.md5Only.has(name)) return md5Alone;
+    if (domain.users.has(name) || domain.devices.has(name)) return others;
+    const hash = createHash('sha256').update(this.#key).update(`${domain.name}\n${name}`).digest();
+    return hash.readUInt32BE() / 0x1_0000_0000 < domain.md5Share ? md5Alone : others;
+  }
+
   #unproven(
     domain: DomainDirectory,
+    request: SipRequest,
     flow: Flow,
     now: number,
     stale: boolean,
@@ -149,7 +173,7 @@ export class Identifier {
   ): Identification {
     const challenges = this.#digest.challenge({
       realm: domain.name,
-      algorithms: domain.md5 ? withMd5 : strong,
+      algorithms: this.#algorithms(domain, request),
       source: flow.remote.address,
       stale,
       now,

@@ -15,8 +15,12 @@ export interface DomainDirectory {
   readonly trunks: ReadonlyMap<string, Trunk>;
   readonly inboundTrunks: ReadonlyMap<string, Trunk>;
   readonly routes: readonly Route[];
-  /** Some device or trunk of the domain may use MD5: then challenges offer it, to everybody alike. */
-  readonly md5: boolean;
+  /** Names of users, and of their devices, all of whose devices may use MD5: phones that know nothing else. */
+  readonly md5Only: ReadonlySet<string>;
+  /** Their share of all users, 0 to 1. */
+  readonly md5Share: number;
+  /** Some trunk that authenticates to us may use MD5: then it is offered beside the others, to everybody alike. */
+  readonly md5Trunks: boolean;
 }
 
 interface AddressedTrunk {
@@ -128,25 +132,30 @@ function index(name: string, objects: Objects): DomainDirectory {
   const devices = new Map<string, DeviceEntry>();
   const trunks = new Map<string, Trunk>();
   const inboundTrunks = new Map<string, Trunk>();
-  let md5 = false;
+  const md5Only = new Set<string>();
+  let md5Users = 0;
+  let md5Trunks = false;
   for (const user of objects.users) {
     if (user.domain !== name) continue;
     users.set(user.name.toLowerCase(), user);
     if (user.number !== undefined) numbers.set(user.number, user);
     for (const device of user.devices) {
       devices.set(device.name, { user, device });
-      md5 ||= device.ha1.has('MD5');
     }
+    if (user.devices.length === 0 || !user.devices.every(({ ha1 }) => ha1.has('MD5'))) continue;
+    md5Users += 1;
+    for (const known of [user, ...user.devices]) md5Only.add(known.name.toLowerCase());
   }
   for (const trunk of objects.trunks) {
     if (trunk.domain !== name) continue;
     trunks.set(trunk.name, trunk);
     if (trunk.inbound === undefined) continue;
     inboundTrunks.set(trunk.inbound.username, trunk);
-    md5 ||= trunk.inbound.ha1.has('MD5');
+    md5Trunks ||= trunk.inbound.ha1.has('MD5');
   }
   const routes = objects.routes.filter((route) => route.domain === name).sort(before);
-  return { name, users, numbers, devices, trunks, inboundTrunks, routes, md5 };
+  const md5Share = users.size === 0 ? 0 : md5Users / users.size;
+  return { name, users, numbers, devices, trunks, inboundTrunks, routes, md5Only, md5Share, md5Trunks };
 }
 
 /** Lower priority first, then the pattern that says more, then the name, so that the order never depends on chance. */
