@@ -4,12 +4,14 @@ import { commandLinePage } from '../apps/edge/command/reference.ts';
 import { configurationSchemaText } from '../apps/edge/config/json-schema.ts';
 import { configurationPage } from '../apps/edge/config/reference.ts';
 import { repositoryRoot } from './imports.ts';
+import { coveragePage } from './rfc-coverage.ts';
 
 /** Pages that are made from the program itself. `node tools/docs.ts` writes them, `npm run check` compares them. */
 export const generated: Readonly<Record<string, () => string>> = {
   'docs/configuration.md': configurationPage,
   'docs/command-line.md': commandLinePage,
   'docs/ringfence.schema.json': configurationSchemaText,
+  'docs/rfc-coverage.md': coveragePage,
 };
 
 /** Names the pages that are not what the program would write now. */

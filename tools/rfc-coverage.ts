@@ -1,4 +1,6 @@
-import { globSync, readFileSync, writeFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { repositoryRoot } from './imports.ts';
 
 /** Titles of the documents that tests name; a document without one here is listed by its number alone. */
 const titles: Readonly<Record<string, string>> = {
@@ -52,10 +54,13 @@ const reference =
 function collect(): Map<string, Row[]> {
   const byRfc = new Map<string, Row[]>();
   const files = ['packages', 'native', 'apps', 'test/system', 'test/interop'].flatMap((folder) =>
-    globSync(`${folder}/**/*.test.ts`, { exclude: (path) => path.includes('node_modules') }),
+    globSync(`${folder}/**/*.test.ts`, {
+      cwd: repositoryRoot,
+      exclude: (path) => path.includes('node_modules'),
+    }),
   );
   for (const file of files.sort()) {
-    const text = readFileSync(file, 'utf8');
+    const text = readFileSync(join(repositoryRoot, file), 'utf8');
     for (const [, single, template, double] of text.matchAll(call)) {
       const name = (single ?? template ?? double ?? '')
         .replaceAll(/\$\{[^}]*\}/g, '…')
@@ -100,5 +105,3 @@ A section stands here because a test names it. What no test names is not claimed
   }
   return page;
 }
-
-if (import.meta.main) writeFileSync('docs/rfc-coverage.md', coveragePage());
