@@ -24,6 +24,10 @@ export const usualListeners: readonly ListenerLine[] = [
 ];
 
 export interface ConfigurationText {
+  /** Default 120. */
+  readonly mediaPorts?: number;
+  /** Further keys below `media`, in flow style. */
+  readonly media?: string;
   readonly listeners?: readonly ListenerLine[];
   /** Further top-level keys, in flow style: `{ shutdown: '{ drainSeconds: 3 }' }`. */
   readonly more?: Readonly<Record<string, string>>;
@@ -66,8 +70,8 @@ function isFree(transport: 'udp' | 'tcp' | 'tls', port: number): Promise<boolean
 }
 
 export function configurationText(
-  { listeners = usualListeners, more = {} }: ConfigurationText,
-  media: MediaPorts,
+  { listeners = usualListeners, more = {}, media = '' }: ConfigurationText,
+  ports: MediaPorts,
 ): string {
   const rows = [`domain: ${domain}`, 'listeners:'];
   for (const { name, transport, address = '127.0.0.1', port = 0, ...rest } of listeners) {
@@ -75,7 +79,7 @@ export function configurationText(
     rows.push(`  - { ${fields.map(([key, value]) => `${key}: ${JSON.stringify(value)}`).join(', ')} }`);
   }
   const all: Record<string, string> = {
-    media: `{ ports: { from: ${media.from}, to: ${media.to} }, threads: 1 }`,
+    media: `{ ports: { from: ${ports.from}, to: ${ports.to} }, threads: 1${media === '' ? '' : `, ${media}`} }`,
     log: '{ format: json, level: debug }',
     ...more,
   };
@@ -88,8 +92,8 @@ export class Home {
   readonly path = mkdtempSync(join(tmpdir(), 'ringfence-system-'));
   readonly media: MediaPorts;
 
-  constructor(configuration?: ConfigurationText, media = someMediaPorts()) {
-    this.media = media;
+  constructor(configuration?: ConfigurationText) {
+    this.media = someMediaPorts(configuration?.mediaPorts);
     if (configuration !== undefined) this.configure(configuration);
   }
 
