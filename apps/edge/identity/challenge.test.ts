@@ -28,6 +28,10 @@ test('MD5 stands alone for a user whose phones know nothing else, and nowhere el
     assert.ok(!(await offered(strict, name, 5073 + i)).includes('MD5'));
 });
 
+test('SHA-256 is offered before SHA-512-256, which not every phone knows (RFC 8760 §2.4)', async () => {
+  assert.deepEqual(await offered(mixed(), 'alice', 5071), ['SHA-256', 'SHA-512-256']);
+});
+
 test('what a name is offered tells nobody whether it exists: unknown names get either as often, each always the same (S9)', async () => {
   const world = mixed();
   let alone = 0;

@@ -17,7 +17,7 @@ export interface KnownSender {
 export interface UnprovenSender {
   readonly kind: 'unproven';
   readonly domain: DomainDirectory;
-  /** Values of WWW-Authenticate, strongest algorithm first (RFC 8760 §2.4). */
+  /** Values of WWW-Authenticate, most preferred algorithm first (RFC 8760 §2.4). */
   readonly challenges: readonly string[];
   /** Present where credentials for our realm came and did not hold. */
   readonly failure?: { readonly username: string; readonly reason: string };
@@ -26,6 +26,7 @@ export interface UnprovenSender {
 
 export type Identification = KnownSender | UnprovenSender;
 
+/** SHA-256 first: linphonec 5.1 gives up where the first challenge is SHA-512-256, which it does not know. */
 const strong: readonly DigestAlgorithm[] = ['SHA-256', 'SHA-512-256'];
 const withMd5: readonly DigestAlgorithm[] = ['SHA-256', 'SHA-512-256', 'MD5'];
 /** Phones that know only MD5 give up where another challenge stands beside it. */

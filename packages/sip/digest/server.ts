@@ -3,7 +3,7 @@ import { MisuseError } from '@ringfence/bytes/misuse.ts';
 import { err, ok, type Result } from '@ringfence/bytes/result.ts';
 import { parseAuthParams, serializeAuthParams } from '../message/auth-params.ts';
 import { parseUri, uriEquals } from '../message/uri.ts';
-import { type DigestAlgorithm, digestAlgorithm, digestAlgorithms, digestLength } from './algorithm.ts';
+import { type DigestAlgorithm, digestAlgorithm, digestLength } from './algorithm.ts';
 import { NonceMint } from './nonce.ts';
 import { ReplayMemory } from './replay.ts';
 import { digestResponse } from './response.ts';
@@ -21,6 +21,7 @@ export interface DigestServerOptions {
 
 export interface ChallengeInput {
   readonly realm: string;
+  /** Most preferred first; each once. */
   readonly algorithms: readonly DigestAlgorithm[];
   /** Where the request came from; the nonce is good from there alone. */
   readonly source: string;
@@ -121,13 +122,12 @@ export class DigestServer {
     return this.#replay.size;
   }
 
-  /** One WWW-Authenticate (or Proxy-Authenticate) value per algorithm, strongest first (RFC 8760 §2.4). */
+  /** One WWW-Authenticate (or Proxy-Authenticate) value per algorithm, in the order given (RFC 8760 §2.4). */
   challenge(input: ChallengeInput): string[] {
     this.#counter = (this.#counter + 1) >>> 0;
     const nonce = this.#mint.make(input.realm, input.source, input.now, this.#counter);
     const values: string[] = [];
-    for (const algorithm of digestAlgorithms) {
-      if (!input.algorithms.includes(algorithm)) continue;
+    for (const algorithm of input.algorithms) {
       const params: [string, string][] = [
         ['realm', input.realm],
         ['nonce', nonce],
