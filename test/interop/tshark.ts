@@ -1,4 +1,4 @@
-/** tshark reads what the edge sent during other cases: no malformed and no expert-error mark, in SIP, SDP, RTP and RTCP. */
+/** tshark reads what the edge sent during other cases: no malformed and no expert-error mark, in SIP, SDP, RTP and RTCP; SRTCP is judged from outside. */
 import { createSocket } from 'node:dgram';
 import { existsSync } from 'node:fs';
 import { cases as baresip } from './baresip.ts';
@@ -15,6 +15,8 @@ import { cases as sipp } from './sipp.ts';
 const CAPTURE_SECONDS = 60;
 /** Few enough for a filter, enough for a call and its RTCP. */
 const MEDIA_PORTS = 32;
+/** In place of a destination: sent from the RTCP port to the SIP port, as the edge sends its own reports. */
+const FROM_RTCP = 0;
 
 type Wanted = { readonly rtp?: true; readonly srtp?: true; readonly tls?: true };
 
@@ -82,14 +84,18 @@ async function marksWhatIsBroken({ workspace, closes }: CaseContext): Promise<st
   const port = await freePort();
   const media = await freePorts(4);
   const socket = createSocket('udp4');
+  const rtcp = createSocket('udp4');
   await new Promise<void>((resolve) => socket.bind(port, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => rtcp.bind(media + 1, '127.0.0.1', resolve));
   const there = await freePort();
   const send = (text: string | Uint8Array, to: number) =>
     new Promise<void>((resolve, reject) =>
-      socket.send(text, to, '127.0.0.1', (cause) => (cause ? reject(cause) : resolve())),
+      (to === FROM_RTCP ? rtcp : socket).send(text, to === FROM_RTCP ? port : to, '127.0.0.1', (cause) =>
+        cause ? reject(cause) : resolve(),
+      ),
     );
-  const sdp = (connection: string) =>
-    `v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\n${connection}t=0 0\r\nm=audio ${media} RTP/AVP 0\r\n`;
+  const sdp = (connection: string, protocol = 'RTP/AVP', attributes = '') =>
+    `v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\n${connection}t=0 0\r\nm=audio ${media} ${protocol} 0\r\n${attributes}`;
   const invite = (body: string, length = body.length) =>
     [
       `INVITE sip:a@127.0.0.1:${there} SIP/2.0`,
@@ -104,11 +110,35 @@ async function marksWhatIsBroken({ workspace, closes }: CaseContext): Promise<st
       '',
       body,
     ].join('\r\n');
-  const sound = sdp('c=IN IP4 127.0.0.1\r\n');
+  const here = 'c=IN IP4 127.0.0.1\r\n';
+  const sound = sdp(here);
+  const crypto = `a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:${Buffer.alloc(30, 7).toString('base64')}\r\n`;
+  const secured = sdp(here, 'RTP/SAVP', crypto);
   // A receiver report (RFC 3550 §6.4.2) that announces more than it holds.
   const report = Buffer.from([0x81, 201, 0, 7, 0, 0, 0, 1]);
+  // A goodbye with a reason (§6.6): sealed, its text and what follows are noise, then index with E bit and tag.
+  const goodbye = Buffer.from([0x81, 203, 0, 3, 0, 0, 0, 1, 4, 0x41, 0x64, 0x6a, 0x6f, 0, 0, 0]);
+  const noise = Buffer.from([0xb5, 0x9a, 0x14, 0xc9, 0xf7, 0x53, 0x79, 0xf5]);
+  const sealed = Buffer.concat([
+    goodbye.subarray(0, 8),
+    noise,
+    Buffer.from([0x80, 0, 0, 0]),
+    Buffer.alloc(10, 9),
+  ]);
   const attempts: Readonly<Record<string, readonly (readonly [string | Uint8Array, number])[]>> = {
     sound: [[invite(sound), there]],
+    'sound SRTCP': [
+      [invite(secured), there],
+      [sealed, FROM_RTCP],
+    ],
+    'plain RTCP where SRTCP belongs': [
+      [invite(secured), there],
+      [goodbye, FROM_RTCP],
+    ],
+    'SRTCP where plain RTCP belongs': [
+      [invite(sound), there],
+      [sealed, FROM_RTCP],
+    ],
     'broken SIP': [[invite(sound).replace('Max-Forwards: 70', 'Max-Forwards'), there]],
     'broken SDP': [[invite('v=0\r\no=\r\nm=audio\r\n'), there]],
     'broken RTCP': [
@@ -122,7 +152,7 @@ async function marksWhatIsBroken({ workspace, closes }: CaseContext): Promise<st
       const capture = closes(
         await startCapture({
           workspace,
-          name: name.replace(' ', '-'),
+          name: name.replaceAll(' ', '-'),
           filter: `udp port ${port}`,
           seconds: 20,
         }),
@@ -137,10 +167,12 @@ async function marksWhatIsBroken({ workspace, closes }: CaseContext): Promise<st
     }
   } finally {
     socket.close();
+    rtcp.close();
   }
-  expect(marks.sound === 0, 'a sound INVITE was marked');
-  for (const name of Object.keys(attempts))
-    if (name !== 'sound') expect(marks[name]! > 0, `${name} was not marked`);
+  for (const name of Object.keys(attempts)) {
+    if (name.startsWith('sound')) expect(marks[name] === 0, `${name} was marked`);
+    else expect(marks[name]! > 0, `${name} was not marked`);
+  }
   return JSON.stringify(marks);
 }
 
@@ -153,7 +185,7 @@ export const cases: readonly Case[] = [
     name: 'peers-tshark',
     peer: 'tshark',
     version: () => (captureAbsent() === null ? tsharkVersion() : null),
-    what: 'sound SIP gets no mark, broken SIP and SDP do',
+    what: 'sound SIP and SRTCP get no mark, broken SIP, SDP and RTCP and wrongly protected RTCP do',
     peersOnly: true,
     run: marksWhatIsBroken,
   },
