@@ -75,7 +75,7 @@ test('a single call is served as it comes and nothing is kept for it', async () 
   await reserve.stop();
 });
 
-test('calls that come quickly find their endpoints open, each its own, configured as asked', async () => {
+test('calls that come quickly find their endpoints open, each its own, configured before they are linked', async () => {
   const relay = new CountingRelay();
   const reserve = new Reserve(relay, { periodMs });
   for (let i = 0; i < 8; i += 1) await reserve.open([spec]);
@@ -86,7 +86,10 @@ test('calls that come quickly find their endpoints open, each its own, configure
   assert.ok(opened.ok);
   assert.equal(relay.requests.length, before);
   assert.equal(new Set(opened.value.map(({ id }) => id)).size, 2);
-  assert.deepEqual([...relay.configured.keys()], [opened.value[0]?.id]);
+  const [first, second] = opened.value.map(({ id }) => id) as [number, number];
+  assert.equal(relay.configured.size, 0);
+  reserve.link(first, second);
+  assert.deepEqual([...relay.configured], [[first, config]]);
   await reserve.stop();
 });
 

@@ -48,6 +48,7 @@ export class Reserve implements RunningRelay {
   readonly #periodMs: number;
   readonly #least: number;
   readonly #stocks = new Map<string, Stock>();
+  readonly #unsent = new Map<number, EndpointConfig>();
   #timer: NodeJS.Timeout | undefined;
   #over = false;
 
@@ -89,15 +90,18 @@ export class Reserve implements RunningRelay {
       return this.#relay.open(specs);
     }
     for (const [i, { config }] of specs.entries())
-      if (config !== undefined) this.#relay.configure((value[i] as EndpointOpened).id, config);
+      if (config !== undefined) this.#unsent.set((value[i] as EndpointOpened).id, config);
     return Promise.resolve({ ok: true, value });
   }
 
   configure(id: number, config: EndpointConfig): void {
+    this.#settle(id);
     this.#relay.configure(id, config);
   }
 
   link(a: number, b: number): void {
+    this.#settle(a);
+    this.#settle(b);
     this.#relay.link(a, b);
   }
 
@@ -110,6 +114,7 @@ export class Reserve implements RunningRelay {
   }
 
   close(ids: readonly number[]): Promise<readonly EndpointStats[]> {
+    for (const id of ids) this.#unsent.delete(id);
     return this.#relay.close(ids);
   }
 
@@ -124,6 +129,14 @@ export class Reserve implements RunningRelay {
   stop(): Promise<void> {
     this.#forget();
     return this.#relay.stop();
+  }
+
+  /** What an endpoint was opened with matters from its link on, and travels with it. */
+  #settle(id: number): void {
+    const config = this.#unsent.get(id);
+    if (config === undefined) return;
+    this.#unsent.delete(id);
+    this.#relay.configure(id, config);
   }
 
   #stockOf(spec: EndpointSpec): Stock | undefined {
@@ -173,5 +186,6 @@ export class Reserve implements RunningRelay {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#stocks.clear();
+    this.#unsent.clear();
   }
 }
