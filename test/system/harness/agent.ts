@@ -13,7 +13,6 @@ export interface AgentOptions extends WireOptions {
   readonly name: string;
   readonly password?: string;
   readonly domain?: string;
-  readonly allowMd5?: boolean;
   /** Names the phone among those of its user. Default: its name. */
   readonly instance?: string;
 }
@@ -187,7 +186,6 @@ export class Agent {
       password: as.password ?? this.#options.password ?? '',
       cnonce: token(),
       nc: as.nc ?? 1,
-      allowMd5: this.#options.allowMd5 ?? false,
     });
     if (!answered.ok) throw new Error(`the challenge cannot be answered: ${answered.error}`);
     return answered.value.authorization;

@@ -12,6 +12,7 @@ export const password = 'correct-Horse-7-battery';
 
 export interface UserLine {
   readonly name: string;
+  readonly domain?: string;
   readonly encryption?: 'required' | 'preferred' | 'none';
   readonly number?: string;
   readonly allowMd5?: boolean;
@@ -26,8 +27,9 @@ export interface ObjectLines {
 
 export const objectsText = ({ users = [], trunks = [], routes = [] }: ObjectLines): string =>
   JSON.stringify({
-    users: users.map(({ name, encryption = 'preferred', number, allowMd5 }) => ({
+    users: users.map(({ name, domain, encryption = 'preferred', number, allowMd5 }) => ({
       name,
+      ...(domain === undefined ? {} : { domain }),
       ...(number === undefined ? {} : { number }),
       devices: [{ name, password, encryption, ...(allowMd5 === undefined ? {} : { allowMd5 }) }],
     })),
@@ -36,7 +38,7 @@ export const objectsText = ({ users = [], trunks = [], routes = [] }: ObjectLine
   });
 
 export type PhonePlace = Partial<
-  Pick<AgentOptions, 'from' | 'authority' | 'certificate' | 'key' | 'password' | 'allowMd5' | 'instance'>
+  Pick<AgentOptions, 'from' | 'authority' | 'certificate' | 'key' | 'password' | 'domain' | 'instance'>
 > & {
   readonly listener?: string;
 };
