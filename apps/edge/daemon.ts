@@ -1,4 +1,5 @@
-import { chmodSync, mkdirSync } from 'node:fs';
+import { createHmac } from 'node:crypto';
+import { chmodSync, mkdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { MisuseError } from '@ringfence/bytes/misuse.ts';
 import type { Result } from '@ringfence/bytes/result.ts';
@@ -105,6 +106,7 @@ export class Daemon {
       const resolver = new TargetFinder({ transports: ['tls', 'tcp', 'udp'], clock: now });
       const edge = new Edge({
         config,
+        identityKey: identityKey(join(home, 'keys', 'store.key')),
         objects,
         bindings,
         store,
@@ -271,6 +273,10 @@ export class Daemon {
     }
   }
 }
+
+/** Derived from the store's key, so that there is one secret to guard and to back up. */
+const identityKey = (storeKey: string): Uint8Array =>
+  createHmac('sha256', readFileSync(storeKey)).update('ringfence identity').digest();
 
 const pause = (milliseconds: number): Promise<void> =>
   new Promise((done) => {

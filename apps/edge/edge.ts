@@ -32,6 +32,8 @@ export interface EdgeParts {
   transports(): Transports;
   relay(): Relay | undefined;
   trust(address: string, as: 'trunk' | 'registered'): void;
+  /** Secret of this node that outlives a restart. Default: a new one. */
+  readonly identityKey?: Uint8Array;
   readonly resolver: Pick<TargetSources, 'resolve' | 'resolveNumeric'>;
   /** Runs something later and gives a function that stops it. Default: timers of the process. */
   after?(milliseconds: number, run: () => void): () => void;
@@ -84,6 +86,7 @@ export class Edge {
       digest,
       () => this.#directory,
       () => this.#config.domain,
+      parts.identityKey ?? randomBytes(32),
     );
     const services = this.#services(tokens);
     this.signalling = new Signalling({

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import type { DigestServer } from '@ringfence/sip/digest/server.ts';
 import { parseAuthParams } from '@ringfence/sip/message/auth-params.ts';
 import type { SipRequest, Uri } from '@ringfence/sip/message/types.ts';
@@ -42,10 +42,16 @@ export class Identifier {
   readonly #digest: DigestServer;
   readonly #directory: () => Directory;
   readonly #defaultDomain: () => string;
-  /** Keeps what unknown names are offered the same from one time to the next, and unpredictable. */
-  readonly #key = randomBytes(16);
+  readonly #key: Uint8Array;
 
-  constructor(digest: DigestServer, directory: () => Directory, defaultDomain: () => string) {
+  /** @param key keeps what unknown names are offered the same, also after a restart, and unpredictable. */
+  constructor(
+    digest: DigestServer,
+    directory: () => Directory,
+    defaultDomain: () => string,
+    key: Uint8Array,
+  ) {
+    this.#key = key;
     this.#digest = digest;
     this.#directory = directory;
     this.#defaultDomain = defaultDomain;

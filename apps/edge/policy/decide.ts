@@ -129,7 +129,7 @@ function emergency(request: PolicyRequest, context: PolicyContext): Decision | u
         dialled: request.dialled,
       }),
     );
-  return usable(request, 'none');
+  return noMedia(request, context) ?? usable(request, 'none');
 }
 
 function overload(request: PolicyRequest, context: PolicyContext): Decision | undefined {
@@ -156,6 +156,11 @@ function overload(request: PolicyRequest, context: PolicyContext): Decision | un
       ),
       { retryAfter: 5 },
     );
+  return noMedia(request, context);
+}
+
+/** Without the media process no call can be heard, not even one for help; a phone may try again at once. */
+function noMedia(request: PolicyRequest, context: PolicyContext): Decision | undefined {
   if (!context.mediaAvailable)
     return refuse(
       'media',

@@ -295,3 +295,13 @@ test('separators in what a peer writes cannot reach into another record (S14)', 
   for (const text of world.sentTo('203.0.113.1'))
     assert.ok(!/\nContact:x/.test(text) && !text.includes('\0'), text);
 });
+
+test('a phone that comes back over new connections is never locked out by the old ones (RFC 5626 §5.3)', async () => {
+  const world = simple();
+  for (let i = 0; i < 12; i += 1) {
+    const phone = phoneOf(world, { port: 5100 + i });
+    assert.equal((await phone.register(3600, [`<sip:alice@203.0.113.1:${5100 + i}>`])).status, 200);
+    world.network.break(phone.flow);
+  }
+  assert.ok(bindings(world).length <= 8);
+});

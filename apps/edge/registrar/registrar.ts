@@ -138,6 +138,13 @@ export class Registrar {
       }
     const pending = this.#pending.get(key) ?? 0;
     const fresh = put.filter((binding) => current?.has(binding.key) !== true).length;
+    if (fresh > 0) {
+      // A phone that has come back over a new connection takes the place of what its old one left behind.
+      for (const old of unreachable(after.values(), owner.device)) {
+        if (after.size + pending <= limits.maximumContacts) break;
+        leave(old);
+      }
+    }
     if (fresh > 0 && after.size + pending > limits.maximumContacts)
       return refusal(403, 'Too Many Contacts', new HeaderList());
 
@@ -231,6 +238,14 @@ export class Registrar {
     if (others?.size === 0) this.#byFlow.delete(binding.flow);
   }
 }
+
+/** Bindings of that device whose connection is gone, oldest first; over UDP a source may still be there. */
+const unreachable = (bindings: Iterable<LiveBinding>, device: string): LiveBinding[] =>
+  [...bindings]
+    .filter(
+      (binding) => binding.device === device && binding.flow === undefined && binding.transport !== 'udp',
+    )
+    .sort((a, b) => a.updatedAt - b.updatedAt);
 
 const ownerKey = (domain: string, user: string): string => `${domain}\n${user}`;
 
