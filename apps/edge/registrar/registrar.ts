@@ -67,14 +67,6 @@ export class Registrar {
     return live.sort((a, b) => b.updatedAt - a.updatedAt);
   }
 
-  /** True where this flow carries a registration of that device: it has proven itself here. */
-  knows(flow: number, domain: string, device: string): boolean {
-    const bindings = this.#byFlow.get(flow);
-    if (bindings === undefined) return false;
-    for (const binding of bindings) if (binding.domain === domain && binding.device === device) return true;
-    return false;
-  }
-
   /** The binding that a request over this flow belongs to, RFC 5626 §5.3. */
   byFlow(flow: number): LiveBinding | undefined {
     return this.#byFlow.get(flow)?.values().next().value;
