@@ -7,7 +7,13 @@ import { printJson } from './terminal.ts';
 
 export function run({ values }: Invocation): number {
   const loaded = configurationOf(values);
-  const rows = readStore(loaded, readObjectRows) ?? { users: [], devices: [], trunks: [], routes: [] };
+  const rows = readStore(loaded, readObjectRows) ?? {
+    users: [],
+    devices: [],
+    trunks: [],
+    routes: [],
+    pbx: [],
+  };
   const domain = text(values, 'domain')?.toLowerCase();
   const of = <T extends { domain: string }>(list: readonly T[]) =>
     list.filter((row) => domain === undefined || row.domain === domain);
@@ -16,6 +22,7 @@ export function run({ values }: Invocation): number {
     devices: of(rows.devices),
     trunks: of(rows.trunks),
     routes: of(rows.routes),
+    pbx: of(rows.pbx),
   });
   if (flag(values, 'json')) printJson(objects);
   else process.stdout.write(toYaml(objects));

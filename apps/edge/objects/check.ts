@@ -3,6 +3,7 @@ import type { Encryption } from '../config/schema.ts';
 import type { Report } from '../config/validate.ts';
 import { readRange } from './address-range.ts';
 import { passwordWeakness } from './password.ts';
+import { checkPbx } from './pbx.ts';
 import type { ObjectsFile, RouteObject, TrunkObject, UserObject } from './schema.ts';
 import { readTrunkTarget } from './trunk-target.ts';
 
@@ -23,6 +24,10 @@ export function checkObjects(objects: ObjectsFile, options: CheckOptions, report
   for (const [i, trunk] of (objects.trunks ?? []).entries())
     checkTrunk(trunk, `trunks[${i}]`, options, report);
   for (const [i, route] of (objects.routes ?? []).entries()) checkRoute(route, `routes[${i}]`, report);
+  for (const [i, pbx] of (objects.pbx ?? []).entries()) {
+    checkDomain(pbx.domain, `pbx[${i}]`, report);
+    checkPbx(pbx, `pbx[${i}]`, report);
+  }
 }
 
 function checkDomain(domain: string | undefined, key: string, report: Report): void {

@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import type { ObjectRows } from '../store/object-rows.ts';
+import type { ObjectRows, PbxRow } from '../store/object-rows.ts';
 import { generatedRouteName } from './route-name.ts';
 import type { ObjectsFile } from './schema.ts';
 
@@ -38,8 +38,20 @@ export function exportObjects(rows: ObjectRows): ObjectsFile {
       from: r.from,
       to: { ...r.to },
     })),
+    ...(rows.pbx.length === 0 ? {} : { pbx: rows.pbx.map(exportPbx) }),
   };
 }
+
+const exportPbx = ({ nodes, dangerousPlaintext, allowedHeaders, ...rest }: PbxRow) => ({
+  ...rest,
+  nodes: nodes.map(({ addresses, certificateNames, ...node }) => ({
+    ...node,
+    ...(addresses.length === 0 ? {} : { addresses: [...addresses] }),
+    ...(certificateNames.length === 0 ? {} : { certificateNames: [...certificateNames] }),
+  })),
+  allowedHeaders: [...allowedHeaders],
+  ...(dangerousPlaintext ? { dangerousPlaintext: true } : {}),
+});
 
 const login = (l: { username: string; allowMd5: boolean }) => ({
   username: l.username,

@@ -1,6 +1,7 @@
 import type { Report } from '../config/validate.ts';
-import type { DeviceRow, TrunkRow, UserRow } from '../store/object-rows.ts';
+import type { DeviceRow, PbxRow, TrunkRow, UserRow } from '../store/object-rows.ts';
 import { overlap, readRange } from './address-range.ts';
+import { addressesOf } from './pbx.ts';
 import type { Route } from './types.ts';
 
 /** An object as it will be, with its key in the file; empty where it is in the store only. */
@@ -14,6 +15,7 @@ export interface Future {
   readonly devices: readonly Keyed<DeviceRow>[];
   readonly trunks: readonly Keyed<TrunkRow>[];
   readonly routes: readonly Keyed<Route>[];
+  readonly pbx: readonly Keyed<PbxRow>[];
 }
 
 /**
@@ -89,11 +91,56 @@ export function checkTogether(future: Future, report: Report): void {
       );
     }
   }
-  checkAddresses(fromFileLast(future.trunks), report);
+  for (const { row, key } of fromFileLast(future.pbx)) {
+    claim(
+      `pbx ${row.domain}`,
+      `the domain ${row.domain}`,
+      `pbx ${row.name}`,
+      key === '' ? 'pbx' : key,
+      'A domain has one PBX; list its machines as `nodes`.',
+    );
+    for (const [i, node] of row.nodes.entries())
+      for (const [j, name] of node.certificateNames.entries())
+        claim(
+          `certificate ${name.toLowerCase()}`,
+          `the certificate name ${name}`,
+          `node ${node.name} of the pbx of ${row.domain}`,
+          `${key}.nodes[${i}].certificateNames[${j}]`,
+          'A certificate name stands for one peer; remove it from one of the two.',
+        );
+    const own = future.users.find((user) => user.row.domain === row.domain);
+    if (own !== undefined)
+      report.value(
+        key === '' ? `${own.key}.domain` : `${key}.domain`,
+        `the domain ${row.domain} has users at the edge, such as ${own.row.name}, and a PBX`,
+        'Phones of a domain register either here or at its PBX: use two domains, or remove the users.',
+      );
+  }
+  checkAddresses([...fromFileLast(future.trunks), ...fromFileLast(future.pbx).flatMap(nodesAsPeers)], report);
   checkReferences(future, report);
 }
 
-function checkAddresses(trunks: readonly Keyed<TrunkRow>[], report: Report): void {
+interface Peer {
+  readonly domain: string;
+  readonly name: string;
+  readonly addresses: readonly string[];
+  /** What an administrator knows it as. */
+  readonly called?: string;
+}
+
+/** Whoever sends from an address is one peer, whether trunk or PBX. */
+const nodesAsPeers = ({ row, key }: Keyed<PbxRow>): Keyed<Peer>[] =>
+  row.nodes.map((node, i) => ({
+    row: {
+      domain: row.domain,
+      name: node.name,
+      addresses: addressesOf(node),
+      called: `node ${node.name} of the pbx of ${row.domain}`,
+    },
+    key: `${key}.nodes[${i}]`,
+  }));
+
+function checkAddresses(trunks: readonly Keyed<Peer>[], report: Report): void {
   const ranges = trunks.flatMap(({ row, key }) =>
     row.addresses.flatMap((text, i) => {
       const range = readRange(text);
@@ -105,7 +152,7 @@ function checkAddresses(trunks: readonly Keyed<TrunkRow>[], report: Report): voi
       if (a.row === b.row || !overlap(a.range, b.range)) continue;
       report.value(
         a.key,
-        `${a.text} overlaps ${b.text} of trunk ${b.row.name} of ${b.row.domain}`,
+        `${a.text} overlaps ${b.text} of ${b.row.called ?? `trunk ${b.row.name} of ${b.row.domain}`}`,
         'An address stands for one trunk; tell the two apart by digest or certificate instead.',
       );
       return;

@@ -145,7 +145,7 @@ test('a device that its user no longer lists goes, with its secrets and registra
   const desk = new Desk();
   desk.apply(good);
   desk.database.exec(
-    "INSERT INTO bindings VALUES ('a.example','alice','k','alice-desk','c','i',1,9,'tls','s','l','u',1)",
+    "INSERT INTO bindings VALUES ('a.example','alice','k','alice-desk','c','i',1,9,'tls','s','l','u',1,'')",
   );
   assert.deepEqual(
     desk.apply('users: [{name: alice, devices: [{name: alice, allowMd5: true}]}]').at(0),

@@ -5,12 +5,19 @@ import { ha1 } from '@ringfence/sip/digest/ha1.ts';
 import type { ConfigProblem } from '../config/problem.ts';
 import type { Report } from '../config/validate.ts';
 import { inTransaction } from '../store/database.ts';
-import { type DeviceRow, readObjectRows, type TrunkRow, type UserRow } from '../store/object-rows.ts';
+import {
+  type DeviceRow,
+  type PbxRow,
+  readObjectRows,
+  type TrunkRow,
+  type UserRow,
+} from '../store/object-rows.ts';
 import { ObjectWriter } from '../store/object-writer.ts';
 import type { Sealer } from '../store/seal.ts';
 import { checkObjects } from './check.ts';
 import { checkTogether, type Keyed } from './fit-together.ts';
 import { algorithmsFor } from './ha1.ts';
+import { pbxRow } from './pbx.ts';
 import type { ReadObjects } from './read.ts';
 import { routeName } from './route-name.ts';
 import type { DeviceObject, ObjectsFile } from './schema.ts';
@@ -18,7 +25,7 @@ import type { Route } from './types.ts';
 
 export interface Change {
   readonly action: 'add' | 'change' | 'remove';
-  readonly kind: 'user' | 'device' | 'trunk' | 'route';
+  readonly kind: 'user' | 'device' | 'trunk' | 'route' | 'pbx';
   readonly domain: string;
   readonly name: string;
   /** What differs, without values. */
@@ -27,7 +34,7 @@ export interface Change {
 
 export interface ApplyOptions {
   readonly defaultDomain: string;
-  /** Removes what the file does not name: within the domains it names, and the kinds (users, trunks, routes) it has. */
+  /** Removes what the file does not name: within the domains it names, and the kinds (users, trunks, routes, pbx) it has. */
   readonly prune: boolean;
   /** Prunes within these domains instead of those that the file names. */
   readonly pruneDomains?: readonly string[];
@@ -165,8 +172,15 @@ function write(
     })),
   };
 
+  const pbx: Kind<PbxRow> = {
+    kind: 'pbx',
+    stored: stored.pbx,
+    given: (file.pbx ?? []).map((p, i) => ({ key: `pbx[${i}]`, row: pbxRow(p, domainOf(p)) })),
+  };
+
   const named = new Set(
-    options.pruneDomains ?? [...users.given, ...trunks.given, ...routes.given].map(({ row }) => row.domain),
+    options.pruneDomains ??
+      [...users.given, ...trunks.given, ...routes.given, ...pbx.given].map(({ row }) => row.domain),
   );
   if (named.size === 0) named.add(options.defaultDomain.toLowerCase());
   const prunes = (section: readonly unknown[] | undefined) => (row: { domain: string }) =>
@@ -196,6 +210,7 @@ function write(
     devices: merge(devices, goneDevice),
     trunks: merge(trunks, prunes(file.trunks)),
     routes: merge(routes, prunes(file.routes)),
+    pbx: merge(pbx, prunes(file.pbx)),
   };
   checkTogether(future, report);
   if (report.problems.length > 0) return [];
@@ -238,6 +253,10 @@ function write(
     writer.remove('trunk', row);
     note('remove', 'trunk', row);
   }
+  for (const row of removed(pbx, prunes(file.pbx))) {
+    writer.remove('pbx', row);
+    note('remove', 'pbx', row);
+  }
   for (const row of removed(devices, goneDevice)) {
     writer.remove('device', row);
     note('remove', 'device', row);
@@ -271,6 +290,11 @@ function write(
   upsert(
     routes,
     (row) => writer.putRoute(row),
+    () => [],
+  );
+  upsert(
+    pbx,
+    (row) => writer.putPbx(row),
     () => [],
   );
   return changes;

@@ -122,12 +122,93 @@ export const RouteObject = Type.Object(
   { additionalProperties: false },
 );
 
+export const PbxNodeObject = Type.Object(
+  {
+    name: Name,
+    target: Type.String({
+      description: 'Where the node listens: SIP URI, e.g. `sip:10.0.0.5:5060;transport=udp`.',
+    }),
+    priority: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: 65535, default: 10, description: 'Lower goes first.' }),
+    ),
+    weight: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 65535,
+        default: 10,
+        description: 'Share of new registrations among nodes of one priority (RFC 2782).',
+      }),
+    ),
+    addresses: Type.Optional(
+      Type.Array(Type.String(), {
+        maxItems: 16,
+        description:
+          "Addresses or CIDR ranges whose requests are this node's, beside the target where that is an address.",
+      }),
+    ),
+    certificateNames: Type.Optional(
+      Type.Array(Type.String(), {
+        maxItems: 16,
+        description: "Names of a verified TLS client certificate that make a request this node's.",
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+/** The PBX that registers and serves the phones of a domain, in place of users at the edge. */
+export const PbxObject = Type.Object(
+  {
+    name: Type.Optional(Type.String({ minLength: 1, maxLength: 64, pattern: '^[A-Za-z0-9._+~-]+$' })),
+    domain: DomainName,
+    nodes: Type.Array(PbxNodeObject, { minItems: 1, maxItems: 16 }),
+    encryption: Type.Optional(Encryption),
+    phones: Type.Optional(Encryption),
+    expires: Type.Optional(
+      Type.Integer({
+        minimum: 60,
+        maximum: 86400,
+        default: 3600,
+        description: 'Seconds of registration that the PBX is asked for.',
+      }),
+    ),
+    phoneExpires: Type.Optional(
+      Type.Integer({
+        minimum: 20,
+        maximum: 3600,
+        default: 60,
+        description: 'Seconds after which a phone must be heard again; answered by the edge in between.',
+      }),
+    ),
+    strangersPerSecond: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 10000,
+        default: 50,
+        description: 'Requests per second of those who have not registered that the PBX is shown at most.',
+      }),
+    ),
+    allowedHeaders: Type.Optional(
+      Type.Array(Type.String(), {
+        maxItems: 32,
+        description:
+          'Header fields of the PBX that its phones are shown, beside those of `calls.allowedHeaders`. Default: Alert-Info.',
+      }),
+    ),
+    dangerousPlaintext: Type.Optional(
+      Type.Boolean({ description: 'Allows `encryption: none` or `preferred` towards a public address.' }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
 /** What `ringfence apply -f` reads and `ringfence export` writes. */
 export const ObjectsFile = Type.Object(
   {
     users: Type.Optional(Type.Array(UserObject)),
     trunks: Type.Optional(Type.Array(TrunkObject)),
     routes: Type.Optional(Type.Array(RouteObject)),
+    pbx: Type.Optional(Type.Array(PbxObject)),
   },
   { additionalProperties: false },
 );
@@ -136,4 +217,5 @@ export type DeviceObject = Static<typeof DeviceObject>;
 export type UserObject = Static<typeof UserObject>;
 export type TrunkObject = Static<typeof TrunkObject>;
 export type RouteObject = Static<typeof RouteObject>;
+export type PbxObject = Static<typeof PbxObject>;
 export type ObjectsFile = Static<typeof ObjectsFile>;

@@ -41,9 +41,39 @@ export interface Route {
   readonly to: { readonly trunk: string } | { readonly user: string } | { readonly block: string };
 }
 
+/** One machine of a PBX. */
+export interface PbxNode {
+  readonly name: string;
+  readonly target: string;
+  readonly priority: number;
+  readonly weight: number;
+  /** Beside the target's own, where that is an address. */
+  readonly addresses: readonly string[];
+  readonly certificateNames: readonly string[];
+}
+
+/** The PBX that registers and serves the phones of a domain. */
+export interface Pbx {
+  readonly domain: string;
+  readonly name: string;
+  readonly nodes: readonly PbxNode[];
+  /** Towards the nodes. */
+  readonly encryption: Encryption;
+  /** Towards the phones. */
+  readonly phones: Encryption;
+  /** Seconds asked of the PBX. */
+  readonly expires: number;
+  /** Seconds granted to phones at a time. */
+  readonly phoneExpires: number;
+  readonly strangersPerSecond: number;
+  readonly allowedHeaders: readonly string[];
+}
+
 /** Everything that decisions are made from; replaced as a whole when something changes. */
 export interface Objects {
   readonly users: readonly User[];
   readonly trunks: readonly Trunk[];
   readonly routes: readonly Route[];
+  /** At most one of a domain. */
+  readonly pbx?: readonly Pbx[];
 }

@@ -1,11 +1,11 @@
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
-import type { Binding } from './contract.ts';
+import type { Binding, Upstream } from './contract.ts';
 
 export function bindingWriter(database: DatabaseSync): {
   put(binding: Binding): void;
   remove(domain: string, user: string, key: string): void;
 } {
-  const put = database.prepare('INSERT OR REPLACE INTO bindings VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)');
+  const put = database.prepare('INSERT OR REPLACE INTO bindings VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)');
   const remove = database.prepare('DELETE FROM bindings WHERE domain = ? AND user = ? AND key = ?');
   return {
     put(b) {
@@ -23,6 +23,7 @@ export function bindingWriter(database: DatabaseSync): {
         b.listener,
         b.userAgent,
         b.updatedAt,
+        b.upstream === undefined ? '' : JSON.stringify(b.upstream),
       );
     },
     remove(domain, user, key) {
@@ -50,5 +51,6 @@ function readBinding(row: Record<string, SQLOutputValue>): Binding {
     listener: String(row.listener),
     userAgent: String(row.user_agent),
     updatedAt: Number(row.updated_at),
+    ...(row.upstream === '' ? {} : { upstream: JSON.parse(String(row.upstream)) as Upstream }),
   };
 }

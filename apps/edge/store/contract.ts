@@ -1,5 +1,18 @@
 import type { Objects } from '../objects/types.ts';
 
+/** How a binding stands at the PBX that it was passed on to. Times are Unix ms. */
+export interface Upstream {
+  /** User part of the Contact that the PBX was shown; unguessable. */
+  readonly token: string;
+  readonly node: string;
+  readonly callId: string;
+  readonly cseq: number;
+  readonly grantedAt: number;
+  readonly grantedUntil: number;
+  /** Digest user name that the PBX has accepted. */
+  readonly username: string;
+}
+
 /** One registered contact, RFC 3261 §10. Times are Unix ms. */
 export interface Binding {
   readonly domain: string;
@@ -16,6 +29,8 @@ export interface Binding {
   readonly listener: string;
   readonly userAgent: string;
   readonly updatedAt: number;
+  /** Present where a PBX registered it, not the edge. */
+  readonly upstream?: Upstream;
 }
 
 /** One call in the CDR table; written when it is answered or refused, and again when it ends. */

@@ -77,6 +77,20 @@ export const migrations: readonly Migration[] = [
       ) STRICT;
     `,
   },
+  {
+    version: 2,
+    name: 'PBX of a domain, registrations passed on to it',
+    sql: `
+      -- settings: JSON
+      CREATE TABLE pbx (
+        domain TEXT NOT NULL, name TEXT NOT NULL, settings TEXT NOT NULL,
+        PRIMARY KEY (domain, name)
+      ) STRICT, WITHOUT ROWID;
+
+      -- JSON; empty for the edge's own users
+      ALTER TABLE bindings ADD COLUMN upstream TEXT NOT NULL DEFAULT '';
+    `,
+  },
 ];
 
 export const layoutVersion = migrations.at(-1)!.version;

@@ -1,7 +1,7 @@
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import { Secret } from '@ringfence/bytes/secret.ts';
 import type { Encryption } from '../config/schema.ts';
-import type { DigestAlgorithm, Ha1Set, Objects, Route } from '../objects/types.ts';
+import type { DigestAlgorithm, Ha1Set, Objects, Pbx, Route } from '../objects/types.ts';
 import type { Sealer, SecretPlace } from './seal.ts';
 
 export type Ha1Bytes = readonly (readonly [DigestAlgorithm, Uint8Array])[];
@@ -33,12 +33,17 @@ export interface TrunkRow {
   readonly dangerousPlaintext: boolean;
 }
 
+export interface PbxRow extends Pbx {
+  readonly dangerousPlaintext: boolean;
+}
+
 /** Domain objects without their secrets, as the rows hold them. */
 export interface ObjectRows {
   readonly users: readonly UserRow[];
   readonly devices: readonly DeviceRow[];
   readonly trunks: readonly TrunkRow[];
   readonly routes: readonly Route[];
+  readonly pbx: readonly PbxRow[];
 }
 
 /** Secrets opened, in a form that crosses threads; `Secret` itself cannot. */
@@ -85,6 +90,11 @@ export function readObjectRows(database: DatabaseSync): ObjectRows {
       match: text(r.match),
       from: text(r.source) as Route['from'],
       to: { [text(r.target_kind)]: text(r.target) } as unknown as Route['to'],
+    })),
+    pbx: all('SELECT * FROM pbx ORDER BY domain, name').map((r) => ({
+      domain: text(r.domain),
+      name: text(r.name),
+      ...(JSON.parse(text(r.settings)) as Omit<PbxRow, 'domain' | 'name'>),
     })),
   };
 }
@@ -161,5 +171,6 @@ export function assembleObjects(opened: OpenedObjects): Objects {
       };
     }),
     routes: opened.routes,
+    pbx: opened.pbx.map(({ dangerousPlaintext: _, ...pbx }) => pbx),
   };
 }

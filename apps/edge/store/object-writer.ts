@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Route } from '../objects/types.ts';
-import type { DeviceRow, TrunkRow, UserRow } from './object-rows.ts';
+import type { DeviceRow, PbxRow, TrunkRow, UserRow } from './object-rows.ts';
 import type { Sealer, SecretPlace } from './seal.ts';
 
 interface Named {
@@ -8,7 +8,7 @@ interface Named {
   readonly name: string;
 }
 
-const tables = { user: 'users', device: 'devices', trunk: 'trunks', route: 'routes' } as const;
+const tables = { user: 'users', device: 'devices', trunk: 'trunks', route: 'routes', pbx: 'pbx' } as const;
 
 /** Writes rows of domain objects and their secrets; the caller holds the transaction. */
 export class ObjectWriter {
@@ -49,6 +49,10 @@ export class ObjectWriter {
     this.#put('routes', [r.domain, r.name, r.priority, r.match, r.from, kind, target]);
   }
 
+  putPbx({ domain, name, ...settings }: PbxRow): void {
+    this.#put('pbx', [domain, name, JSON.stringify(settings)]);
+  }
+
   /** Its secrets go with it. */
   remove(kind: keyof typeof tables, { domain, name }: Named): void {
     this.#database.prepare(`DELETE FROM ${tables[kind]} WHERE domain = ? AND name = ?`).run(domain, name);
@@ -57,6 +61,8 @@ export class ObjectWriter {
       // what it registered must not be called any longer
       this.#database.prepare('DELETE FROM bindings WHERE domain = ? AND device = ?').run(domain, name);
     }
+    if (kind === 'pbx')
+      this.#database.prepare("DELETE FROM bindings WHERE domain = ? AND upstream <> ''").run(domain);
     if (kind === 'trunk') {
       this.removeSecret('trunk-in', { domain, name });
       this.removeSecret('trunk-out', { domain, name });
