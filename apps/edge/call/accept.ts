@@ -13,10 +13,11 @@ import { type Destination, type Dialled, findRoute, readDialled } from '../routi
 import type { Numbers } from '../routing/numbers.ts';
 import type { BranchTarget } from './branch.ts';
 import { Call } from './call.ts';
+import { Caller } from './caller.ts';
 import { copyAllowed, sdpOf, warning } from './messages.ts';
 import { callRecord } from './record.ts';
 import { type CallServices, socketText } from './services.ts';
-import type { AcceptedCall } from './setup.ts';
+import { type AcceptedCall, openMedia } from './setup.ts';
 import { callerIdentity, type TargetSources, trunkTargets, userTargets } from './targets.ts';
 
 /** The world that a new call is judged in. */
@@ -141,7 +142,8 @@ function begin(door: Doorway, judged: Judged, decision: Decision, targets: Accep
     // §16.6 step 3; nobody may give a call more hops than a new one has.
     maxForwards: Math.min(request.maxForwards ?? initialMaxForwards, initialMaxForwards) - 1,
   };
-  const call = new Call(services, accepted);
+  const call = new Call(services, accepted, (events) => new Caller(services, events, accepted));
+  transaction.context = call;
   calls.set(id, call);
   if (services.bus.wants('call.started'))
     services.bus.emit({
@@ -153,7 +155,7 @@ function begin(door: Doorway, judged: Judged, decision: Decision, targets: Accep
       route,
       decision,
     });
-  call.start(accepted);
+  call.start(accepted, openMedia(services, accepted));
 }
 
 const callerText = ({ uri }: Judged['from']): string =>

@@ -1,3 +1,4 @@
+import type { Result } from '@ringfence/bytes/result.ts';
 import { makeResponse } from '@ringfence/sip/message/build.ts';
 import { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import type { SipRequest, SipResponse } from '@ringfence/sip/message/types.ts';
@@ -5,16 +6,16 @@ import type { ServerTransaction } from '@ringfence/sip/transaction/transaction.t
 import type { CallMedia } from '../media/call-media.ts';
 import type { LegProtection } from '../policy/protection.ts';
 import type { CallRecord } from '../store/contract.ts';
-import { Caller } from './caller.ts';
+import type { CallerSide } from './caller.ts';
 import { outcomeOf, recordEnded, recordLive } from './ending.ts';
-import { Hunt, type HuntEvents, statusForCaller } from './hunt.ts';
-import type { CallLeg } from './leg.ts';
+import { type HuntEvents, type Search, statusForCaller } from './hunt.ts';
+import type { CallLeg, LegEvents } from './leg.ts';
 import { Liveness } from './liveness.ts';
 import { dialogMethods, sdpOf } from './messages.ts';
 import type { CallFacts } from './record.ts';
 import { Renegotiation } from './renegotiation.ts';
 import type { CallServices, InviteOwner } from './services.ts';
-import { type AcceptedCall, openMedia } from './setup.ts';
+import type { CallPlan, OpenedCall, SetupProblem } from './setup.ts';
 
 /** A BYE's answer waits so long for the record to be on disk, no longer. */
 const recordPatience = 200;
@@ -31,10 +32,10 @@ export class Call implements HuntEvents, InviteOwner {
   readonly id: string;
   readonly #services: CallServices;
   readonly #identity: Pick<CallFacts, 'domain' | 'caller' | 'callee' | 'principal' | 'route' | 'decision'>;
-  readonly #caller: Caller;
+  readonly #caller: CallerSide;
   readonly #startedAt: number;
   #state: State = 'setup';
-  #hunt: Hunt | undefined = undefined;
+  #hunt: Search | undefined = undefined;
   #winner: CallLeg | undefined = undefined;
   #media: CallMedia | undefined = undefined;
   #ringingAt: number | undefined = undefined;
@@ -45,32 +46,33 @@ export class Call implements HuntEvents, InviteOwner {
   #liveness: Liveness | undefined = undefined;
   #stopRinging: (() => void) | undefined = undefined;
 
-  constructor(services: CallServices, accepted: AcceptedCall) {
-    const { domain, caller, callee, principal, route, decision } = accepted;
-    this.id = accepted.id;
+  constructor(services: CallServices, plan: CallPlan, side: (events: LegEvents) => CallerSide) {
+    const { domain, caller, callee, principal, route, decision } = plan;
+    this.id = plan.id;
     this.#services = services;
     this.#identity = { domain, caller, callee, principal, route, decision: JSON.stringify(decision) };
     this.#startedAt = services.now();
-    this.#caller = new Caller(services, this, accepted);
-    accepted.transaction.context = this;
+    this.#caller = side(this);
   }
 
   get live(): boolean {
     return this.#state === 'answered';
   }
 
-  /** Finds the way, asks for ports and rings; whatever fails there is told to the caller. */
-  start(accepted: AcceptedCall): void {
-    const { headers, maxForwards } = accepted;
-    void openMedia(this.#services, accepted).then((ready) =>
+  /** Once the way is found and ports are there it rings; whatever fails there is told to the caller. */
+  start(
+    { headers, maxForwards }: Pick<CallPlan, 'headers' | 'maxForwards'>,
+    opened: Promise<Result<OpenedCall, SetupProblem>>,
+  ): void {
+    void opened.then((ready) =>
       this.#services.run(() => {
         if (!ready.ok)
           return this.#refuse(ready.error.status, ready.error.cause, 'failed', ready.error.warning);
-        const { media, targets } = ready.value;
+        const { media, search } = ready.value;
         if (this.#state === 'ended') return void media.close();
         this.#media = media;
         this.#caller.leg.media = media.caller;
-        const hunt = new Hunt(this.#services, this, targets, {
+        const hunt = search(this, {
           headers,
           maxForwards,
           offer: (leg, plain) => (leg.media === undefined ? '' : media.offerTo(leg.media, plain)),

@@ -11,8 +11,23 @@ import type { AcceptedCall } from './setup.ts';
 /** How long a caller's INVITE may stay without any answer of ours; RFC 3261 §17.2.1 allows 200 ms. */
 const tryingAfter = 150;
 
+/** What a call does with the side that it is made for: a caller's INVITE, or a party of another call (transfer). */
+export interface CallerSide {
+  readonly leg: CallLeg;
+  /** True while that side has been told the answer and has not confirmed it yet. */
+  readonly confirming: boolean;
+  ringing(status: number, description: string | undefined): void;
+  refuse(status: number, why: string | undefined): void;
+  /** `gaveUp` where that side never confirms and the call still lives. */
+  accept(description: string, gaveUp: () => void): void;
+  acknowledged(ack: SipRequest): void;
+  /** That side has hung up itself. */
+  left(): void;
+  bye(): void;
+}
+
 /** The caller's side of a call: what is answered to its INVITE, up to the ACK of the 2xx. */
-export class Caller {
+export class Caller implements CallerSide {
   readonly leg: CallLeg;
   readonly #services: CallServices;
   /** The INVITE until its final answer. */

@@ -13,8 +13,16 @@ export interface HuntEvents extends LegEvents {
   exhausted(status: number): void;
 }
 
+/** What a call is answered by: phones and trunks that are rung, or a party of another call (transfer). */
+export interface Search {
+  readonly legs: CallLeg[];
+  start(): void;
+  /** Whoever has not answered is left alone from now on. */
+  stop(): void;
+}
+
 /** Rings everybody at once, takes the first who answers, ends the others (RFC 3261 §16.7). */
-export class Hunt implements BranchEvents {
+export class Hunt implements BranchEvents, Search {
   readonly #events: HuntEvents;
   readonly #branches: readonly Branch[];
   #best = 0;

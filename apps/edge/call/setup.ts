@@ -9,30 +9,36 @@ import type { LegSide } from '../media/leg.ts';
 import type { ReadSession } from '../media/read-offer.ts';
 import type { Trunk } from '../objects/types.ts';
 import type { Decision } from '../policy/types.ts';
-import type { BranchTarget } from './branch.ts';
+import type { BranchInvite, BranchTarget } from './branch.ts';
+import { Hunt, type HuntEvents, type Search } from './hunt.ts';
 import type { CallServices } from './services.ts';
 
-/** An INVITE that policy has accepted, with everything that was found out about it. */
-export interface AcceptedCall {
+/** What a call is made from, whoever asked for it. */
+export interface CallPlan {
   readonly id: string;
   readonly domain: string;
+  readonly caller: string;
+  readonly callee: string;
+  /** Whose rights it was judged by. */
+  readonly principal: string;
+  readonly route: string;
+  readonly decision: Decision;
+  /** Header fields to pass on. */
+  readonly headers: HeaderList;
+  readonly maxForwards: number;
+}
+
+/** An INVITE that policy has accepted, with everything that was found out about it. */
+export interface AcceptedCall extends CallPlan {
   readonly transaction: ServerTransaction;
   readonly request: SipRequest;
   readonly flow: Flow;
-  readonly caller: string;
-  readonly callee: string;
-  readonly principal: string;
   /** The caller is this trunk. */
   readonly trunk: Trunk | undefined;
-  readonly route: string;
-  readonly decision: Decision;
   readonly demanded: Encryption;
   readonly offer: ReadSession;
   /** Whom to ring; empty where nobody can be reached. */
   readonly targets: readonly BranchTarget[] | Promise<readonly BranchTarget[]>;
-  /** Header fields to pass on. */
-  readonly headers: HeaderList;
-  readonly maxForwards: number;
 }
 
 export interface SetupProblem {
@@ -41,11 +47,17 @@ export interface SetupProblem {
   readonly warning: string;
 }
 
+/** Ports of all legs, and who is asked to answer. */
+export interface OpenedCall {
+  readonly media: CallMedia;
+  search(events: HuntEvents, invite: BranchInvite): Search;
+}
+
 /** Waits for the way to be found, then asks for the ports of all legs at once. */
 export async function openMedia(
   services: CallServices,
   accepted: AcceptedCall,
-): Promise<Result<{ media: CallMedia; targets: readonly BranchTarget[] }, SetupProblem>> {
+): Promise<Result<OpenedCall, SetupProblem>> {
   const targets = accepted.targets instanceof Promise ? await accepted.targets : accepted.targets;
   if (targets.length === 0)
     return err({ status: 500, cause: 'no-route', warning: 'The called side cannot be reached' });
@@ -60,10 +72,13 @@ export async function openMedia(
     targets.map((target) => sideOf(services, target.flow, target.demanded)),
   );
   if (!opened.ok) return err({ status: 503, cause: 'media', warning: `No media ports: ${opened.error}` });
-  return ok({ media: opened.value, targets });
+  return ok({
+    media: opened.value,
+    search: (events, invite) => new Hunt(services, events, targets, invite),
+  });
 }
 
-function sideOf(services: CallServices, flow: Flow, demanded: Encryption): LegSide {
+export function sideOf(services: CallServices, flow: Flow, demanded: Encryption): LegSide {
   const { local, advertised } = services.mediaAddress(flow);
   return { local, advertised, signalling: flow.remote.address, demanded };
 }
