@@ -3,7 +3,7 @@ import type { Relay } from '@ringfence/relay/contract.ts';
 import { DigestServer } from '@ringfence/sip/digest/server.ts';
 import type { SipUri } from '@ringfence/sip/message/types.ts';
 import { TransactionLayer } from '@ringfence/sip/transaction/layer.ts';
-import type { Flow } from '@ringfence/sip/transport/flow.ts';
+import { type Flow, isEncrypted } from '@ringfence/sip/transport/flow.ts';
 import type { Call } from './call/call.ts';
 import { mediaAddress, nextFlow } from './call/next-hop.ts';
 import type { CallServices, DialogOwner } from './call/services.ts';
@@ -290,6 +290,6 @@ const encryptionOf = ({ listeners }: Configuration): Map<string, Encryption> =>
   new Map(
     listeners.map(({ name, encryption, transport }) => [
       name,
-      encryption ?? (transport === 'tls' ? 'required' : 'preferred'),
+      encryption ?? (isEncrypted(transport) ? 'required' : 'preferred'),
     ]),
   );

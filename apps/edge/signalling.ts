@@ -45,6 +45,8 @@ const screen = {
 };
 const onStream: Framing = { stream: true };
 const inDatagram: Framing = { stream: false };
+/** A WebSocket keeps messages apart as datagrams do: Content-Length may be left out (RFC 7118 §5). */
+const isStream = ({ transport }: Flow): boolean => transport === 'tcp' || transport === 'tls';
 const tooLarge: Result<SipMessage, ParseError> = err({
   code: 'too-large',
   detail: 'message larger than admission.messageBytes',
@@ -73,7 +75,7 @@ export class Signalling {
     const parsed =
       bytes.length > messageBytes()
         ? tooLarge
-        : parseMessage(bytes, undefined, flow.reliable ? onStream : inDatagram);
+        : parseMessage(bytes, undefined, isStream(flow) ? onStream : inDatagram);
     if (!parsed.ok) {
       const { code, detail, respond } = parsed.error;
       const source = socketText(flow.remote);

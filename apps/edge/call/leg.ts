@@ -3,7 +3,7 @@ import { makeResponse } from '@ringfence/sip/message/build.ts';
 import { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import type { SipRequest } from '@ringfence/sip/message/types.ts';
 import type { ServerTransaction } from '@ringfence/sip/transaction/transaction.ts';
-import type { Flow } from '@ringfence/sip/transport/flow.ts';
+import { type Flow, isEncrypted } from '@ringfence/sip/transport/flow.ts';
 import type { Encryption } from '../config/schema.ts';
 import type { CallMedia } from '../media/call-media.ts';
 import type { MediaLeg } from '../media/leg.ts';
@@ -86,11 +86,11 @@ export class CallLeg implements DialogOwner {
   /**
    * A request with our tag, over whatever flow: a phone that has connected anew is taken there (RFC 5626 §5.3).
    *
-   * What came over TLS stays on TLS: the tags are no secret to those who read the plain side.
+   * What came encrypted stays so: the tags are no secret to those who read the plain side.
    */
   request(transaction: ServerTransaction, request: SipRequest): void {
     const { flow } = transaction;
-    if (this.flow.transport === 'tls' && flow.transport !== 'tls') {
+    if (isEncrypted(this.flow.transport) && !isEncrypted(flow.transport)) {
       this.#services.layer.respond(transaction, makeResponse(request, 403), this.#services.now());
       return;
     }
@@ -168,7 +168,7 @@ export class CallLeg implements DialogOwner {
       media:
         this.media === undefined || media === undefined
           ? { protocol: 'none' }
-          : media.protectionOf(this.media, transport === 'tls'),
+          : media.protectionOf(this.media, isEncrypted(transport)),
     };
   }
 

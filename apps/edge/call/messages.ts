@@ -11,7 +11,9 @@ export const product = 'Ringfence';
 
 /** Value of our Contact on a leg: our own token and address, nothing of the other side. */
 export function contactOf(flow: Flow, tag: string, secure: boolean): string {
-  const transport = flow.transport === 'udp' ? '' : `;transport=${flow.transport}`;
+  // RFC 7118 §5.1: the parameter is `ws` with and without TLS.
+  const name = flow.transport === 'wss' ? 'ws' : flow.transport;
+  const transport = name === 'udp' ? '' : `;transport=${name}`;
   return `<${secure ? 'sips' : 'sip'}:${tag}@${flow.sentBy}${transport}>`;
 }
 

@@ -1,6 +1,6 @@
 import { parseNameAddr } from '@ringfence/sip/message/name-addr.ts';
 import type { SipRequest, SipUri } from '@ringfence/sip/message/types.ts';
-import type { Flow } from '@ringfence/sip/transport/flow.ts';
+import { type Flow, isEncrypted } from '@ringfence/sip/transport/flow.ts';
 import { isInside } from '../config/address-class.ts';
 import type { Configuration } from '../config/schema.ts';
 import type { Transports } from '../transport/contract.ts';
@@ -33,7 +33,7 @@ export function nextFlow(
   }
   return resolver.resolve(next).then(async (candidates) => {
     for (const found of candidates) {
-      if (flow.transport === 'tls' && found.transport !== 'tls') continue;
+      if (isEncrypted(flow.transport) && found.transport !== 'tls') continue;
       const connected = await connect(transports, found);
       if (connected !== undefined) return connected;
     }

@@ -1,7 +1,7 @@
 import type { NameAddr, SipRequest, SipUri } from '@ringfence/sip/message/types.ts';
 import { parseUri, sipUri } from '@ringfence/sip/message/uri.ts';
 import type { Candidate } from '@ringfence/sip/resolve/target.ts';
-import type { Flow } from '@ringfence/sip/transport/flow.ts';
+import { type Flow, isEncrypted } from '@ringfence/sip/transport/flow.ts';
 import type { User } from '../objects/types.ts';
 import type { Principal } from '../policy/types.ts';
 import type { LiveBinding, Registrar } from '../registrar/registrar.ts';
@@ -56,7 +56,7 @@ export function userTargets(
     const flow = flowOf(sources.transports, binding);
     const uri = parseUri(binding.contact);
     if (device === undefined || flow === undefined || !uri.ok) continue;
-    if (device.encryption === 'required' && flow.transport !== 'tls') continue;
+    if (device.encryption === 'required' && !isEncrypted(flow.transport)) continue;
     targets.push({
       party: `device:${user.name}@${directory.name}/${device.name}`,
       demanded: device.encryption,

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
+import { isEncrypted } from '@ringfence/sip/transport/flow.ts';
 import { isInside } from './address-class.ts';
 import type { Configuration, Encryption, Listener } from './schema.ts';
 import type { Report } from './validate.ts';
@@ -108,23 +109,24 @@ function checkListeners(
     binds.set(bind, i);
     if (listener.publicAddress !== undefined)
       checkHost(listener.publicAddress, `${key}.publicAddress`, report);
-    if (listener.transport !== 'tls' && (listener.clientCertificate ?? 'none') !== 'none') {
+    if (!isEncrypted(listener.transport) && (listener.clientCertificate ?? 'none') !== 'none') {
       report.value(
         `${key}.clientCertificate`,
         `${listener.transport} has no certificates`,
         'Write `transport: tls`, or remove this key.',
       );
     }
+    checkOrigins(listener, key, report);
     const encryption: Encryption =
-      listener.encryption ?? (listener.transport === 'tls' ? 'required' : 'preferred');
+      listener.encryption ?? (isEncrypted(listener.transport) ? 'required' : 'preferred');
     if (encryption !== 'required' && !isInside(listener.address)) {
       if (listener.dangerousPlaintext !== true) {
         report.value(
           listener.encryption === undefined ? `${key}.transport` : `${key}.encryption`,
           `${listener.encryption === undefined ? `${listener.transport} has` : 'is'} \`${encryption}\` on ${listener.address}, which is neither loopback nor private`,
-          listener.transport === 'tls'
+          isEncrypted(listener.transport)
             ? 'Write `required`; or, knowing that calls can be heard, add `dangerousPlaintext: true`.'
-            : 'Write `transport: tls`, or bind a private address; or, knowing that calls can be heard, add `dangerousPlaintext: true`.',
+            : `Write \`transport: ${listener.transport === 'ws' ? 'wss' : 'tls'}\`, or bind a private address; or, knowing that calls can be heard, add \`dangerousPlaintext: true\`.`,
         );
       }
     }
@@ -135,6 +137,23 @@ function checkListeners(
       });
     }
     return { ...listener, encryption, clientCertificate: listener.clientCertificate ?? 'none' };
+  });
+}
+
+function checkOrigins({ transport, origins = [] }: Listener, key: string, report: Report): void {
+  if (origins.length > 0 && transport !== 'ws' && transport !== 'wss')
+    report.value(
+      `${key}.origins`,
+      `${transport} has no origins`,
+      'Write `transport: wss`, or remove this key.',
+    );
+  origins.forEach((origin, i) => {
+    if (URL.parse(origin)?.origin === origin && /^https?:/.test(origin)) return;
+    report.value(
+      `${key}.origins[${i}]`,
+      `\`${origin}\` is not what a browser calls an origin`,
+      'Write scheme and host in small letters, and the port if it is not the usual one: `https://phone.example.com`.',
+    );
   });
 }
 

@@ -17,9 +17,16 @@ export const Listener = Type.Object(
       maxLength: 64,
       description: 'Unique name, shown in logs and records.',
     }),
-    transport: Type.Union([Type.Literal('udp'), Type.Literal('tcp'), Type.Literal('tls')], {
-      description: 'RFC 3261 §18 transport.',
-    }),
+    transport: Type.Union(
+      [
+        Type.Literal('udp'),
+        Type.Literal('tcp'),
+        Type.Literal('tls'),
+        Type.Literal('ws'),
+        Type.Literal('wss'),
+      ],
+      { description: 'Transport of RFC 3261 §18; `wss` and `ws` are WebSockets (RFC 7118).' },
+    ),
     address: Type.String({ description: 'Local IPv4 or IPv6 address to bind; `0.0.0.0` and `::` bind all.' }),
     port: Type.Integer({ minimum: 0, maximum: 65535, description: '0 takes a free port.' }),
     publicAddress: Type.Optional(
@@ -39,6 +46,12 @@ export const Listener = Type.Object(
       Type.Union([Type.Literal('none'), Type.Literal('optional'), Type.Literal('required')], {
         default: 'none',
         description: 'TLS client certificates: not asked for, verified if sent, or demanded.',
+      }),
+    ),
+    origins: Type.Optional(
+      Type.Array(Type.String(), {
+        description:
+          'Origins whose pages may open WebSockets here, such as `https://phone.example.com`; default: none. Phones that are no browsers send no origin and are not asked for one.',
       }),
     ),
   },

@@ -3,7 +3,7 @@ import type { DigestServer } from '@ringfence/sip/digest/server.ts';
 import { parseAuthParams } from '@ringfence/sip/message/auth-params.ts';
 import type { SipRequest, Uri } from '@ringfence/sip/message/types.ts';
 import { serializeUri } from '@ringfence/sip/message/uri.ts';
-import type { Flow } from '@ringfence/sip/transport/flow.ts';
+import { type Flow, isEncrypted } from '@ringfence/sip/transport/flow.ts';
 import type { DigestAlgorithm, Ha1Set } from '../objects/types.ts';
 import type { Principal } from '../policy/types.ts';
 import type { Directory, DomainDirectory } from '../routing/directory.ts';
@@ -66,7 +66,7 @@ export class Identifier {
     const trunk = certified ?? directory.trunkByAddress(flow.remote.address, host);
     if (trunk === undefined) return undefined;
     // A trunk that demands encryption is only itself over TLS: a forged UDP source proves nothing.
-    if (trunk.encryption === 'required' && flow.transport !== 'tls') return undefined;
+    if (trunk.encryption === 'required' && !isEncrypted(flow.transport)) return undefined;
     const domain = directory.domain(trunk.domain);
     if (domain === undefined) return undefined;
     return {

@@ -1,3 +1,4 @@
+import { isEncrypted, type Transport } from '@ringfence/sip/transport/flow.ts';
 import type { Encryption } from '../config/schema.ts';
 import type { Decision, Principal, Reason, RejectCause } from './types.ts';
 
@@ -19,7 +20,7 @@ export interface MediaFacts {
 export interface PolicyRequest {
   readonly method: string;
   readonly source: string;
-  readonly transport: 'udp' | 'tcp' | 'tls';
+  readonly transport: Transport;
   readonly dialled: string;
   readonly emergency: boolean;
   readonly media?: MediaFacts;
@@ -180,7 +181,7 @@ function protection(
 ): Decision | undefined {
   const demanded = demandedOf(principal, context.listenerEncryption);
   const media = request.media;
-  if (demanded === 'required' && request.transport !== 'tls')
+  if (demanded === 'required' && !isEncrypted(request.transport))
     return unacceptable(
       'signalling.encryption-required',
       'Encryption is required: signalling must use TLS',

@@ -1,3 +1,4 @@
+import type { Transport } from '@ringfence/sip/transport/flow.ts';
 import type { Suite } from '@ringfence/srtp/suite.ts';
 import type { Encryption } from '../config/schema.ts';
 
@@ -7,7 +8,7 @@ export interface LegProtection {
   readonly party: string;
   readonly demanded: Encryption;
   readonly signalling: {
-    readonly transport: 'udp' | 'tcp' | 'tls';
+    readonly transport: Transport;
     readonly version?: string;
     readonly cipher?: string;
     readonly group?: string;

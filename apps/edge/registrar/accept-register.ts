@@ -1,6 +1,6 @@
 import { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import type { SipRequest } from '@ringfence/sip/message/types.ts';
-import type { Flow } from '@ringfence/sip/transport/flow.ts';
+import { type Flow, isEncrypted } from '@ringfence/sip/transport/flow.ts';
 import type { EventBus } from '../events/bus.ts';
 import type { Principal } from '../policy/types.ts';
 import type { Store } from '../store/contract.ts';
@@ -41,7 +41,7 @@ export function acceptRegister(
     (wanted !== principal.user.toLowerCase() && wanted !== principal.device.toLowerCase())
   )
     return answer(403);
-  if (principal.encryption === 'required' && flow.transport !== 'tls')
+  if (principal.encryption === 'required' && !isEncrypted(flow.transport))
     return answer(
       403,
       new HeaderList().add('Warning', '399 ringfence "Encryption is required: register over TLS"'),

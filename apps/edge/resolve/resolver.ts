@@ -4,7 +4,7 @@ import { performance } from 'node:perf_hooks';
 import { err, ok, type Result } from '@ringfence/bytes/result.ts';
 import type { SipUri } from '@ringfence/sip/message/types.ts';
 import { type Candidate, type ResolveFailure, TargetResolver } from '@ringfence/sip/resolve/target.ts';
-import type { Transport } from '@ringfence/sip/transport/flow.ts';
+import type { DialTransport } from '@ringfence/sip/transport/flow.ts';
 import { DnsCache, type DnsClient } from './dns-cache.ts';
 import { readHosts } from './hosts.ts';
 
@@ -13,7 +13,7 @@ const deadlineMilliseconds = 8_000;
 
 export interface TargetFinderOptions {
   /** Transports that we can send over, most wanted first. */
-  readonly transports: readonly Transport[];
+  readonly transports: readonly DialTransport[];
   /** Address families that we can send to, the better first. Default IPv4, then IPv6. */
   readonly families?: readonly (4 | 6)[];
   /** Default: the system's name servers, 2 s a try, two tries. */

@@ -1,5 +1,11 @@
 import { err, ok, type Result } from '@ringfence/bytes/result.ts';
-import type { Flow, SocketAddress, TlsFacts, Transport } from '@ringfence/sip/transport/flow.ts';
+import {
+  type Flow,
+  isEncrypted,
+  type SocketAddress,
+  type TlsFacts,
+  type Transport,
+} from '@ringfence/sip/transport/flow.ts';
 import type { SeededRandom } from '@ringfence/testkit/random.ts';
 import type { VirtualTime } from '@ringfence/testkit/virtual-time.ts';
 import type { ListenerState, OutboundTarget, Transports } from '../transport/contract.ts';
@@ -160,11 +166,11 @@ export class Network implements Transports {
     peer: Peer,
     transport: Transport,
     remote: SocketAddress,
-    listener: string = transport === 'tls' ? 'phones' : 'inside',
+    listener: string = isEncrypted(transport) ? 'phones' : 'inside',
     facts: Partial<TlsFacts> = {},
   ): Line {
     this.#ids += 1;
-    const local = { ...listenerAddress, port: transport === 'tls' ? 5061 : 5060 };
+    const local = { ...listenerAddress, port: isEncrypted(transport) ? 5061 : 5060 };
     const common = { id: this.#ids, transport, reliable: transport !== 'udp', listener };
     const tls = { version: 'TLSv1.3', cipher: 'TLS_AES_256_GCM_SHA384', group: 'X25519MLKEM768', ...facts };
     const edge: Flow = {
@@ -172,9 +178,12 @@ export class Network implements Transports {
       local,
       remote,
       sentBy: `${local.address}:${local.port}`,
-      ...(transport === 'tls' ? { tls } : {}),
+      ...(isEncrypted(transport) ? { tls } : {}),
     };
-    const far: Flow = { ...common, local: remote, remote: local, sentBy: `${remote.address}:${remote.port}` };
+    // Browsers know no address of their own (RFC 7118 §5.1).
+    const web = transport === 'ws' || transport === 'wss';
+    const sentBy = web ? `${common.id}.invalid` : `${remote.address}:${remote.port}`;
+    const far: Flow = { ...common, local: remote, remote: local, sentBy };
     const line = { edge, far, peer, open: true };
     this.#lines.set(common.id, line);
     return line;

@@ -86,7 +86,7 @@ export class Phone implements Peer {
   }
 
   get contact(): string {
-    const { transport } = this.flow;
+    const transport = this.flow.transport === 'wss' ? 'ws' : this.flow.transport;
     return `<sip:${this.options.name}@${this.flow.sentBy}${transport === 'udp' ? '' : `;transport=${transport}`}>`;
   }
 

@@ -1,8 +1,8 @@
 import type { Result } from '@ringfence/bytes/result.ts';
-import type { Flow, SocketAddress, Transport } from '@ringfence/sip/transport/flow.ts';
+import type { DialTransport, Flow, SocketAddress, Transport } from '@ringfence/sip/transport/flow.ts';
 
 export interface OutboundTarget {
-  readonly transport: Transport;
+  readonly transport: DialTransport;
   readonly address: string;
   readonly port: number;
   /** Name that the peer's certificate must prove (RFC 5922); required for TLS. */

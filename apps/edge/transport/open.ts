@@ -2,7 +2,7 @@ import { isIP, isIPv6 } from 'node:net';
 import type { SecureContext, SecureContextOptions } from 'node:tls';
 import { MisuseError } from '@ringfence/bytes/misuse.ts';
 import { err, ok, type Result } from '@ringfence/bytes/result.ts';
-import type { Flow } from '@ringfence/sip/transport/flow.ts';
+import { type Flow, isEncrypted } from '@ringfence/sip/transport/flow.ts';
 import type { Admission } from '../admission/admission.ts';
 import { isLoopback } from '../admission/source.ts';
 import type { Listener } from '../config/schema.ts';
@@ -19,6 +19,7 @@ import { Streams } from './streams.ts';
 import { clientContext, readTlsOptions, type TlsMaterial } from './tls-context.ts';
 import { UdpListener } from './udp.ts';
 import { UdpFlow } from './udp-flows.ts';
+import { WebSocketFlow } from './web-socket.ts';
 
 export interface OpenTransportsOptions {
   readonly listeners: readonly Listener[];
@@ -52,7 +53,7 @@ export const openTransports = async (
   } catch (error) {
     const index = Math.max(
       0,
-      listeners.findIndex((listener) => listener.transport === 'tls'),
+      listeners.findIndex((listener) => isEncrypted(listener.transport)),
     );
     const listener = listeners[index];
     if (!(error instanceof MisuseError) || listener === undefined) throw error;
@@ -94,7 +95,7 @@ export const openTransports = async (
           }),
         );
       } else {
-        const wantsTls = listener.transport === 'tls';
+        const wantsTls = isEncrypted(listener.transport);
         if (wantsTls && tls === undefined)
           throw new MisuseError('tls-material', 'it has no key and certificate');
         open.push(
@@ -177,7 +178,9 @@ class OpenTransports implements Transports {
   }
 
   send(flow: Flow, bytes: Uint8Array): boolean {
-    return flow instanceof UdpFlow || flow instanceof StreamFlow ? flow.send(bytes) : false;
+    return flow instanceof UdpFlow || flow instanceof StreamFlow || flow instanceof WebSocketFlow
+      ? flow.send(bytes)
+      : false;
   }
 
   keep(flowId: number, keep: boolean): void {

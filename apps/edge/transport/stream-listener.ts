@@ -5,13 +5,16 @@ import {
   type TLSSocket,
   type Server as TlsServer,
 } from 'node:tls';
-import type { SocketAddress } from '@ringfence/sip/transport/flow.ts';
+import type { SocketAddress, TlsFacts, Transport } from '@ringfence/sip/transport/flow.ts';
 import type { Listener } from '../config/schema.ts';
 import type { ListenerState } from './contract.ts';
 import type { KeyLog } from './key-log.ts';
 import { sentBy } from './sent-by.ts';
 import type { Streams } from './streams.ts';
 import { readTlsFacts } from './tls-facts.ts';
+import { WebSocketDoor } from './web-socket-door.ts';
+
+type StreamTransport = Exclude<Transport, 'udp'>;
 
 export interface StreamListenerOptions {
   readonly streams: Streams;
@@ -22,24 +25,31 @@ export interface StreamListenerOptions {
 }
 
 /**
- * One listening TCP or TLS socket.
+ * One listening socket for TCP or TLS, or for WebSockets over either.
  *
  * A connection is admitted before its handshake, so that handshakes count against the bounds too.
  */
 export class StreamListener implements ListenerState {
   readonly name: string;
-  readonly transport: 'tcp' | 'tls';
+  readonly transport: StreamTransport;
   readonly bound: SocketAddress;
   readonly #listener: Listener;
   readonly #server: Server;
   readonly #tls: TlsServer | undefined;
   readonly #options: StreamListenerOptions;
+  /** Where a connection becomes a WebSocket. */
+  readonly #door: WebSocketDoor | undefined;
   /** Open connections, also those whose handshake is not done. */
   readonly #accepted = new Set<Socket>();
   #started = false;
 
   /** Rejects with the system's error when the address cannot be bound. */
   static async open(listener: Listener, options: StreamListenerOptions): Promise<StreamListener> {
+    const { transport } = listener;
+    const door =
+      transport === 'ws' || transport === 'wss'
+        ? await WebSocketDoor.open(listener, options.streams)
+        : undefined;
     const server = createServer({ noDelay: true });
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
@@ -51,13 +61,19 @@ export class StreamListener implements ListenerState {
         },
       );
     });
-    return new StreamListener(listener, server, options);
+    return new StreamListener(listener, server, options, door);
   }
 
-  private constructor(listener: Listener, server: Server, options: StreamListenerOptions) {
+  private constructor(
+    listener: Listener,
+    server: Server,
+    options: StreamListenerOptions,
+    door: WebSocketDoor | undefined,
+  ) {
+    this.#door = door;
     const where = server.address();
     this.name = listener.name;
-    this.transport = listener.transport === 'tls' ? 'tls' : 'tcp';
+    this.transport = listener.transport === 'udp' ? 'tcp' : listener.transport;
     this.bound =
       where === null || typeof where === 'string'
         ? { address: listener.address, port: listener.port }
@@ -117,10 +133,7 @@ export class StreamListener implements ListenerState {
       this.#accepted.delete(socket);
       streams.admission.connectionClosed(address);
     });
-    if (this.#tls === undefined) {
-      streams.adopt(this.#facts(socket), socket);
-      return;
-    }
+    if (this.#tls === undefined) return this.#adopt(socket, undefined);
     socket.on('error', () => socket.destroy());
     this.#tls.emit('connection', socket);
   }
@@ -130,7 +143,15 @@ export class StreamListener implements ListenerState {
       socket.destroy();
       return;
     }
-    this.#options.streams.adopt({ ...this.#facts(socket), tls: readTlsFacts(socket) }, socket);
+    this.#adopt(socket, readTlsFacts(socket));
+  }
+
+  #adopt(socket: Socket, tls: TlsFacts | undefined): void {
+    const { transport } = this;
+    const facts = () => ({ ...this.#facts(socket), ...(tls === undefined ? {} : { tls }) });
+    if (transport === 'ws' || transport === 'wss')
+      this.#door?.take(socket, () => ({ ...facts(), transport }));
+    else this.#options.streams.adopt({ ...facts(), transport }, socket);
   }
 
   #handshakeFailed(error: Error, socket: TLSSocket): void {
@@ -153,7 +174,6 @@ export class StreamListener implements ListenerState {
     const local = { address: socket.localAddress ?? '', port: this.bound.port };
     return {
       id: this.#options.nextId(),
-      transport: this.transport,
       local,
       remote: { address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 },
       sentBy: sentBy(this.#listener.publicAddress ?? local.address, this.bound.port),

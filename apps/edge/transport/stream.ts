@@ -3,30 +3,20 @@ import type { Socket } from 'node:net';
 import { type StreamEvent, StreamFramer } from '@ringfence/sip/framing/stream.ts';
 import { makeResponse } from '@ringfence/sip/message/build.ts';
 import { serializeMessage } from '@ringfence/sip/message/serialize.ts';
-import type { Flow, SocketAddress, TlsFacts } from '@ringfence/sip/transport/flow.ts';
-import type { Admission } from '../admission/admission.ts';
+import type { SocketAddress, TlsFacts } from '@ringfence/sip/transport/flow.ts';
+import {
+  type Connection,
+  type ConnectionHost,
+  lingerMilliseconds,
+  PongAllowance,
+  refusalsInARow,
+  writeQueueBytes,
+  writeStallMilliseconds,
+} from './connection.ts';
 
 /** Messages of one connection handled in a row before others get their turn. */
 const messagesPerTurn = 16;
-/** Bytes waiting to be sent to a peer that does not read; beyond it the connection is closed. */
-const writeQueueBytes = 256 * 1024;
-/** How long anything may wait to be sent. */
-const writeStallMilliseconds = 30_000;
-/** How long a connection that got a last answer may live on. */
-const lingerMilliseconds = 1000;
-/** Messages in a row that admission may refuse before the connection is closed. */
-const refusalsInARow = 100;
-
-/** Keepalives answered on one connection. */
-const pongsPerSecond = 10;
 const crlf = new Uint8Array([13, 10]);
-
-export interface StreamHost {
-  readonly admission: Admission;
-  readonly clock: () => number;
-  message(flow: StreamFlow, bytes: Uint8Array, now: number): void;
-  ended(flow: StreamFlow, reason: string): void;
-}
 
 export interface StreamFacts {
   readonly id: number;
@@ -44,7 +34,7 @@ export interface StreamFacts {
  * Bounded in what it buffers each way, in how long a message may take to arrive, and in silence. `check` must be
  * called about once a second.
  */
-export class StreamFlow implements Flow {
+export class StreamFlow implements Connection {
   readonly id: number;
   readonly transport: 'tcp' | 'tls';
   readonly reliable = true;
@@ -57,7 +47,7 @@ export class StreamFlow implements Flow {
   /** Has a registration: not closed for idleness. */
   kept = false;
   readonly #socket: Socket;
-  readonly #host: StreamHost;
+  readonly #host: ConnectionHost;
   readonly #framer: StreamFramer;
   #open = true;
   #working = false;
@@ -67,10 +57,9 @@ export class StreamFlow implements Flow {
   /** Since when bytes wait to be sent; 0 when none do. */
   #waitingAt = 0;
   #refusals = 0;
-  #pings = 0;
-  #pingsFrom = 0;
+  readonly #pongs = new PongAllowance();
 
-  constructor(facts: StreamFacts, socket: Socket, host: StreamHost) {
+  constructor(facts: StreamFacts, socket: Socket, host: ConnectionHost) {
     this.id = facts.id;
     this.transport = facts.transport;
     this.local = facts.local;
@@ -193,13 +182,9 @@ export class StreamFlow implements Flow {
     } else if (++this.#refusals >= refusalsInARow) this.close('refused too often');
   }
 
-  /** RFC 5626 §3.5.1: CRLF answers CRLFCRLF. Bounded, since it is an answer to anybody. */
+  /** RFC 5626 §3.5.1: CRLF answers CRLFCRLF. */
   #pong(now: number): void {
-    if (now - this.#pingsFrom >= 1000) {
-      this.#pingsFrom = now;
-      this.#pings = 0;
-    }
-    if (this.#pings++ < pongsPerSecond) this.send(crlf);
+    if (this.#pongs.take(now)) this.send(crlf);
   }
 
   /** After a broken frame nothing that follows can be told apart, so the connection ends (RFC 3261 §18.3). */

@@ -1,8 +1,9 @@
 import type { Socket } from 'node:net';
 import type { Admission } from '../admission/admission.ts';
 import type { EdgeEvent } from '../events/types.ts';
+import type { Connection, ConnectionHost } from './connection.ts';
 import type { TransportEvents } from './contract.ts';
-import { type StreamFacts, StreamFlow, type StreamHost } from './stream.ts';
+import { type StreamFacts, StreamFlow } from './stream.ts';
 
 const sweepMilliseconds = 1000;
 
@@ -14,11 +15,11 @@ export interface StreamsOptions {
 }
 
 /** All live connections, whoever opened them. */
-export class Streams implements StreamHost {
+export class Streams implements ConnectionHost {
   readonly admission: Admission;
   readonly clock: () => number;
   readonly #options: StreamsOptions;
-  readonly #flows = new Map<number, StreamFlow>();
+  readonly #flows = new Map<number, Connection>();
   readonly #sweeper: NodeJS.Timeout;
 
   constructor(options: StreamsOptions) {
@@ -32,12 +33,17 @@ export class Streams implements StreamHost {
     return this.#flows.size;
   }
 
-  flow(id: number): StreamFlow | undefined {
+  flow(id: number): Connection | undefined {
     return this.#flows.get(id);
   }
 
   adopt(facts: StreamFacts, socket: Socket): StreamFlow {
     const flow = new StreamFlow(facts, socket, this);
+    this.add(flow);
+    return flow;
+  }
+
+  add(flow: Connection): void {
     this.#flows.set(flow.id, flow);
     this.#options.emit({
       type: 'flow.opened',
@@ -48,14 +54,13 @@ export class Streams implements StreamHost {
       ...(flow.tls === undefined ? {} : { tls: flow.tls.version }),
       ...(flow.tls?.group === undefined ? {} : { group: flow.tls.group }),
     });
-    return flow;
   }
 
-  message(flow: StreamFlow, bytes: Uint8Array, now: number): void {
+  message(flow: Connection, bytes: Uint8Array, now: number): void {
     this.#options.events.message(flow, bytes, now);
   }
 
-  ended(flow: StreamFlow, reason: string): void {
+  ended(flow: Connection, reason: string): void {
     if (!this.#flows.delete(flow.id)) return;
     this.#options.emit({ type: 'flow.closed', flow: flow.id, source: flow.remote.address, reason });
     this.#options.events.closed(flow, reason);

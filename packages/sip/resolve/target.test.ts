@@ -4,7 +4,7 @@ import { SeededRandom } from '@ringfence/testkit/random.ts';
 import fc from 'fast-check';
 import type { SipUri } from '../message/types.ts';
 import { parseUri } from '../message/uri.ts';
-import type { Transport } from '../transport/flow.ts';
+import type { DialTransport } from '../transport/flow.ts';
 import { addressFamily } from './numeric.ts';
 import { type NaptrRecord, orderSrv, type SrvRecord } from './records.ts';
 import { type ResolveOptions, TargetResolver } from './target.ts';
@@ -35,7 +35,7 @@ const naptr = (order: number, preference: number, service: string, replacement: 
   replacement,
 });
 
-const all: readonly Transport[] = ['udp', 'tcp', 'tls'];
+const all: readonly DialTransport[] = ['udp', 'tcp', 'tls'];
 
 /** Resolves against a zone; candidates as `transport address:port`, or the reason of the failure. */
 function resolve(text: string, zone: Zone, options: Partial<ResolveOptions> = {}) {
@@ -292,4 +292,11 @@ test('RFC 3261 §25.1: what is a numeric host', () => {
   ]) {
     assert.equal(addressFamily(host), undefined, host);
   }
+});
+
+test('RFC 7118 §5 and RFC 6761 §6.4: nobody is asked for names below invalid, and ws is no way to go', () => {
+  for (const host of ['df7jal23ls0d.invalid', 'INVALID', 'a.invalid.'])
+    assert.deepEqual(resolve(`sip:a@${host}`, {}), { queries: [], found: 'not-found', candidates: [] });
+  assert.equal(resolve('sip:a@192.0.2.1;transport=ws', {}).found, 'unsupported-transport');
+  assert.equal(resolve('sip:a@notinvalid.example', {}).queries.length > 0, true);
 });

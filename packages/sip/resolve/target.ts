@@ -1,5 +1,5 @@
 import type { SipUri } from '../message/types.ts';
-import type { Transport } from '../transport/flow.ts';
+import type { DialTransport } from '../transport/flow.ts';
 import { addressFamily } from './numeric.ts';
 import {
   type DnsAnswer,
@@ -14,7 +14,7 @@ import {
 
 /** Where a request may be sent; to be tried in their order (RFC 3263 §4.3). */
 export interface Candidate {
-  readonly transport: Transport;
+  readonly transport: DialTransport;
   readonly address: string;
   readonly port: number;
   /** Host of the URI: what a TLS certificate has to name (RFC 3263 §4.1, RFC 5922 §5.1). */
@@ -36,7 +36,7 @@ export type ResolveOutput =
 
 export interface ResolveOptions {
   /** Transports that we can send over, the one we like best first: the order where NAPTR says nothing. */
-  readonly transports: readonly Transport[];
+  readonly transports: readonly DialTransport[];
   readonly random: Random;
   /** Address families that we can send to, the better first. Default IPv6, then IPv4. */
   readonly families?: readonly (4 | 6)[];
@@ -47,24 +47,24 @@ export interface ResolveOptions {
 }
 
 interface Service {
-  readonly transport: Transport;
+  readonly transport: DialTransport;
   readonly name: string;
   targets?: readonly Target[];
 }
 
 interface Target {
-  readonly transport: Transport;
+  readonly transport: DialTransport;
   readonly name: string;
   readonly port: number;
 }
 
-const srvPrefixes: Readonly<Record<Transport, string>> = {
+const srvPrefixes: Readonly<Record<DialTransport, string>> = {
   udp: '_sip._udp',
   tcp: '_sip._tcp',
   tls: '_sips._tcp',
 };
 
-const naptrServices: ReadonlyMap<string, Transport> = new Map([
+const naptrServices: ReadonlyMap<string, DialTransport> = new Map([
   ['SIP+D2U', 'udp'],
   ['SIP+D2T', 'tcp'],
   ['SIPS+D2T', 'tls'],
@@ -80,13 +80,13 @@ const key = (type: DnsType, name: string): string => `${type} ${name}`;
  * A sips URI only ever gives TLS. One round of names to services to addresses: nothing recurses.
  */
 export class TargetResolver {
-  readonly #transports: readonly Transport[];
+  readonly #transports: readonly DialTransport[];
   readonly #families: readonly (4 | 6)[];
   readonly #random: Random;
   readonly #limits: { readonly services: number; readonly targets: number; readonly candidates: number };
   readonly #serverName: string;
   readonly #host: string;
-  readonly #defaultTransport: Transport;
+  readonly #defaultTransport: DialTransport;
   readonly #asked = new Set<string>();
   readonly #addresses = new Map<string, readonly string[]>();
   readonly #outputs: ResolveOutput[] = [];
@@ -121,6 +121,8 @@ export class TargetResolver {
       this.#transports.length === 0 || (fixed && !this.#transports.includes(this.#defaultTransport));
     if (wanted === 'none' || lacking) {
       this.#finish('unsupported-transport');
+    } else if (isInvalidName(this.#host)) {
+      this.#finish('not-found');
     } else if (family !== undefined) {
       // §4.2: a numeric address, with the port of the URI or the default.
       this.#addresses.set(key(family === 6 ? 'AAAA' : 'A', this.#host), [this.#host]);
@@ -260,10 +262,13 @@ export class TargetResolver {
 /** The name without the dot of the root. */
 const bare = (name: string): string => (name.endsWith('.') ? name.slice(0, -1) : name);
 
-const defaultPort = (transport: Transport): number => (transport === 'tls' ? 5061 : 5060);
+/** RFC 6761 §6.4: nobody is asked for these. Phones behind WebSockets put them into Via and Contact (RFC 7118 §5). */
+const isInvalidName = (host: string): boolean => /(?:^|\.)invalid\.?$/i.test(host);
+
+const defaultPort = (transport: DialTransport): number => (transport === 'tls' ? 5061 : 5060);
 
 /** Transport that the URI names, `none` where its scheme forbids it or nobody knows it (§4.1, RFC 3261 §26.2.2). */
-function wantedTransport(uri: SipUri): Transport | 'none' | undefined {
+function wantedTransport(uri: SipUri): DialTransport | 'none' | undefined {
   const param = uri.params.get('transport');
   if (param === undefined) return undefined;
   const name = typeof param === 'string' ? param.toLowerCase() : '';

@@ -1,7 +1,7 @@
 import type { Params, SipRequest, Via } from '../message/types.ts';
 import type { Flow } from '../transport/flow.ts';
 
-const transportNames = { udp: 'UDP', tcp: 'TCP', tls: 'TLS' } as const;
+const transportNames = { udp: 'UDP', tcp: 'TCP', tls: 'TLS', ws: 'WS', wss: 'WSS' } as const;
 
 const askForPort: Params = new Map([['rport', true]]);
 

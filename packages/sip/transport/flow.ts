@@ -1,5 +1,11 @@
-/** How a SIP message travels (RFC 3261 §18); `wss` and `ws` follow RFC 7118. */
-export type Transport = 'udp' | 'tcp' | 'tls';
+/** Transports over which we reach somebody who has not come to us (RFC 3261 §18). */
+export type DialTransport = 'udp' | 'tcp' | 'tls';
+
+/** How a SIP message travels; `ws` and `wss` (RFC 7118) are always opened by the other side. */
+export type Transport = DialTransport | 'ws' | 'wss';
+
+/** True where nobody between the two ends of the flow can read or change what it carries. */
+export const isEncrypted = (transport: Transport): boolean => transport === 'tls' || transport === 'wss';
 
 /** An IP address in text form without brackets, and a port. */
 export interface SocketAddress {
@@ -22,7 +28,7 @@ export interface TlsFacts {
 }
 
 /**
- * A way to a peer: one connection (TCP, TLS), or one local socket and one remote address (UDP).
+ * A way to a peer: one connection (TCP, TLS, WebSocket), or one local socket and one remote address (UDP).
  *
  * Flows are made by whoever owns the sockets; protocol code only compares them by `id` and reads their facts.
  * RFC 5626 §1.3.
@@ -30,7 +36,7 @@ export interface TlsFacts {
 export interface Flow {
   readonly id: number;
   readonly transport: Transport;
-  /** True for TCP and TLS: no retransmission by transactions (RFC 3261 §17). */
+  /** False for UDP alone. True: no retransmission by transactions (RFC 3261 §17). */
   readonly reliable: boolean;
   readonly local: SocketAddress;
   readonly remote: SocketAddress;

@@ -90,12 +90,15 @@ export class Agent {
   }
 
   get sentBy(): string {
+    // A browser knows no address of its own (RFC 7118 §5.1).
+    if (this.wire.transport === 'ws' || this.wire.transport === 'wss') return `${this.name}.invalid`;
     return `${this.local.address}:${this.local.port}`;
   }
 
   get contact(): string {
     const { transport } = this.wire;
-    return `<sip:${this.name}@${this.sentBy}${transport === 'udp' ? '' : `;transport=${transport}`}>`;
+    const name = transport === 'wss' ? 'ws' : transport;
+    return `<sip:${this.name}@${this.sentBy}${name === 'udp' ? '' : `;transport=${name}`}>`;
   }
 
   close(): void {

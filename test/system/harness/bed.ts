@@ -1,6 +1,7 @@
 /** An edge with users, trunks and phones, for one test file; everything is taken down in the end. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isEncrypted, type Transport } from '@ringfence/sip/transport/flow.ts';
 import { Agent, type AgentOptions, type CallOptions, type Incoming, type Leg } from './agent.ts';
 import { ringfenceDoes } from './command.ts';
 import { EdgeProcess } from './edge-process.ts';
@@ -106,18 +107,14 @@ export class Bed {
     return readFileSync(join(this.home.path, 'tls', 'ca.crt'), 'utf8');
   }
 
-  async phone(
-    name: string,
-    transport: 'udp' | 'tcp' | 'tls' = 'udp',
-    place: PhonePlace = {},
-  ): Promise<Agent> {
+  async phone(name: string, transport: Transport = 'udp', place: PhonePlace = {}): Promise<Agent> {
     const { listener = transport, ...rest } = place;
     const agent = await Agent.open({
       name,
       password,
       transport,
       to: this.edge.at(listener),
-      ...(transport === 'tls' ? { authority: this.authority } : {}),
+      ...(isEncrypted(transport) ? { authority: this.authority } : {}),
       ...rest,
     });
     this.#closing.push(() => agent.close());
@@ -125,11 +122,7 @@ export class Bed {
   }
 
   /** A phone that is registered; the last one of that name goes away first, so that one phone rings. */
-  async registered(
-    name: string,
-    transport: 'udp' | 'tcp' | 'tls' = 'udp',
-    place: PhonePlace = {},
-  ): Promise<Agent> {
+  async registered(name: string, transport: Transport = 'udp', place: PhonePlace = {}): Promise<Agent> {
     const last = this.#registered.get(name);
     if (last !== undefined && last.edge === this.edge && !last.agent.closed && !last.agent.wire.closed)
       await last.agent.register(0);

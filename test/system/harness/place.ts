@@ -5,15 +5,17 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Transport } from '@ringfence/sip/transport/flow.ts';
 
 export interface ListenerLine {
   readonly name: string;
-  readonly transport: 'udp' | 'tcp' | 'tls';
+  readonly transport: Transport;
   readonly address?: string;
   readonly port?: number;
   readonly encryption?: 'required' | 'preferred' | 'none';
   readonly clientCertificate?: 'none' | 'optional' | 'required';
   readonly dangerousPlaintext?: boolean;
+  readonly origins?: readonly string[];
 }
 
 /** One of each transport on loopback; those of TLS demand encryption. */
@@ -47,7 +49,7 @@ export const someMediaPorts = (count = 120): MediaPorts => {
 };
 
 /** A port that is free now, of those that the system gives to nobody by itself: it can be taken again after a stop. */
-export async function freePort(transport: 'udp' | 'tcp' | 'tls'): Promise<number> {
+export async function freePort(transport: Transport): Promise<number> {
   for (let i = 0; i < 50; i += 1) {
     const port = randomInt(10_000, 20_000);
     if (await isFree(transport, port)) return port;
@@ -55,7 +57,7 @@ export async function freePort(transport: 'udp' | 'tcp' | 'tls'): Promise<number
   throw new Error('no free port');
 }
 
-function isFree(transport: 'udp' | 'tcp' | 'tls', port: number): Promise<boolean> {
+function isFree(transport: Transport, port: number): Promise<boolean> {
   return new Promise((resolve) => {
     if (transport === 'udp') {
       const socket = createSocket('udp4');

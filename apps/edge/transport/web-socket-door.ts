@@ -1,0 +1,138 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { WebSocketServer } from 'ws';
+import type { Listener } from '../config/schema.ts';
+import type { Streams } from './streams.ts';
+import { type WebSocketFacts, WebSocketFlow } from './web-socket.ts';
+
+/** Request line and header fields of a handshake; browsers with many cookies need about half. */
+const handshakeBytes = 8192;
+/** Pieces of one message, and of what has not been put together yet. */
+const maximumFragments = 64;
+const maximumChunks = 1024;
+const subprotocol = 'sip';
+
+/**
+ * Makes WebSockets of connections, RFC 6455 §4.2 with the subprotocol `sip` (RFC 7118 §4).
+ *
+ * A handshake must end in `admission.handshakeSeconds`. Pages of browsers are let in only from the origins that the
+ * listener names; a phone that is no browser sends no Origin, and then there is none to check (RFC 6455 §10.2).
+ */
+export class WebSocketDoor {
+  readonly #listener: Listener;
+  readonly #streams: Streams;
+  readonly #Server: typeof WebSocketServer;
+  readonly #http: Server;
+  readonly #origins: ReadonlySet<string>;
+  readonly #waiting = new Map<
+    Socket,
+    { readonly facts: () => WebSocketFacts; readonly timer: NodeJS.Timeout }
+  >();
+  #sockets: { readonly messageBytes: number; readonly server: WebSocketServer } | undefined;
+
+  /** The library is loaded only where a listener needs it. */
+  static async open(listener: Listener, streams: Streams): Promise<WebSocketDoor> {
+    const { WebSocketServer } = await import('ws');
+    return new WebSocketDoor(listener, streams, WebSocketServer);
+  }
+
+  private constructor(listener: Listener, streams: Streams, Server: typeof WebSocketServer) {
+    this.#listener = listener;
+    this.#streams = streams;
+    this.#Server = Server;
+    this.#origins = new Set(listener.origins ?? []);
+    this.#http = createServer({ maxHeaderSize: handshakeBytes, insecureHTTPParser: false });
+    this.#http.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) =>
+      this.#upgrade(request, socket, head),
+    );
+    this.#http.on('request', (request, response) => this.#plainRequest(request, response));
+    this.#http.on('clientError', (_error, socket) => this.#fail(socket as Socket));
+  }
+
+  /** Takes a connection that was admitted, and whose TLS handshake is done. */
+  take(socket: Socket, facts: () => WebSocketFacts): void {
+    const { handshakeSeconds } = this.#streams.admission.settings;
+    const timer = setTimeout(() => this.#fail(socket), handshakeSeconds * 1000);
+    this.#waiting.set(socket, { facts, timer });
+    socket.once('close', () => this.#forget(socket));
+    this.#http.emit('connection', socket);
+  }
+
+  #forget(socket: Socket): (() => WebSocketFacts) | undefined {
+    const waiting = this.#waiting.get(socket);
+    this.#waiting.delete(socket);
+    clearTimeout(waiting?.timer);
+    return waiting?.facts;
+  }
+
+  #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
+    socket.on('error', () => socket.destroy());
+    const { origin } = request.headers;
+    if (origin !== undefined && !this.#origins.has(origin)) {
+      this.#refuse(
+        socket,
+        'admission.origin',
+        'The page is of an origin that listeners.origins does not name.',
+      );
+      return end(socket, '403 Forbidden');
+    }
+    if (!offers(request.headers['sec-websocket-protocol'])) {
+      this.#refuse(socket, 'admission.websocket', 'The WebSocket subprotocol `sip` was not asked for.');
+      return end(socket, '400 Bad Request');
+    }
+    const streams = this.#streams;
+    this.#server().handleUpgrade(request, socket, head, (web) => {
+      const facts = this.#forget(socket);
+      if (facts === undefined) return web.terminate();
+      streams.add(new WebSocketFlow(facts(), web, socket, streams));
+    });
+  }
+
+  #plainRequest(request: IncomingMessage, response: ServerResponse): void {
+    this.#refuse(request.socket, 'admission.websocket', 'A plain HTTP request came to a WebSocket listener.');
+    response.writeHead(426, { Connection: 'close', Upgrade: 'websocket', 'Content-Length': '0' }).end();
+  }
+
+  #fail(socket: Socket): void {
+    this.#refuse(socket, 'admission.handshake', 'The WebSocket handshake failed.');
+    socket.destroy();
+  }
+
+  #refuse(socket: Socket, rule: string, text: string): void {
+    const { admission, clock } = this.#streams;
+    // Undefined when the peer has gone already.
+    const address = socket.remoteAddress;
+    if (address !== undefined)
+      admission.refuse(this.#listener.name, address, { rule, text, threshold: 0 }, clock());
+  }
+
+  /** With the bounds as they are configured now. */
+  #server(): WebSocketServer {
+    const { messageBytes } = this.#streams.admission.settings;
+    if (this.#sockets?.messageBytes !== messageBytes) {
+      const server = new this.#Server({
+        noServer: true,
+        clientTracking: false,
+        // Secrets beside text that others choose must not be compressed together (RFC 7692 §7), and it costs memory.
+        perMessageDeflate: false,
+        // The library would answer without bound to a peer that does not read.
+        autoPong: false,
+        // One message a turn for each connection, and nothing more is read meanwhile.
+        allowSynchronousEvents: false,
+        maxPayload: messageBytes,
+        maxFragments: maximumFragments,
+        maxBufferedChunks: maximumChunks,
+        handleProtocols: () => subprotocol,
+      });
+      this.#sockets = { messageBytes, server };
+    }
+    return this.#sockets!.server;
+  }
+}
+
+const offers = (header = ''): boolean => header.split(',').some((name) => name.trim() === subprotocol);
+
+const end = (socket: Socket, status: string): void => {
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+  socket.destroySoon();
+};
