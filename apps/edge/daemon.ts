@@ -139,6 +139,7 @@ export class Daemon {
       self.daemon = daemon;
       cleanup.push(async () => clearInterval(daemon.#sweep));
       await daemon.#startRelay();
+      edge.start();
       store.onFailure((reason) => bus.emit({ type: 'edge.error', where: 'store', detail: reason }));
       store.onObjectsChanged(() => void daemon.#reloadObjects());
       return daemon;

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import type { Relay } from '@ringfence/relay/contract.ts';
 import { DigestServer } from '@ringfence/sip/digest/server.ts';
 import type { SipUri } from '@ringfence/sip/message/types.ts';
@@ -7,7 +7,7 @@ import { type Flow, isEncrypted } from '@ringfence/sip/transport/flow.ts';
 import type { Call } from './call/call.ts';
 import { mediaAddress, nextFlow } from './call/next-hop.ts';
 import type { CallServices, DialogOwner } from './call/services.ts';
-import type { TargetSources } from './call/targets.ts';
+import { connect, type TargetSources } from './call/targets.ts';
 import type { Configuration, Encryption } from './config/schema.ts';
 import type { EventBus } from './events/bus.ts';
 import { Identifier } from './identity/identify.ts';
@@ -19,6 +19,8 @@ import { Signalling } from './signalling.ts';
 import type { Binding, Store } from './store/contract.ts';
 import { Tokens } from './tokens.ts';
 import type { Transports } from './transport/contract.ts';
+import { HealthMonitor } from './trunks/health/monitor.ts';
+import { watchedTrunks } from './trunks/watch.ts';
 
 /** What the edge is joined from; whoever makes it owns the processes and sockets behind these. */
 export interface EdgeParts {
@@ -37,7 +39,11 @@ export interface EdgeParts {
   readonly resolver: Pick<TargetSources, 'resolve' | 'resolveNumeric'>;
   /** Runs something later and gives a function that stops it. Default: timers of the process. */
   after?(milliseconds: number, run: () => void): () => void;
+  /** Numbers from 0 up to, and without, 1. Default: of the operating system. */
+  random?(): number;
 }
+
+const randomReally = (): number => randomInt(0x1_0000_0000) / 0x1_0000_0000;
 
 /** How late a timer of a transaction may fire. */
 const granularityMs = 50;
@@ -53,6 +59,7 @@ export class Edge {
   readonly registrar: Registrar;
   readonly layer: TransactionLayer;
   readonly signalling: Signalling;
+  readonly health: HealthMonitor;
   readonly #parts: EdgeParts;
   readonly #dialogs = new Map<string, DialogOwner>();
   #config: Configuration;
@@ -62,6 +69,7 @@ export class Edge {
   #draining = false;
   #unrecorded = 0;
   #running = false;
+  #started = false;
   readonly #after: (milliseconds: number, run: () => void) => () => void;
   #stopTimer: (() => void) | undefined = undefined;
   #armedAt = Number.POSITIVE_INFINITY;
@@ -89,6 +97,20 @@ export class Edge {
       parts.identityKey ?? randomBytes(32),
     );
     const services = this.#services(tokens);
+    this.health = new HealthMonitor({
+      layer: this.layer,
+      now: () => parts.now(),
+      token: (length) => tokens.token(length),
+      run: (step) => this.run(step),
+      after: this.#after,
+      resolve: (uri) => parts.resolver.resolve(uri),
+      connect: (candidate) => connect(parts.transports(), candidate),
+      changed: ({ state, ...change }) =>
+        parts.bus.emit({
+          type: state === 'quarantined' ? 'target.quarantined' : 'target.recovered',
+          ...change,
+        }),
+    });
     this.signalling = new Signalling({
       layer: this.layer,
       bus: parts.bus,
@@ -105,6 +127,14 @@ export class Edge {
           },
           resolve: (uri: SipUri) => parts.resolver.resolve(uri),
           resolveNumeric: (uri: SipUri) => parts.resolver.resolveNumeric(uri),
+          search: {
+            health: this.health,
+            random: () => (parts.random ?? randomReally)(),
+            resolveNumeric: (uri) => parts.resolver.resolveNumeric(uri),
+            resolve: (uri) => parts.resolver.resolve(uri),
+            udpFlow: (address, port) => parts.transports().udpFlow(address, port),
+            connect: (candidate) => connect(parts.transports(), candidate),
+          },
         },
         numbers: () => this.#numbers,
         draining: () => this.#draining,
@@ -120,6 +150,12 @@ export class Edge {
 
   get config(): Configuration {
     return this.#config;
+  }
+
+  /** Begins what the edge does by itself; the sockets are open. */
+  start(): void {
+    this.#started = true;
+    this.health.watch(watchedTrunks(this.#directory));
   }
 
   message(flow: Flow, bytes: Uint8Array, now: number): void {
@@ -167,6 +203,7 @@ export class Edge {
   replaceObjects(objects: Objects): void {
     this.#directory = new Directory(objects, this.#config.domain);
     this.#trustTrunks();
+    if (this.#started) this.health.watch(watchedTrunks(this.#directory));
     const gone = this.registrar.retain(
       ({ domain, user, device }) =>
         this.#directory.domain(domain)?.devices.get(device)?.user.name.toLowerCase() === user.toLowerCase(),
@@ -223,6 +260,7 @@ export class Edge {
   }
 
   stop(): void {
+    this.health.stop();
     this.#stopTimer?.();
   }
 

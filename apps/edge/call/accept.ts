@@ -11,6 +11,7 @@ import { type Decision, describePrincipal, type Principal } from '../policy/type
 import type { DomainDirectory } from '../routing/directory.ts';
 import { type Destination, type Dialled, findRoute, readDialled } from '../routing/find-route.ts';
 import type { Numbers } from '../routing/numbers.ts';
+import { TrunkSearch } from '../trunks/search.ts';
 import type { BranchTarget } from './branch.ts';
 import { Call } from './call.ts';
 import { Caller } from './caller.ts';
@@ -18,7 +19,7 @@ import { copyAllowed, sdpOf, warning } from './messages.ts';
 import { callRecord } from './record.ts';
 import { type CallServices, socketText } from './services.ts';
 import { type AcceptedCall, openMedia } from './setup.ts';
-import { callerIdentity, type TargetSources, trunkTargets, userTargets } from './targets.ts';
+import { callerIdentity, type TargetSources, userTargets } from './targets.ts';
 
 /** The world that a new call is judged in. */
 export interface Doorway {
@@ -97,12 +98,9 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
   if (decision.verdict !== 'accept' || offer === undefined)
     return refuse(door, arrival, dialled, decision, destination);
   const judged: Judged = { ...arrival, dialled, destination, offer, demanded, from };
-  begin(
-    door,
-    judged,
-    decision,
-    destination.kind === 'trunk' ? trunkTargets(sources, destination, from, dialled.emergency) : targets,
-  );
+  if (destination.kind !== 'trunk') return begin(door, judged, decision, targets);
+  const attempts = destination.trunks.map((trunk) => ({ trunk, number: destination.number, from }));
+  begin(door, judged, decision, new TrunkSearch(sources.search, attempts, dialled.emergency));
 }
 
 const nowhere: Destination = { kind: 'none' };

@@ -21,9 +21,11 @@ export interface BranchTarget {
   readonly from: NameAddr;
   readonly to: NameAddr;
   readonly flow: Flow;
-  /** Further candidates of RFC 3263 §4.3, tried after a failure of the one before. */
-  readonly alternatives: readonly (() => Promise<Flow | undefined>)[];
   readonly trunk?: Trunk;
+  /** The attempt is given up where nothing but 100 has come within this time. */
+  readonly silenceMs?: number;
+  /** Told what became of the INVITE: the status of its first answer that is not 100, or why there was none. */
+  readonly heard?: (result: number | 'timeout' | 'transport') => void;
 }
 
 /** What a branch tells whoever rings; the leg's own requests go to the call. */
@@ -59,7 +61,9 @@ export class Branch implements ClientOwner {
   #plain = false;
   #cancelled = false;
   #credentials: Credentials | undefined = undefined;
-  #next = 0;
+  #told = false;
+  #stopWaiting: (() => void) | undefined = undefined;
+
   constructor(
     services: CallServices,
     events: BranchEvents,
@@ -111,12 +115,17 @@ export class Branch implements ClientOwner {
     this.state = 'calling';
     this.#transaction = this.#services.layer.request(request, leg.flow, this.#services.now());
     this.#transaction.context = this;
+    if (target.silenceMs !== undefined)
+      this.#stopWaiting ??= this.#services.after(target.silenceMs, () =>
+        this.#services.run(() => this.#silent()),
+      );
   }
 
   /** Ends the attempt; a 2xx that crosses it is acknowledged and hung up. */
   cancel(): void {
     if (this.#cancelled || this.state === 'answered' || this.state === 'failed') return;
     this.#cancelled = true;
+    this.#stopWaiting?.();
     if (this.#transaction !== undefined) this.#services.layer.cancel(this.#transaction, this.#services.now());
     else this.#fail(487);
   }
@@ -125,11 +134,13 @@ export class Branch implements ClientOwner {
     const { status } = response;
     if (status < 200) {
       if (status === 100 || this.#cancelled || this.state === 'answered') return;
+      this.#heard(status);
       if (response.to.params.has('tag')) this.#early(response);
       this.state = 'early';
       this.#events.provisional(this, response);
       return;
     }
+    this.#heard(status);
     if (status < 300) return this.#success(response);
     // Its repetitions are the transaction's own business; a call that is over is not held by it.
     if (this.#transaction !== undefined) this.#transaction.context = undefined;
@@ -137,15 +148,30 @@ export class Branch implements ClientOwner {
     if (this.#cancelled) return this.#fail(status);
     if (isChallenge(status) && this.#authenticate(response)) return;
     if ((status === 488 || status === 415 || status === 606) && this.#retryPlain()) return;
-    if (status === 503 || status === 408) return this.#tryNext(status);
     this.#fail(status);
   }
 
   failed(reason: 'timeout' | 'transport' | 'overload'): void {
     const status = reason === 'timeout' ? timedOut : transportFailure;
-    if (this.state === 'answered' || this.state === 'failed') return;
-    if (this.#cancelled) this.#fail(status);
-    else this.#tryNext(status);
+    if (reason !== 'overload') this.#heard(reason);
+    if (this.state !== 'answered') this.#fail(status);
+  }
+
+  /** Only the first thing that is heard of an INVITE says whether anybody is there. */
+  #heard(result: number | 'timeout' | 'transport'): void {
+    this.#stopWaiting?.();
+    if (this.#told) return;
+    this.#told = true;
+    this.target.heard?.(result);
+  }
+
+  /** Nobody has rung in time: the attempt goes to its end by itself, and whoever hunts may go on at once. */
+  #silent(): void {
+    if (this.state !== 'calling' || this.#transaction === undefined || this.#cancelled) return;
+    this.#heard('timeout');
+    this.#cancelled = true;
+    this.#services.layer.cancel(this.#transaction, this.#services.now());
+    this.#over(timedOut);
   }
 
   #early(response: SipResponse): void {
@@ -156,12 +182,12 @@ export class Branch implements ClientOwner {
   #success(response: SipResponse): void {
     const transaction = this.#transaction;
     if (transaction === undefined) return;
-    const { leg } = this;
+    const { leg, state } = this;
     this.state = 'answered';
     takeAnswer(this.#services, leg, transaction, response, this.#credentials);
     if (this.#cancelled) {
       leg.bye();
-      return this.#over(487);
+      return state === 'failed' ? undefined : this.#over(487);
     }
     leg.answeredAt = this.#services.now();
     if (this.#events.answered(this, response)) return;
@@ -187,26 +213,9 @@ export class Branch implements ClientOwner {
     return true;
   }
 
-  #tryNext(status: number): void {
-    const next = this.target.alternatives[this.#next];
-    if (next === undefined) return this.#fail(status);
-    this.#next += 1;
-    this.#transaction = undefined;
-    this.state = 'calling';
-    void next().then((flow) =>
-      this.#services.run(() => {
-        if (this.state === 'failed') return;
-        if (flow === undefined) return this.#tryNext(status);
-        this.leg.flow = flow;
-        this.invite();
-      }),
-    );
-  }
-
   #fail(status: number): void {
-    if (this.state === 'failed') return;
     this.leg.forget();
-    this.#over(status);
+    if (this.state !== 'failed') this.#over(status);
   }
 
   #over(status: number): void {

@@ -33,9 +33,13 @@ export class Hunt implements BranchEvents, Search {
     events: HuntEvents,
     targets: readonly BranchTarget[],
     invite: BranchInvite,
+    /** Number of the first leg: 1 unless others have been tried before. */
+    first = 1,
   ) {
     this.#events = events;
-    this.#branches = targets.map((target, i) => new Branch(services, this, events, i + 1, target, invite));
+    this.#branches = targets.map(
+      (target, i) => new Branch(services, this, events, first + i, target, invite),
+    );
   }
 
   get legs(): CallLeg[] {

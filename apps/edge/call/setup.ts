@@ -11,6 +11,7 @@ import type { Trunk } from '../objects/types.ts';
 import type { Decision } from '../policy/types.ts';
 import type { BranchInvite, BranchTarget } from './branch.ts';
 import { Hunt, type HuntEvents, type Search } from './hunt.ts';
+import { type Places, SerialHunt } from './serial-hunt.ts';
 import type { CallServices } from './services.ts';
 
 /** What a call is made from, whoever asked for it. */
@@ -38,7 +39,7 @@ export interface AcceptedCall extends CallPlan {
   readonly demanded: Encryption;
   readonly offer: ReadSession;
   /** Whom to ring; empty where nobody can be reached. */
-  readonly targets: readonly BranchTarget[] | Promise<readonly BranchTarget[]>;
+  readonly targets: readonly BranchTarget[] | Places;
 }
 
 export interface SetupProblem {
@@ -58,7 +59,8 @@ export async function openMedia(
   services: CallServices,
   accepted: AcceptedCall,
 ): Promise<Result<OpenedCall, SetupProblem>> {
-  const targets = accepted.targets instanceof Promise ? await accepted.targets : accepted.targets;
+  const places = 'next' in accepted.targets ? accepted.targets : undefined;
+  const targets = 'next' in accepted.targets ? await firstOf(accepted.targets) : accepted.targets;
   if (targets.length === 0)
     return err({ status: 500, cause: 'no-route', warning: 'The called side cannot be reached' });
   const relay = services.relay();
@@ -74,8 +76,21 @@ export async function openMedia(
   if (!opened.ok) return err({ status: 503, cause: 'media', warning: `No media ports: ${opened.error}` });
   return ok({
     media: opened.value,
-    search: (events, invite) => new Hunt(services, events, targets, invite),
+    search: (events, invite) =>
+      places === undefined
+        ? new Hunt(services, events, targets, invite)
+        : new SerialHunt(services, events, targets, invite, {
+            places,
+            media: opened.value,
+            side: ({ flow, demanded }) => sideOf(services, flow, demanded),
+          }),
   });
+}
+
+async function firstOf(places: Places): Promise<readonly BranchTarget[]> {
+  const found = places.next();
+  const first = found instanceof Promise ? await found : found;
+  return first === undefined ? [] : [first];
 }
 
 export function sideOf(services: CallServices, flow: Flow, demanded: Encryption): LegSide {

@@ -1,13 +1,13 @@
 import type { NameAddr, SipRequest, SipUri } from '@ringfence/sip/message/types.ts';
-import { parseUri, sipUri } from '@ringfence/sip/message/uri.ts';
+import { parseUri } from '@ringfence/sip/message/uri.ts';
 import type { Candidate } from '@ringfence/sip/resolve/target.ts';
 import { type Flow, isEncrypted } from '@ringfence/sip/transport/flow.ts';
 import type { User } from '../objects/types.ts';
 import type { Principal } from '../policy/types.ts';
 import type { LiveBinding, Registrar } from '../registrar/registrar.ts';
 import type { DomainDirectory } from '../routing/directory.ts';
-import type { Destination } from '../routing/find-route.ts';
 import type { Transports } from '../transport/contract.ts';
+import type { SearchSources } from '../trunks/search.ts';
 import type { BranchTarget } from './branch.ts';
 import { party, userUri } from './messages.ts';
 
@@ -17,6 +17,8 @@ export interface TargetSources {
   readonly transports: Transports;
   resolveNumeric(uri: SipUri): readonly Candidate[] | undefined;
   resolve(uri: SipUri): Promise<readonly Candidate[]>;
+  /** What trunks are looked for with. */
+  readonly search: SearchSources;
 }
 
 /**
@@ -64,7 +66,6 @@ export function userTargets(
       from,
       to: party(userUri(user.name, directory.name), undefined),
       flow,
-      alternatives: [],
     });
   }
   return targets;
@@ -78,57 +79,6 @@ function flowOf(transports: Transports, binding: LiveBinding): Flow | undefined 
   return address === undefined || port === undefined
     ? undefined
     : transports.udpFlow(address, Number(port), binding.listener);
-}
-
-/**
- * The trunk's first reachable address, the others as alternatives (RFC 3263 §4.3); empty where none can be reached.
- *
- * A trunk that requires encryption is reached over TLS or not at all. An emergency call asks it for SRTP, but
- * takes what it gives.
- */
-export function trunkTargets(
-  sources: TargetSources,
-  destination: Extract<Destination, { kind: 'trunk' }>,
-  from: NameAddr,
-  emergency: boolean,
-): readonly BranchTarget[] | Promise<readonly BranchTarget[]> {
-  const { trunk, number } = destination;
-  const parsed = parseUri(trunk.target);
-  if (!parsed.ok || (parsed.value.scheme !== 'sip' && parsed.value.scheme !== 'sips')) return [];
-  const target = parsed.value;
-  const uri = sipUri({
-    scheme: target.scheme,
-    user: number,
-    host: target.host,
-    ...(target.port === undefined ? {} : { port: target.port }),
-    params: target.params,
-  });
-  const build = (flow: Flow, rest: readonly Candidate[]): BranchTarget[] => [
-    {
-      party: `trunk:${trunk.name}@${trunk.domain}`,
-      demanded: emergency && trunk.encryption === 'required' ? 'preferred' : trunk.encryption,
-      uri,
-      from,
-      to: party(sipUri({ user: number, host: target.host }), undefined),
-      flow,
-      alternatives: rest.map((candidate) => () => connect(sources.transports, candidate)),
-      trunk,
-    },
-  ];
-  const numeric = sources.resolveNumeric(target)?.[0];
-  if (numeric !== undefined && numeric.transport === 'udp' && trunk.encryption !== 'required') {
-    const flow = sources.transports.udpFlow(numeric.address, numeric.port);
-    return flow === undefined ? [] : build(flow, []);
-  }
-  return sources.resolve(target).then(async (found) => {
-    const candidates =
-      trunk.encryption === 'required' ? found.filter(({ transport }) => transport === 'tls') : found;
-    for (const [i, candidate] of candidates.entries()) {
-      const flow = await connect(sources.transports, candidate);
-      if (flow !== undefined) return build(flow, candidates.slice(i + 1));
-    }
-    return [];
-  });
 }
 
 export async function connect(transports: Transports, candidate: Candidate): Promise<Flow | undefined> {

@@ -27,6 +27,8 @@ const severities: Readonly<Record<EdgeEventType, Severity>> = {
   'call.one-way': 'warning',
   'media.refused': 'warning',
   'media.down': 'error',
+  'target.quarantined': 'warning',
+  'target.recovered': 'notice',
   'media.up': 'notice',
 };
 

@@ -86,6 +86,15 @@ export type EdgeEvent =
       readonly expires: number;
     }
   | {
+      readonly type: 'target.quarantined' | 'target.recovered';
+      /** e.g. `trunk:carrier@example.test` */
+      readonly owner: string;
+      /** Transport, address and port. */
+      readonly target: string;
+      /** `timeout`, `transport`, or the status. */
+      readonly reason: string;
+    }
+  | {
       readonly type: 'call.started';
       readonly call: string;
       readonly caller: string;

@@ -49,7 +49,7 @@ const mostAtOnce = 64;
  */
 export class CallMedia {
   readonly caller: MediaLeg;
-  readonly callees: readonly MediaLeg[];
+  readonly callees: MediaLeg[];
   readonly #relay: Relay;
   readonly #options: MediaOptions;
   /** The caller's offer, until the call is settled. */
@@ -93,6 +93,36 @@ export class CallMedia {
     return opened.ok ? ok(new CallMedia(relay, options, offer, caller, callees)) : opened;
   }
 
+  /** Everybody rung so far has failed: their ports are given back, and another one gets its own. */
+  async replaceCallees(side: LegSide): Promise<Result<MediaLeg, RelayErrorCode>> {
+    const offer = this.#offer;
+    if (offer === undefined) return err('relay-down');
+    this.releaseCallees();
+    const leg = new MediaLeg(side, this.#options.newSessionId());
+    this.callees.push(leg);
+    const places: Place[] = [];
+    for (const [index, stream] of offer.streams.entries()) {
+      if (stream === undefined || (side.demanded === 'required' && stream.media === 'opaque')) continue;
+      places.push(offering(leg, index, stream, this.#options.dscp));
+    }
+    const opened = await openAll(this.#relay, places);
+    return opened.ok ? ok(leg) : opened;
+  }
+
+  /** Gives back the ports of everybody who has been rung. */
+  releaseCallees(): void {
+    const ids = this.callees.flatMap((leg) => this.#release(leg));
+    if (ids.length > 0) void this.#relay.close(ids);
+  }
+
+  /** Forgets what a leg has; gives the endpoints to be closed. */
+  #release(leg: MediaLeg): number[] {
+    const ids = leg.endpointIds();
+    leg.wipe();
+    leg.streams.length = 0;
+    return ids;
+  }
+
   /** The offer for one phone; `plain` after it has refused SRTP and policy lets it. */
   offerTo(leg: MediaLeg, plain: boolean): string {
     if (this.#offer === undefined) return leg.lastDescription;
@@ -127,9 +157,7 @@ export class CallMedia {
     const ids: number[] = [];
     for (const leg of this.callees) {
       if (leg === winner) continue;
-      ids.push(...leg.endpointIds());
-      leg.wipe();
-      leg.streams.length = 0;
+      ids.push(...this.#release(leg));
     }
     this.caller.keepAgreedKeys();
     winner.keepAgreedKeys();

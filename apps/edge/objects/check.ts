@@ -72,30 +72,7 @@ function checkPassword(
 function checkTrunk(trunk: TrunkObject, key: string, options: CheckOptions, report: Report): void {
   checkDomain(trunk.domain, key, report);
   const encryption: Encryption = trunk.encryption ?? 'required';
-  const target = readTrunkTarget(trunk.target);
-  if (target === undefined) {
-    report.value(
-      `${key}.target`,
-      `\`${trunk.target.slice(0, 60)}\` is not a target`,
-      'Write `sip:host:port;transport=udp|tcp|tls`, such as `sip:pbx.example.com;transport=tls`.',
-    );
-  } else {
-    const encrypted = target.scheme === 'sips' || target.transport === 'tls';
-    if (encryption === 'required' && !encrypted) {
-      report.value(
-        trunk.encryption === undefined ? `${key}.target` : `${key}.encryption`,
-        `encryption is required${trunk.encryption === undefined ? ' (the default)' : ''}, but the target is reached over ${target.transport ?? 'UDP'}`,
-        'Add `;transport=tls` to the target, or write `encryption: preferred`.',
-      );
-    }
-    if (encryption !== 'required' && !isInside(target.host) && trunk.dangerousPlaintext !== true) {
-      report.value(
-        `${key}.encryption`,
-        `is \`${encryption}\` towards ${target.host}, which is not known to be private`,
-        'Write `required` with `;transport=tls`; or, knowing that calls can be heard, add `dangerousPlaintext: true`.',
-      );
-    }
-  }
+  checkTargets(trunk, encryption, key, report);
   trunk.addresses?.forEach((text, i) => {
     const range = readRange(text);
     if (range === undefined) {
@@ -125,8 +102,63 @@ function checkTrunk(trunk: TrunkObject, key: string, options: CheckOptions, repo
   }
 }
 
+/** Either one `target` or a list of them, and each as encrypted as the trunk demands. */
+function checkTargets(trunk: TrunkObject, encryption: Encryption, key: string, report: Report): void {
+  if ((trunk.target === undefined) === (trunk.targets === undefined || trunk.targets.length === 0)) {
+    report.value(
+      key,
+      trunk.target === undefined ? 'has no target' : 'has `target` and `targets`',
+      'Write one `target:`, or a list of `targets:`, not both.',
+    );
+  }
+  if (trunk.target !== undefined) checkTarget(trunk.target, trunk, encryption, `${key}.target`, key, report);
+  for (const [i, { target }] of (trunk.targets ?? []).entries())
+    checkTarget(target, trunk, encryption, `${key}.targets[${i}].target`, key, report);
+}
+
+function checkTarget(
+  text: string,
+  trunk: TrunkObject,
+  encryption: Encryption,
+  at: string,
+  key: string,
+  report: Report,
+): void {
+  const target = readTrunkTarget(text);
+  if (target === undefined) {
+    report.value(
+      at,
+      `\`${text.slice(0, 60)}\` is not a target`,
+      'Write `sip:host:port;transport=udp|tcp|tls`, such as `sip:pbx.example.com;transport=tls`.',
+    );
+    return;
+  }
+  const encrypted = target.scheme === 'sips' || target.transport === 'tls';
+  if (encryption === 'required' && !encrypted) {
+    report.value(
+      trunk.encryption === undefined ? at : `${key}.encryption`,
+      `encryption is required${trunk.encryption === undefined ? ' (the default)' : ''}, but the target is reached over ${target.transport ?? 'UDP'}`,
+      'Add `;transport=tls` to the target, or write `encryption: preferred`.',
+    );
+  }
+  if (encryption !== 'required' && !isInside(target.host) && trunk.dangerousPlaintext !== true) {
+    report.value(
+      `${key}.encryption`,
+      `is \`${encryption}\` towards ${target.host}, which is not known to be private`,
+      'Write `required` with `;transport=tls`; or, knowing that calls can be heard, add `dangerousPlaintext: true`.',
+    );
+  }
+}
+
 function checkRoute(route: RouteObject, key: string, report: Report): void {
   checkDomain(route.domain, key, report);
+  if ('trunks' in route.to && new Set(route.to.trunks).size !== Math.max(1, route.to.trunks.length)) {
+    report.value(
+      `${key}.to.trunks`,
+      route.to.trunks.length === 0 ? 'names no trunk' : 'names a trunk twice',
+      'List each trunk once, in the order in which they are tried.',
+    );
+  }
   if (!pattern.test(route.match)) {
     report.value(
       `${key}.match`,

@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import type { ObjectRows, PbxRow } from '../store/object-rows.ts';
 import { generatedRouteName } from './route-name.ts';
 import type { ObjectsFile } from './schema.ts';
+import { settingsOf } from './trunk-settings.ts';
 
 /**
  * The objects as `ringfence apply -f` reads them, without any secret: applied to the same store they change nothing.
@@ -22,7 +23,8 @@ export function exportObjects(rows: ObjectRows): ObjectsFile {
     trunks: rows.trunks.map((t) => ({
       name: t.name,
       domain: t.domain,
-      target: t.target,
+      ...(t.targets === undefined ? { target: t.target } : {}),
+      ...settingsOf(t),
       ...(t.addresses.length === 0 ? {} : { addresses: [...t.addresses] }),
       ...(t.certificateNames.length === 0 ? {} : { certificateNames: [...t.certificateNames] }),
       ...(t.inbound === undefined ? {} : { inboundAuthentication: login(t.inbound) }),
@@ -36,7 +38,7 @@ export function exportObjects(rows: ObjectRows): ObjectsFile {
       priority: r.priority,
       match: r.match,
       from: r.from,
-      to: { ...r.to },
+      to: 'trunks' in r.to ? { trunks: [...r.to.trunks] } : { ...r.to },
     })),
     ...(rows.pbx.length === 0 ? {} : { pbx: rows.pbx.map(exportPbx) }),
   };

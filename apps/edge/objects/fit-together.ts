@@ -173,21 +173,25 @@ function checkReferences(future: Future, report: Report): void {
       );
     }
     routes.set(`${row.domain}/${row.name}`, key);
-    const [kind, name] =
-      'trunk' in row.to
-        ? (['trunk', row.to.trunk] as const)
-        : 'user' in row.to
-          ? (['user', row.to.user] as const)
-          : ['block', ''];
-    if (kind === 'block' || (kind === 'trunk' ? trunks : users).has(`${row.domain}/${name}`)) continue;
-    const elsewhere = [...(kind === 'trunk' ? trunks : users)].some((other) => other.endsWith(`/${name}`));
-    const where = key === '' ? `the stored route \`${row.name}\` leads to` : 'there is no';
-    report.value(
-      key === '' ? 'routes' : `${key}.to.${kind}`,
-      `${where} ${kind} \`${name}\` in domain ${row.domain}${key === '' ? ', which would be gone' : ''}`,
-      elsewhere
-        ? 'A route stays within its domain; define it there too.'
-        : `Define the ${kind}, or correct the name.`,
-    );
+    for (const [kind, name, below] of leadsTo(row)) {
+      const known = kind === 'trunk' ? trunks : users;
+      if (known.has(`${row.domain}/${name}`)) continue;
+      const elsewhere = [...known].some((other) => other.endsWith(`/${name}`));
+      const where = key === '' ? `the stored route \`${row.name}\` leads to` : 'there is no';
+      report.value(
+        key === '' ? 'routes' : `${key}.to.${below}`,
+        `${where} ${kind} \`${name}\` in domain ${row.domain}${key === '' ? ', which would be gone' : ''}`,
+        elsewhere
+          ? 'A route stays within its domain; define it there too.'
+          : `Define the ${kind}, or correct the name.`,
+      );
+    }
   }
+}
+
+/** What a route names, and the key that names it. */
+function leadsTo({ to }: Route): (readonly [kind: 'trunk' | 'user', name: string, key: string])[] {
+  if ('trunk' in to) return [['trunk', to.trunk, 'trunk']];
+  if ('trunks' in to) return to.trunks.map((name, i) => ['trunk', name, `trunks[${i}]`] as const);
+  return 'user' in to ? [['user', to.user, 'user']] : [];
 }

@@ -21,6 +21,7 @@ import { pbxRow } from './pbx.ts';
 import type { ReadObjects } from './read.ts';
 import { routeName } from './route-name.ts';
 import type { DeviceObject, ObjectsFile } from './schema.ts';
+import { firstTarget, settingsOf } from './trunk-settings.ts';
 import type { Route } from './types.ts';
 
 export interface Change {
@@ -132,7 +133,7 @@ function write(
       row: {
         domain: domainOf(t),
         name: t.name,
-        target: t.target,
+        target: firstTarget(t),
         addresses: t.addresses ?? [],
         certificateNames: t.certificateNames ?? [],
         ...(t.inboundAuthentication === undefined
@@ -153,6 +154,7 @@ function write(
             }),
         encryption: t.encryption ?? 'required',
         dangerousPlaintext: t.dangerousPlaintext ?? false,
+        ...settingsOf(t),
       },
     })),
   };
@@ -406,6 +408,7 @@ function keepOutbound(
     if (
       known === undefined ||
       before?.target !== row.target ||
+      JSON.stringify(before.targets) !== JSON.stringify(row.targets) ||
       before.outbound?.username !== row.outbound.username
     ) {
       report.value(

@@ -1,5 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { Encryption } from '../config/schema.ts';
+import { TrunkSettings } from './trunk-settings.ts';
 
 const Name = Type.String({ minLength: 1, maxLength: 64, pattern: '^[A-Za-z0-9._+~-]+$' });
 const DomainName = Type.Optional(
@@ -52,9 +53,12 @@ export const TrunkObject = Type.Object(
   {
     name: Name,
     domain: DomainName,
-    target: Type.String({
-      description: 'Where calls are sent: SIP URI, e.g. `sip:pbx.example.com;transport=tls`.',
-    }),
+    target: Type.Optional(
+      Type.String({
+        description: 'Where calls are sent: SIP URI, e.g. `sip:pbx.example.com;transport=tls`.',
+      }),
+    ),
+    ...TrunkSettings.properties,
     addresses: Type.Optional(
       Type.Array(Type.String(), { description: "Addresses or CIDR ranges whose requests are this trunk's." }),
     ),
@@ -112,6 +116,15 @@ export const RouteObject = Type.Object(
     ),
     to: Type.Union([
       Type.Object({ trunk: Type.String() }, { additionalProperties: false }),
+      Type.Object(
+        {
+          trunks: Type.Array(Type.String(), {
+            maxItems: 8,
+            description: 'Tried in this order: the next where one fails or is full.',
+          }),
+        },
+        { additionalProperties: false },
+      ),
       Type.Object({ user: Type.String() }, { additionalProperties: false }),
       Type.Object(
         { block: Type.String({ description: 'Reason, kept in the record.' }) },

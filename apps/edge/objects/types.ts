@@ -1,5 +1,6 @@
 import type { Secret } from '@ringfence/bytes/secret.ts';
 import type { Encryption } from '../config/schema.ts';
+import type { TrunkSettings } from './trunk-settings.ts';
 
 /** Digest algorithms, RFC 8760 §2.2, by their names on the wire. */
 export type DigestAlgorithm = 'SHA-512-256' | 'SHA-256' | 'MD5';
@@ -21,9 +22,10 @@ export interface User {
   readonly devices: readonly Device[];
 }
 
-export interface Trunk {
+export interface Trunk extends Readonly<TrunkSettings> {
   readonly domain: string;
   readonly name: string;
+  /** The first of its targets. */
   readonly target: string;
   readonly addresses: readonly string[];
   readonly certificateNames: readonly string[];
@@ -38,7 +40,12 @@ export interface Route {
   readonly priority: number;
   readonly match: string;
   readonly from: 'users' | 'trunks' | 'any';
-  readonly to: { readonly trunk: string } | { readonly user: string } | { readonly block: string };
+  readonly to:
+    | { readonly trunk: string }
+    /** Tried in this order. */
+    | { readonly trunks: readonly string[] }
+    | { readonly user: string }
+    | { readonly block: string };
 }
 
 /** One machine of a PBX. */

@@ -17,7 +17,13 @@ export interface Dialled {
 
 export type Destination =
   | { readonly kind: 'user'; readonly name: string; readonly user: User }
-  | { readonly kind: 'trunk'; readonly name: string; readonly trunk: Trunk; readonly number: string }
+  | {
+      readonly kind: 'trunk';
+      readonly name: string;
+      readonly trunk: Trunk /** In the order to be tried, the first included. */;
+      readonly trunks: readonly Trunk[];
+      readonly number: string;
+    }
   | { readonly kind: 'blocked'; readonly name: string; readonly why: string }
   | { readonly kind: 'none' };
 
@@ -64,7 +70,7 @@ export function findRoute(
   return { kind: 'none' };
 }
 
-/** The trunk that is set for it, else the first; never back to the trunk that the call comes from. */
+/** The trunk that is set for it, then all others of the domain; never back to the trunk that the call comes from. */
 function emergencyRoute(
   directory: DomainDirectory,
   principal: Principal,
@@ -73,15 +79,13 @@ function emergencyRoute(
 ): Destination {
   const from = principal.kind === 'trunk' ? principal.trunk : undefined;
   const set = wanted === undefined ? undefined : directory.trunks.get(wanted);
+  const trunks: Trunk[] = [];
   for (const trunk of set === undefined ? directory.trunks.values() : [set, ...directory.trunks.values()])
-    if (trunk.name !== from)
-      return {
-        kind: 'trunk',
-        name: `emergency:${trunk.name}`,
-        trunk,
-        number: dialled.digits ?? dialled.text,
-      };
-  return { kind: 'none' };
+    if (trunk.name !== from && !trunks.includes(trunk)) trunks.push(trunk);
+  const number = dialled.digits ?? dialled.text;
+  return trunks[0] === undefined
+    ? { kind: 'none' }
+    : { kind: 'trunk', name: `emergency:${trunks[0].name}`, trunk: trunks[0], trunks, number };
 }
 
 function follow(directory: DomainDirectory, route: Route, dialled: Dialled): Destination | undefined {
@@ -90,10 +94,11 @@ function follow(directory: DomainDirectory, route: Route, dialled: Dialled): Des
     const user = directory.users.get(route.to.user.toLowerCase());
     return user === undefined ? undefined : { kind: 'user', name: `user:${user.name}`, user };
   }
-  const trunk = directory.trunks.get(route.to.trunk);
-  if (trunk === undefined) return undefined;
+  const names = 'trunks' in route.to ? route.to.trunks : [route.to.trunk];
+  const trunks = names.flatMap((name) => directory.trunks.get(name) ?? []);
+  if (trunks[0] === undefined) return undefined;
   const number = dialled.e164 ?? dialled.digits ?? dialled.text;
-  return { kind: 'trunk', name: `trunk:${trunk.name}`, trunk, number };
+  return { kind: 'trunk', name: `trunk:${trunks[0].name}`, trunk: trunks[0], trunks, number };
 }
 
 /** `x` stands for one digit, a trailing `*` for any rest, `default` for everything. */

@@ -91,6 +91,15 @@ export const migrations: readonly Migration[] = [
       ALTER TABLE bindings ADD COLUMN upstream TEXT NOT NULL DEFAULT '';
     `,
   },
+  {
+    version: 3,
+    name: 'settings of trunks and routes',
+    sql: `
+      -- what is read and written as a whole: JSON, without secrets
+      ALTER TABLE trunks ADD COLUMN settings TEXT NOT NULL DEFAULT '{}';
+      ALTER TABLE routes ADD COLUMN settings TEXT NOT NULL DEFAULT '{}';
+    `,
+  },
 ];
 
 export const layoutVersion = migrations.at(-1)!.version;

@@ -1,6 +1,7 @@
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import { Secret } from '@ringfence/bytes/secret.ts';
 import type { Encryption } from '../config/schema.ts';
+import type { TrunkSettings } from '../objects/trunk-settings.ts';
 import type { DigestAlgorithm, Ha1Set, Objects, Pbx, Route } from '../objects/types.ts';
 import type { Sealer, SecretPlace } from './seal.ts';
 
@@ -21,7 +22,7 @@ export interface DeviceRow {
   readonly allowMd5: boolean;
 }
 
-export interface TrunkRow {
+export interface TrunkRow extends Readonly<TrunkSettings> {
   readonly domain: string;
   readonly name: string;
   readonly target: string;
@@ -82,6 +83,7 @@ export function readObjectRows(database: DatabaseSync): ObjectRows {
         : { outbound: { username: text(r.outbound_username), allowMd5: r.outbound_md5 === 1 } }),
       encryption: text(r.encryption) as Encryption,
       dangerousPlaintext: r.dangerous_plaintext === 1,
+      ...(JSON.parse(text(r.settings)) as TrunkSettings),
     })),
     routes: all('SELECT * FROM routes ORDER BY domain, priority, name').map((r) => ({
       domain: text(r.domain),
@@ -89,7 +91,7 @@ export function readObjectRows(database: DatabaseSync): ObjectRows {
       priority: Number(r.priority),
       match: text(r.match),
       from: text(r.source) as Route['from'],
-      to: { [text(r.target_kind)]: text(r.target) } as unknown as Route['to'],
+      to: destinationOf(text(r.target_kind), text(r.target)),
     })),
     pbx: all('SELECT * FROM pbx ORDER BY domain, name').map((r) => ({
       domain: text(r.domain),
@@ -98,6 +100,11 @@ export function readObjectRows(database: DatabaseSync): ObjectRows {
     })),
   };
 }
+
+const destinationOf = (kind: string, target: string): Route['to'] =>
+  kind === 'trunks'
+    ? { trunks: JSON.parse(target) as string[] }
+    : ({ [kind]: target } as unknown as Route['to']);
 
 const text = (value: SQLOutputValue | undefined): string => String(value);
 

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { settingsOf } from '../objects/trunk-settings.ts';
 import type { Route } from '../objects/types.ts';
 import type { DeviceRow, PbxRow, TrunkRow, UserRow } from './object-rows.ts';
 import type { Sealer, SecretPlace } from './seal.ts';
@@ -41,12 +42,22 @@ export class ObjectWriter {
       Number(t.outbound?.allowMd5 ?? false),
       t.encryption,
       Number(t.dangerousPlaintext),
+      JSON.stringify(settingsOf(t)),
     ]);
   }
 
   putRoute(r: Route): void {
     const [kind, target] = Object.entries(r.to)[0]!;
-    this.#put('routes', [r.domain, r.name, r.priority, r.match, r.from, kind, target]);
+    this.#put('routes', [
+      r.domain,
+      r.name,
+      r.priority,
+      r.match,
+      r.from,
+      kind,
+      typeof target === 'string' ? target : JSON.stringify(target),
+      '{}',
+    ]);
   }
 
   putPbx({ domain, name, ...settings }: PbxRow): void {

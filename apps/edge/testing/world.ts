@@ -62,6 +62,7 @@ export class World {
     this.relay = new FakeRelay(this.time, this.random);
     this.bus = new EventBus(() => this.time.now);
     this.bus.subscribe((event) => this.events.push(event));
+    const draws = new SeededRandom(options.seed ?? 1);
     const config = testConfiguration();
     this.edge = new Edge({
       config: options.config?.(config) ?? config,
@@ -84,9 +85,11 @@ export class World {
           ),
       },
       after: (milliseconds, run) => this.time.after(milliseconds, run),
+      random: () => draws.next(),
     });
     this.network.deliver = (flow, bytes, now) => this.edge.message(flow, bytes, now);
     this.network.onClosed = (flow) => this.edge.closed(flow);
+    this.edge.start();
   }
 
   /** Lets that much time pass. */

@@ -1,0 +1,108 @@
+import type { SipRequest, SipResponse } from '@ringfence/sip/message/types.ts';
+import type { ServerTransaction } from '@ringfence/sip/transaction/transaction.ts';
+import type { CallMedia } from '../media/call-media.ts';
+import type { LegSide } from '../media/leg.ts';
+import type { BranchInvite, BranchTarget } from './branch.ts';
+import { Hunt, type HuntEvents, type Search } from './hunt.ts';
+import type { CallLeg } from './leg.ts';
+import type { CallServices } from './services.ts';
+
+/** Finds whom to ring, one after another. */
+export interface Places {
+  next(): BranchTarget | undefined | Promise<BranchTarget | undefined>;
+  /** Does the call go on to the next one after that final status? */
+  goesOn(status: number): boolean;
+}
+
+/** Where a hunt goes on, and what the legs there get their ports from. */
+export interface Continuation {
+  readonly places: Places;
+  readonly media: CallMedia;
+  side(target: BranchTarget): LegSide;
+}
+
+/**
+ * Rings one place after another until somebody takes the call, or says what nobody else can mend.
+ *
+ * Each place is a hunt of its own, with a leg, ports and keys of its own; the ports of the one before are given back.
+ */
+export class SerialHunt implements Search, HuntEvents {
+  readonly #services: CallServices;
+  readonly #events: HuntEvents;
+  readonly #invite: BranchInvite;
+  readonly #continuation: Continuation;
+  readonly #tried: CallLeg[] = [];
+  #hunt: Hunt;
+  #over = false;
+
+  constructor(
+    services: CallServices,
+    events: HuntEvents,
+    targets: readonly BranchTarget[],
+    invite: BranchInvite,
+    continuation: Continuation,
+  ) {
+    this.#services = services;
+    this.#events = events;
+    this.#invite = invite;
+    this.#continuation = continuation;
+    this.#hunt = new Hunt(services, this, targets, invite);
+  }
+
+  /** Those that have failed come first. */
+  get legs(): CallLeg[] {
+    return this.#tried.length === 0 ? this.#hunt.legs : [...this.#tried, ...this.#hunt.legs];
+  }
+
+  start(): void {
+    this.#hunt.start();
+  }
+
+  stop(): void {
+    this.#over = true;
+    this.#hunt.stop();
+  }
+
+  provisional(leg: CallLeg, response: SipResponse, alone: boolean): void {
+    this.#events.provisional(leg, response, alone);
+  }
+
+  answered(leg: CallLeg, response: SipResponse): boolean {
+    return this.#events.answered(leg, response);
+  }
+
+  exhausted(status: number): void {
+    if (this.#over || !this.#continuation.places.goesOn(status)) return this.#events.exhausted(status);
+    const { media } = this.#continuation;
+    void this.#next().then((target) =>
+      this.#services.run(() => {
+        if (this.#over) return;
+        if (target === undefined) return this.#events.exhausted(status);
+        this.#tried.push(...this.#hunt.legs);
+        this.#hunt = new Hunt(this.#services, this, [target], this.#invite, media.callees.length);
+        for (const leg of this.#hunt.legs) leg.media = media.callees[leg.index - 1];
+        this.#hunt.start();
+      }),
+    );
+  }
+
+  /** The next place, with a leg and ports of its own; undefined where there is none, no ports, or no call any more. */
+  async #next(): Promise<BranchTarget | undefined> {
+    const { places, media, side } = this.#continuation;
+    const target = await places.next();
+    if (target === undefined || this.#over) return undefined;
+    const added = await media.replaceCallees(side(target));
+    if (!this.#over) return added.ok ? target : undefined;
+    // The call has ended, and has given back what it knew of.
+    media.releaseCallees();
+    return undefined;
+  }
+
+  inDialog(leg: CallLeg, transaction: ServerTransaction, request: SipRequest): void {
+    this.#events.inDialog(leg, transaction, request);
+  }
+
+  acknowledged(leg: CallLeg, request: SipRequest): void {
+    this.#events.acknowledged(leg, request);
+  }
+}

@@ -1,0 +1,111 @@
+import { type Static, Type } from '@sinclair/typebox';
+
+/** One of several targets of a trunk. */
+export const TrunkTargetObject = Type.Object(
+  {
+    target: Type.String({ description: 'SIP URI, as `target` of the trunk.' }),
+    priority: Type.Integer({
+      minimum: 0,
+      maximum: 65535,
+      default: 0,
+      description: 'Lower goes first; higher ones are tried when all lower ones have failed.',
+    }),
+    weight: Type.Integer({
+      minimum: 0,
+      maximum: 65535,
+      default: 1,
+      description: 'Share of the calls among targets of the same priority, as in RFC 2782.',
+    }),
+  },
+  { additionalProperties: false },
+);
+
+/** How a target is found to be dead, and alive again. */
+export const Health = Type.Object(
+  {
+    options: Type.Boolean({
+      default: true,
+      description:
+        'Asks every address of every target with OPTIONS. False: only calls tell whether a target lives.',
+    }),
+    intervalSeconds: Type.Integer({
+      minimum: 2,
+      maximum: 3600,
+      default: 30,
+      description: 'Between two OPTIONS; without OPTIONS, how long a quarantine lasts.',
+    }),
+    failures: Type.Integer({
+      minimum: 1,
+      maximum: 100,
+      default: 3,
+      description:
+        'So many failures in a row (OPTIONS or calls: no answer, no connection, a status of `statuses`) put an address into quarantine.',
+    }),
+    recoveries: Type.Integer({
+      minimum: 1,
+      maximum: 100,
+      default: 2,
+      description: 'So many answered OPTIONS in a row take it out again.',
+    }),
+    statuses: Type.Array(Type.Integer({ minimum: 400, maximum: 699 }), {
+      default: [408, 503, 504],
+      maxItems: 32,
+      description: 'Answers that count as a failure. Every other answer shows that the target lives.',
+    }),
+  },
+  {
+    additionalProperties: false,
+    description:
+      'Watches the targets; those in quarantine get no calls but emergency calls. On with its defaults for a trunk that has several targets.',
+  },
+);
+
+/** When the next address, target or trunk is tried. */
+export const Failover = Type.Object(
+  {
+    statuses: Type.Array(Type.Integer({ minimum: 400, maximum: 699 }), {
+      default: [408, 500, 502, 503, 504],
+      maxItems: 32,
+      description:
+        'Answers after which the next one is tried. No answer and no connection always lead to the next; every other status goes to the caller.',
+    }),
+    silenceSeconds: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 60,
+        description:
+          'Gives up a target that does not ring within this time (any answer but 100). Default: 32 s over UDP (timer B of RFC 3261), the ring time elsewhere.',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+/** Keys of a trunk that are stored together as one document. */
+const settings = {
+  targets: Type.Optional(
+    Type.Array(TrunkTargetObject, {
+      maxItems: 16,
+      description:
+        'Several targets in place of `target`. Names are looked up as RFC 3263 says, SRV included.',
+    }),
+  ),
+  health: Type.Optional(Health),
+  failover: Type.Optional(Failover),
+};
+
+export const TrunkSettings = Type.Object(settings, { additionalProperties: false });
+export type TrunkSettings = Static<typeof TrunkSettings>;
+export type TrunkTargetObject = Static<typeof TrunkTargetObject>;
+export type Failover = Static<typeof Failover>;
+export type Health = Static<typeof Health>;
+
+const keys = Object.keys(settings) as (keyof TrunkSettings)[];
+
+/** The settings alone, of whatever has them; absent ones stay absent. */
+export const settingsOf = (from: TrunkSettings): TrunkSettings =>
+  Object.fromEntries(keys.flatMap((key) => (from[key] === undefined ? [] : [[key, from[key]]])));
+
+/** The first target, which is what a trunk with one target has. */
+export const firstTarget = (trunk: { target?: string; targets?: readonly TrunkTargetObject[] }): string =>
+  trunk.target ?? trunk.targets?.[0]?.target ?? '';

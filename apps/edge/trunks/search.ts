@@ -1,0 +1,167 @@
+import type { NameAddr, SipUri } from '@ringfence/sip/message/types.ts';
+import { parseUri, sipUri } from '@ringfence/sip/message/uri.ts';
+import type { Candidate } from '@ringfence/sip/resolve/target.ts';
+import type { Flow } from '@ringfence/sip/transport/flow.ts';
+import type { BranchTarget } from '../call/branch.ts';
+import { party } from '../call/messages.ts';
+import type { Trunk } from '../objects/types.ts';
+import type { HealthMonitor } from './health/monitor.ts';
+import { drawOrder, targetsOf } from './order.ts';
+
+/** What trunks are reached with. */
+export interface SearchSources {
+  readonly health: Pick<HealthMonitor, 'quarantined' | 'report'>;
+  /** Numbers from 0 up to, and without, 1. */
+  random(): number;
+  resolveNumeric(uri: SipUri): readonly Candidate[] | undefined;
+  resolve(uri: SipUri): Promise<readonly Candidate[]>;
+  /** At once, without waiting: UDP. */
+  udpFlow(address: string, port: number): Flow | undefined;
+  connect(candidate: Candidate): Promise<Flow | undefined>;
+}
+
+/** A trunk to try, with the numbers as it wants them. */
+export interface TrunkAttempt {
+  readonly trunk: Trunk;
+  readonly number: string;
+  readonly from: NameAddr;
+}
+
+interface Place {
+  readonly attempt: TrunkAttempt;
+  readonly uri: SipUri;
+  readonly candidate: Candidate;
+}
+
+/** Attempts of one call in all: every one of them is a leg with ports of its own. */
+const mostAttempts = 16;
+
+export const ownerOf = (trunk: Pick<Trunk, 'name' | 'domain'>): string =>
+  `trunk:${trunk.name}@${trunk.domain}`;
+
+/** A status that says nothing of where it went: 408 stands for silence, 503 for no connection (RFC 3261 §8.1.3.1). */
+const noFailover: readonly number[] = [408, 503];
+const usualFailover: readonly number[] = [408, 500, 502, 503, 504];
+
+/**
+ * Where a call out may go, one place after another: trunks in the order of the route, their targets by priority and
+ * weight, their addresses as RFC 3263 §4.3 orders them.
+ *
+ * Addresses in quarantine are passed over; an emergency call comes back to them when all others have failed. A trunk
+ * that requires encryption is reached over TLS or not at all; an emergency call asks it for SRTP, but takes what it
+ * gives.
+ */
+export class TrunkSearch {
+  readonly #sources: SearchSources;
+  readonly #attempts: readonly TrunkAttempt[];
+  readonly #emergency: boolean;
+  readonly #quarantined: Place[] = [];
+  #places: Place[] = [];
+  #at = 0;
+  #count = 0;
+  #current: Trunk | undefined = undefined;
+
+  constructor(sources: SearchSources, attempts: readonly TrunkAttempt[], emergency: boolean) {
+    this.#sources = sources;
+    this.#attempts = attempts;
+    this.#emergency = emergency;
+  }
+
+  /** Does a call go on to the next place after that final status? */
+  goesOn(status: number): boolean {
+    // Whoever is called for help is looked for until somebody has taken the call or everybody has refused.
+    if (this.#emergency && status >= 400 && status !== 487) return true;
+    return (
+      (this.#current?.failover?.statuses ?? usualFailover).includes(status) || noFailover.includes(status)
+    );
+  }
+
+  /** The next place that can be reached; undefined where there is none left. */
+  next(): BranchTarget | undefined | Promise<BranchTarget | undefined> {
+    for (;;) {
+      const place = this.#places.shift();
+      if (place !== undefined) {
+        const found = this.#try(place);
+        if (found instanceof Promise) return found.then((target) => target ?? this.next());
+        if (found !== undefined) return found;
+        continue;
+      }
+      const attempt = this.#attempts[this.#at];
+      if (attempt === undefined) {
+        if (!this.#emergency || this.#quarantined.length === 0) return undefined;
+        this.#places = this.#quarantined.splice(0);
+        continue;
+      }
+      this.#at += 1;
+      const expanded = this.#expand(attempt);
+      if (expanded !== undefined) return expanded.then(() => this.next());
+    }
+  }
+
+  /** Lists the places of a trunk. */
+  #expand(attempt: TrunkAttempt): Promise<void> | undefined {
+    const waiting: Promise<void>[] = [];
+    const lists: Place[][] = [];
+    for (const { target } of drawOrder(targetsOf(attempt.trunk), () => this.#sources.random())) {
+      const parsed = parseUri(target);
+      if (!parsed.ok || (parsed.value.scheme !== 'sip' && parsed.value.scheme !== 'sips')) continue;
+      const uri = parsed.value;
+      const list: Place[] = [];
+      lists.push(list);
+      const add = (found: readonly Candidate[]): void => {
+        for (const candidate of found) list.push({ attempt, uri, candidate });
+      };
+      const numeric = this.#sources.resolveNumeric(uri);
+      if (numeric === undefined) waiting.push(this.#sources.resolve(uri).then(add));
+      else add(numeric);
+    }
+    const gather = (): void => {
+      const owner = ownerOf(attempt.trunk);
+      for (const place of lists.flat()) {
+        if (attempt.trunk.encryption === 'required' && place.candidate.transport !== 'tls') continue;
+        const dead = this.#sources.health.quarantined(owner, place.candidate);
+        (dead ? this.#quarantined : this.#places).push(place);
+      }
+    };
+    if (waiting.length > 0) return Promise.all(waiting).then(gather);
+    gather();
+    return undefined;
+  }
+
+  #try(place: Place): BranchTarget | undefined | Promise<BranchTarget | undefined> {
+    if (this.#count >= mostAttempts) return undefined;
+    const { candidate, attempt } = place;
+    this.#count += 1;
+    const take = (flow: Flow | undefined): BranchTarget | undefined => {
+      if (flow !== undefined) return this.#target(place, flow);
+      this.#sources.health.report(ownerOf(attempt.trunk), candidate, 'transport');
+      return undefined;
+    };
+    return candidate.transport === 'udp'
+      ? take(this.#sources.udpFlow(candidate.address, candidate.port))
+      : this.#sources.connect(candidate).then(take);
+  }
+
+  #target({ attempt, uri, candidate }: Place, flow: Flow): BranchTarget {
+    const { trunk, number, from } = attempt;
+    this.#current = trunk;
+    const silence = trunk.failover?.silenceSeconds;
+    return {
+      party: ownerOf(trunk),
+      demanded: this.#emergency && trunk.encryption === 'required' ? 'preferred' : trunk.encryption,
+      uri: sipUri({
+        scheme: uri.scheme,
+        user: number,
+        host: uri.host,
+        ...(uri.port === undefined ? {} : { port: uri.port }),
+        params: uri.params,
+      }),
+      from,
+      to: party(sipUri({ user: number, host: uri.host }), undefined),
+      flow,
+      trunk,
+      ...(silence === undefined ? {} : { silenceMs: silence * 1000 }),
+      heard: (result) => this.#sources.health.report(ownerOf(trunk), candidate, result),
+    };
+  }
+}
