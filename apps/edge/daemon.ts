@@ -16,6 +16,7 @@ import type { Store } from './store/contract.ts';
 import { openStore } from './store/open.ts';
 import type { ListenerState, Transports } from './transport/contract.ts';
 import { openTransports } from './transport/open.ts';
+import { LiveStateFile } from './trunks/live-state.ts';
 
 /** PEM of the node, read anew at every call so that a renewal takes effect. */
 export interface NodeCertificates {
@@ -43,6 +44,8 @@ export interface DaemonOptions {
 /** Between two attempts to start the media process again. */
 const relayRestartMs = 500;
 const expiryMs = 5_000;
+/** After these the file about trunks is written at once, not with the next sweep. */
+const trunkEvents: ReadonlySet<string> = new Set(['target.quarantined', 'target.recovered']);
 /** How long the answers to our last BYEs are waited for. */
 const farewellMs = 2_000;
 
@@ -57,6 +60,7 @@ export class Daemon {
   #config: Configuration;
   #stopping: Promise<void> | undefined;
   #stopped = false;
+  readonly #liveState: LiveStateFile;
   readonly #sweep: NodeJS.Timeout;
 
   private constructor(
@@ -69,10 +73,20 @@ export class Daemon {
     this.#store = parts.store;
     this.#admission = parts.admission;
     this.#transports = parts.transports;
+    this.#liveState = new LiveStateFile(
+      options.home,
+      () => this.edge.liveState(),
+      options.now,
+      (error) => options.bus.emit({ type: 'edge.error', where: 'state', detail: String(error) }),
+    );
     this.#sweep = setInterval(() => {
       this.edge.expire();
       this.#admission.flush();
+      this.#liveState.update();
     }, expiryMs);
+    options.bus.subscribe((event) => {
+      if (trunkEvents.has(event.type)) this.#liveState.update();
+    }, 'notice');
   }
 
   /** Starts everything or nothing; what is wrong is thrown as `MisuseError` in words for the administrator. */
@@ -140,6 +154,7 @@ export class Daemon {
       cleanup.push(async () => clearInterval(daemon.#sweep));
       await daemon.#startRelay();
       edge.start();
+      daemon.#liveState.update();
       store.onFailure((reason) => bus.emit({ type: 'edge.error', where: 'store', detail: reason }));
       store.onObjectsChanged(() => void daemon.#reloadObjects());
       return daemon;

@@ -20,6 +20,7 @@ import type { Binding, Store } from './store/contract.ts';
 import { Tokens } from './tokens.ts';
 import type { Transports } from './transport/contract.ts';
 import { HealthMonitor } from './trunks/health/monitor.ts';
+import type { LiveState } from './trunks/live-state.ts';
 import { watchedTrunks } from './trunks/watch.ts';
 
 /** What the edge is joined from; whoever makes it owns the processes and sockets behind these. */
@@ -257,6 +258,11 @@ export class Edge {
       if (leg !== undefined) return { call, leg };
     }
     return undefined;
+  }
+
+  /** What only this process knows of its trunks. */
+  liveState(): Omit<LiveState, 'pid' | 'at'> {
+    return { targets: this.health.reports() };
   }
 
   stop(): void {

@@ -166,7 +166,7 @@ export const commands: readonly Command[] = [
   },
   {
     name: 'trunk',
-    summary: 'Lists trunks.',
+    summary: 'Lists trunks and shows how they are.',
     forms: [
       {
         words: 'list',
@@ -176,6 +176,16 @@ export const commands: readonly Command[] = [
           config: configOption,
           json: jsonOption,
         },
+      },
+      {
+        words: 'state',
+        description: 'Each address of each trunk that is watched, as the running edge knows it.',
+        options: {
+          domain: { ...domainOption, description: 'Only this tenant.' },
+          config: configOption,
+          json: jsonOption,
+        },
+        examples: ['ringfence trunk state --json | jq .targets'],
       },
     ],
     load: () => import('./trunk.ts'),

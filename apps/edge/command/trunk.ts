@@ -1,27 +1,40 @@
-import { readObjectRows } from '../store/object-rows.ts';
+import { readObjectRows, type TrunkRow } from '../store/object-rows.ts';
+import { type LiveState, readLiveState } from '../trunks/live-state.ts';
+import { targetsOf } from '../trunks/order.ts';
+import { ownerOf } from '../trunks/owner.ts';
 import { flag, type Invocation, text } from './command.ts';
 import { exitCode } from './exit-code.ts';
-import { configurationOf, readStore } from './home.ts';
+import { configurationOf, homeFolder, readStore } from './home.ts';
 import { print, printJson, table } from './terminal.ts';
 
-export function run({ values }: Invocation): number {
+export function run({ action, values }: Invocation): number {
   const loaded = configurationOf(values);
   const domain = text(values, 'domain')?.toLowerCase();
   const trunks = (readStore(loaded, readObjectRows)?.trunks ?? []).filter(
     (t) => domain === undefined || t.domain === domain,
   );
-  if (flag(values, 'json')) printJson(trunks);
+  const live = readLiveState(homeFolder());
+  if (action === 'state') showState(trunks, live, flag(values, 'json'));
+  else list(trunks, live, flag(values, 'json'));
+  return exitCode.done;
+}
+
+function list(trunks: readonly TrunkRow[], live: LiveState | undefined, json: boolean): void {
+  if (json) printJson(trunks);
   else if (trunks.length === 0)
     print('No trunks yet. Describe one in a file and run `ringfence apply -f FILE`.');
   else {
     print(
       table(
-        ['TRUNK', 'DOMAIN', 'TARGET', 'ENCRYPTION', 'KNOWN BY'],
+        ['TRUNK', 'DOMAIN', 'TARGET', 'ENCRYPTION', 'STATE', 'KNOWN BY'],
         trunks.map((t) => [
           t.name,
           t.domain,
-          t.target,
+          targetsOf(t)
+            .map(({ target }) => target)
+            .join(', '),
           t.encryption,
+          summary(t, live),
           [
             ...t.addresses,
             ...t.certificateNames,
@@ -31,5 +44,33 @@ export function run({ values }: Invocation): number {
       ),
     );
   }
-  return exitCode.done;
+}
+
+function summary(trunk: TrunkRow, live: LiveState | undefined): string {
+  if (live === undefined) return 'unknown: no edge runs';
+  const targets = live.targets.filter(({ owner }) => owner === ownerOf(trunk));
+  if (targets.length === 0) return 'not watched';
+  const dead = targets.filter(({ state }) => state === 'quarantined').length;
+  return dead === 0 ? 'up' : `${dead} of ${targets.length} in quarantine`;
+}
+
+function showState(trunks: readonly TrunkRow[], live: LiveState | undefined, json: boolean): void {
+  const owners = new Set(trunks.map(ownerOf));
+  const targets = (live?.targets ?? []).filter(({ owner }) => owners.has(owner));
+  if (json) return printJson({ running: live !== undefined, targets });
+  if (live === undefined) return print('No edge runs from this data folder: nothing is known of its trunks.');
+  if (targets.length === 0)
+    return print('No trunk is watched. Add `health: {}` to a trunk, or give it several targets.');
+  print(
+    table(
+      ['OWNER', 'ADDRESS', 'STATE', 'SINCE', 'LAST FAILURE'],
+      targets.map(({ owner, target, state, since, lastFailure }) => [
+        owner,
+        target,
+        state,
+        new Date(since).toISOString(),
+        lastFailure,
+      ]),
+    ),
+  );
 }

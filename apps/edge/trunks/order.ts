@@ -2,7 +2,7 @@ import type { TrunkTargetObject } from '../objects/trunk-settings.ts';
 import type { Trunk } from '../objects/types.ts';
 
 /** The targets of a trunk; one that has a single `target` has a list of one. */
-export const targetsOf = (trunk: Trunk): readonly TrunkTargetObject[] =>
+export const targetsOf = (trunk: Pick<Trunk, 'target' | 'targets'>): readonly TrunkTargetObject[] =>
   trunk.targets ?? [{ target: trunk.target, priority: 0, weight: 1 }];
 
 /**

@@ -7,6 +7,7 @@ import { party } from '../call/messages.ts';
 import type { Trunk } from '../objects/types.ts';
 import type { HealthMonitor } from './health/monitor.ts';
 import { drawOrder, targetsOf } from './order.ts';
+import { ownerOf } from './owner.ts';
 
 /** What trunks are reached with. */
 export interface SearchSources {
@@ -35,9 +36,6 @@ interface Place {
 
 /** Attempts of one call in all: every one of them is a leg with ports of its own. */
 const mostAttempts = 16;
-
-export const ownerOf = (trunk: Pick<Trunk, 'name' | 'domain'>): string =>
-  `trunk:${trunk.name}@${trunk.domain}`;
 
 /** A status that says nothing of where it went: 408 stands for silence, 503 for no connection (RFC 3261 §8.1.3.1). */
 const noFailover: readonly number[] = [408, 503];

@@ -5,7 +5,7 @@ import type { Trunk } from '../objects/types.ts';
 import type { Directory } from '../routing/directory.ts';
 import type { Watched } from './health/monitor.ts';
 import { targetsOf } from './order.ts';
-import { ownerOf } from './search.ts';
+import { ownerOf } from './owner.ts';
 
 const usual = defaultsOf(Health, new Report('')) as Health;
 
