@@ -14,7 +14,7 @@ const floors: readonly (readonly string[])[] = [
   ['bench', 'test', 'tools'],
   ['apps/edge', 'apps/console', 'apps/assess'],
   ['apps/api'],
-  ['native/relay'],
+  ['native/relay', 'native/datagram'],
   [
     'packages/sip',
     'packages/sdp',
@@ -35,6 +35,8 @@ const agreed: Readonly<Record<string, string>> = {
   'test -> bench': 'system tests may use the load generators of the bench',
   'bench -> test': 'the bench starts the peers of the interop tests',
   'tools -> test': 'test runs read the lists of tests',
+  'native/relay -> tools': 'addons are compiled at install, before there is a program',
+  'native/datagram -> tools': 'addons are compiled at install, before there is a program',
 };
 
 /** Helps tests only: it may import any package, and only tests may import it. */

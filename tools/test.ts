@@ -19,18 +19,19 @@ const patterns = [
   'test/system/**/*.test.ts',
 ];
 
-function buildAddon(): void {
-  const script = join(repositoryRoot, 'native/relay/build.mjs');
-  if (!existsSync(script) || globSync('native/relay/build/**/*.node', { cwd: repositoryRoot }).length > 0)
-    return;
-  console.log('The native relay is not built yet; building it.');
-  const { status } = spawnSync(process.execPath, [script], {
-    cwd: join(repositoryRoot, 'native/relay'),
-    stdio: 'inherit',
-  });
-  if (status !== 0) {
-    console.error('The native relay could not be built: install g++ and try again.');
-    process.exit(1);
+function buildAddons(): void {
+  for (const name of ['relay', 'datagram']) {
+    const folder = join(repositoryRoot, 'native', name);
+    if (existsSync(join(folder, 'build', `${name}.node`))) continue;
+    console.log(`native/${name} is not built yet; building it.`);
+    const { status } = spawnSync(process.execPath, [join(folder, 'build.mjs')], {
+      cwd: folder,
+      stdio: 'inherit',
+    });
+    if (status !== 0 || !existsSync(join(folder, 'build', `${name}.node`))) {
+      console.error(`native/${name} could not be built: install g++ and try again.`);
+      process.exit(1);
+    }
   }
 }
 
@@ -83,7 +84,7 @@ if (files.length === 0) {
   console.error('No test files were found.');
   process.exit(1);
 }
-buildAddon();
+buildAddons();
 const folder = mkdtempSync(join(tmpdir(), 'ringfence-test-'));
 try {
   const skipFile = join(folder, 'skips');

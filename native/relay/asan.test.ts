@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { build, findCompiler } from './build.mjs';
+import { buildAddon, findCompiler } from '../../tools/build-addon.mjs';
+import { addon } from './build.mjs';
 
 const compiler = findCompiler();
 const runtime = compiler
@@ -18,7 +19,7 @@ test('the packet path under AddressSanitizer and UndefinedBehaviorSanitizer find
   const folder = mkdtempSync(join(tmpdir(), 'ringfence-asan-'));
   try {
     const target = join(folder, 'relay.node');
-    const { problem } = await build(target, { sanitize: 'address,undefined' });
+    const { problem } = await buildAddon(addon, target, { sanitize: 'address,undefined' });
     assert.equal(problem, undefined);
     const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
     // Without the mark of a test inside a test, so that it reports as one of its own.

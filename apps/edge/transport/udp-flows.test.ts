@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import type { PackedAddress } from '@ringfence/datagram/socket.ts';
 import fc from 'fast-check';
 import { UdpFlow, UdpFlows } from './udp-flows.ts';
 
 const make = (limit: number): UdpFlows => {
   let ids = 0;
-  const sender = { sendTo: () => true };
+  const sender = { pack: () => new Uint8Array(28) as PackedAddress, sendTo: () => true };
   return new UdpFlows((remote) => {
     const local = { address: '192.0.2.1', port: 5060 };
     return new UdpFlow({ id: ++ids, local, remote, sentBy: '192.0.2.1:5060', listener: 'u' }, sender);

@@ -1,8 +1,11 @@
+import type { PackedAddress } from '@ringfence/datagram/socket.ts';
 import type { Flow, SocketAddress } from '@ringfence/sip/transport/flow.ts';
 
 /** What a UDP flow is sent with. */
 export interface DatagramSender {
-  sendTo(remote: SocketAddress, bytes: Uint8Array): boolean;
+  /** Undefined where the address is not a numeric one. */
+  pack(remote: SocketAddress): PackedAddress | undefined;
+  sendTo(remote: PackedAddress, bytes: Uint8Array): boolean;
 }
 
 /** One local socket and one remote address. Never closed; forgotten when not used for long, unless kept. */
@@ -15,6 +18,7 @@ export class UdpFlow implements Flow {
   readonly sentBy: string;
   readonly listener: string;
   readonly #sender: DatagramSender;
+  #packed: PackedAddress | undefined;
 
   constructor(facts: Pick<Flow, 'id' | 'local' | 'remote' | 'sentBy' | 'listener'>, sender: DatagramSender) {
     this.id = facts.id;
@@ -26,7 +30,8 @@ export class UdpFlow implements Flow {
   }
 
   send(bytes: Uint8Array): boolean {
-    return this.#sender.sendTo(this.remote, bytes);
+    this.#packed ??= this.#sender.pack(this.remote);
+    return this.#packed !== undefined && this.#sender.sendTo(this.#packed, bytes);
   }
 }
 

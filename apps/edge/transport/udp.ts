@@ -1,5 +1,4 @@
-import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
-import { isIPv6 } from 'node:net';
+import { DatagramSocket, type PackedAddress, packAddress } from '@ringfence/datagram/socket.ts';
 import type { SocketAddress } from '@ringfence/sip/transport/flow.ts';
 import type { Admission } from '../admission/admission.ts';
 import { isBlank } from '../admission/first-look.ts';
@@ -10,18 +9,6 @@ import { isWildcard, sentBy } from './sent-by.ts';
 import { type DatagramSender, UdpFlow, UdpFlows } from './udp-flows.ts';
 
 const bufferBytes = 4 << 20;
-
-type Lookup = (
-  host: string,
-  options: unknown,
-  callback: (error: null, address: string, family: number) => void,
-) => void;
-
-/** Addresses are numeric already: the default look-up would ask the thread pool for each datagram sent. */
-const numericLookup: Record<4 | 6, Lookup> = {
-  4: (host, _options, callback) => callback(null, host, 4),
-  6: (host, _options, callback) => callback(null, host, 6),
-};
 
 export interface UdpOptions {
   readonly admission: Admission;
@@ -38,39 +25,24 @@ export class UdpListener implements ListenerState, DatagramSender {
   readonly name: string;
   readonly transport = 'udp';
   readonly bound: SocketAddress;
-  readonly #socket: Socket;
+  readonly #socket: DatagramSocket;
   readonly #flows: UdpFlows;
   readonly #options: UdpOptions;
   #open = true;
 
   /** Rejects with the system's error when the address cannot be bound. */
   static async open(listener: Listener, options: UdpOptions): Promise<UdpListener> {
-    const family = isIPv6(listener.address) ? 6 : 4;
-    const socket = createSocket({
-      type: family === 6 ? 'udp6' : 'udp4',
-      ipv6Only: family === 6,
-      recvBufferSize: bufferBytes,
-      sendBufferSize: bufferBytes,
-      lookup: numericLookup[family] as never,
-    });
-    await new Promise<void>((resolve, reject) => {
-      socket.once('error', (error) => {
-        socket.close();
-        reject(error);
-      });
-      socket.bind({ address: listener.address, port: listener.port, exclusive: true }, () => {
-        socket.removeAllListeners('error');
-        resolve();
-      });
-    });
-    return new UdpListener(listener, socket, options);
+    return new UdpListener(listener, options);
   }
 
-  private constructor(listener: Listener, socket: Socket, options: UdpOptions) {
+  private constructor(listener: Listener, options: UdpOptions) {
     this.name = listener.name;
-    this.#socket = socket;
     this.#options = options;
-    const { address, port } = socket.address();
+    this.#socket = new DatagramSocket(listener.address, listener.port, bufferBytes, {
+      received: this.#received,
+      failed: (error) => options.trouble(this.name, error),
+    });
+    const { address, port } = this.#socket;
     this.bound = { address, port };
     const { nextId, localAddresses } = options;
     const wildcard = isWildcard(address);
@@ -84,12 +56,11 @@ export class UdpListener implements ListenerState, DatagramSender {
       const via = fixedSentBy ?? sentBy(local.address, port);
       return new UdpFlow({ id: nextId(), local, remote, sentBy: via, listener: listener.name }, this);
     });
-    socket.on('error', (error) => options.trouble(this.name, error));
   }
 
   /** Datagrams that came before this are lost, as datagrams may be. */
   start(): void {
-    this.#socket.on('message', this.#received);
+    this.#socket.start();
   }
 
   get flows(): number {
@@ -108,24 +79,28 @@ export class UdpListener implements ListenerState, DatagramSender {
     return this.#flows.keep(id, keep);
   }
 
-  sendTo(remote: SocketAddress, bytes: Uint8Array): boolean {
+  pack(remote: SocketAddress): PackedAddress | undefined {
+    return packAddress(remote.address, remote.port);
+  }
+
+  sendTo(remote: PackedAddress, bytes: Uint8Array): boolean {
     if (!this.#open) return false;
-    this.#socket.send(bytes, remote.port, remote.address);
+    this.#socket.send(bytes, remote);
     return true;
   }
 
   async close(): Promise<void> {
     if (!this.#open) return;
     this.#open = false;
-    await new Promise<void>((resolve) => this.#socket.close(() => resolve()));
+    this.#socket.close();
   }
 
-  readonly #received = (bytes: Uint8Array, from: RemoteInfo): void => {
+  readonly #received = (bytes: Uint8Array, address: string, port: number): void => {
     // Nothing can be sent to port 0. Keepalives need no answer over UDP.
-    if (from.port === 0 || isBlank(bytes)) return;
+    if (port === 0 || isBlank(bytes)) return;
     const { admission, events, clock } = this.#options;
     const now = clock();
-    if (admission.message(this.name, from.address, bytes, now) !== undefined) return;
-    events.message(this.#flows.get(from.address, from.port), bytes, now);
+    if (admission.message(this.name, address, bytes, now) !== undefined) return;
+    events.message(this.#flows.get(address, port), Buffer.from(bytes), now);
   };
 }

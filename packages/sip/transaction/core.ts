@@ -112,6 +112,8 @@ export class TransactionCore {
       for (const transaction of this.#closing) {
         const forks = transaction.kind === 'client' && transaction.state === 'accepted';
         transaction.release(forks ? 'body' : 'request');
+        // Nothing is told to its owner any more, who must not be held for as long as repetitions are absorbed.
+        if (!forks && transaction.kind === 'client') transaction.context = undefined;
       }
       this.#closing = [];
     }

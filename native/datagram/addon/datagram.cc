@@ -1,0 +1,340 @@
+// A UDP socket that reads and writes many datagrams with few system calls and no JavaScript objects of their own.
+//
+// It looks at no octet of what it carries: parsing hostile input stays in JavaScript.
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <initializer_list>
+#include <unistd.h>
+
+#include <netinet/in.h>
+#include <node_api.h>
+#include <sys/socket.h>
+#include <uv.h>
+
+namespace ringfence {
+namespace {
+
+// Datagrams read at once, and rounds before others have their turn in the event loop.
+constexpr unsigned batch = 16;
+constexpr int rounds = 4;
+// Longest datagram that IP can carry.
+constexpr std::size_t slot = 65'536;
+
+// What JavaScript reads after a batch: length, family (4 or 6), port and IPv4 address in host order.
+struct Row {
+  std::uint32_t length;
+  std::uint32_t family;
+  std::uint32_t port;
+  std::uint32_t address;
+};
+
+struct Socket {
+  napi_env env = nullptr;
+  int fd = -1;
+  uv_poll_t poll{};
+  bool closing = false;
+  napi_async_context context = nullptr;
+  napi_ref received = nullptr;
+  napi_ref failed = nullptr;
+  napi_ref slabRef = nullptr;
+  napi_ref rowsRef = nullptr;
+  Row* rows = nullptr;
+  mmsghdr messages[batch]{};
+  iovec parts[batch]{};
+  sockaddr_storage from[batch]{};
+};
+
+napi_value badArgument(napi_env env) {
+  napi_throw_type_error(env, "bad-argument", "native datagram: wrong argument");
+  return nullptr;
+}
+
+napi_value numberOf(napi_env env, double value) {
+  napi_value out = nullptr;
+  napi_create_double(env, value, &out);
+  return out;
+}
+
+bool bytesOf(napi_env env, napi_value value, std::uint8_t** data, std::size_t* length) {
+  napi_typedarray_type type{};
+  void* start = nullptr;
+  if (napi_get_typedarray_info(env, value, &type, length, &start, nullptr, nullptr) != napi_ok ||
+      type != napi_uint8_array)
+    return false;
+  *data = static_cast<std::uint8_t*>(start);
+  return true;
+}
+
+// Runs a listener as the event loop would, with its microtasks; what it throws is an uncaught exception.
+void call(Socket* socket, napi_ref which, double argument) {
+  napi_env env = socket->env;
+  napi_handle_scope scope = nullptr;
+  napi_open_handle_scope(env, &scope);
+  napi_value function = nullptr;
+  napi_get_reference_value(env, which, &function);
+  napi_value arguments[1] = {numberOf(env, argument)};
+  napi_value global = nullptr;
+  napi_get_global(env, &global);
+  if (napi_make_callback(env, socket->context, global, function, 1, arguments, nullptr) == napi_pending_exception) {
+    napi_value error = nullptr;
+    napi_get_and_clear_last_exception(env, &error);
+    napi_fatal_exception(env, error);
+  }
+  napi_close_handle_scope(env, scope);
+}
+
+void readable(uv_poll_t* poll, int status, int) {
+  auto* socket = static_cast<Socket*>(poll->data);
+  if (status < 0) return call(socket, socket->failed, -status);
+  for (int round = 0; round < rounds && !socket->closing; round++) {
+    for (unsigned i = 0; i < batch; i++) {
+      socket->messages[i].msg_hdr.msg_namelen = sizeof(sockaddr_storage);
+    }
+    const int count = recvmmsg(socket->fd, socket->messages, batch, MSG_DONTWAIT, nullptr);
+    if (count < 0) {
+      if (errno == EINTR) continue;
+      if (errno != EAGAIN && errno != EWOULDBLOCK) call(socket, socket->failed, errno);
+      return;
+    }
+    for (int i = 0; i < count; i++) {
+      Row& row = socket->rows[i];
+      row.length = socket->messages[i].msg_len;
+      const auto* any = reinterpret_cast<const sockaddr*>(&socket->from[i]);
+      if (any->sa_family == AF_INET) {
+        const auto* v4 = reinterpret_cast<const sockaddr_in*>(any);
+        row.family = 4;
+        row.port = ntohs(v4->sin_port);
+        row.address = ntohl(v4->sin_addr.s_addr);
+      } else {
+        row.family = 6;
+        row.port = ntohs(reinterpret_cast<const sockaddr_in6*>(any)->sin6_port);
+        row.address = 0;
+      }
+    }
+    if (count > 0) call(socket, socket->received, count);
+    if (count < static_cast<int>(batch)) return;
+  }
+}
+
+void release(Socket* socket) {
+  if (socket->closing) return;
+  socket->closing = true;
+  uv_poll_stop(&socket->poll);
+  // At once, so that the port is free when `close` returns; what is stopped is no longer polled.
+  close(socket->fd);
+  uv_close(reinterpret_cast<uv_handle_t*>(&socket->poll), [](uv_handle_t* handle) {
+    auto* closed = static_cast<Socket*>(handle->data);
+    napi_env env = closed->env;
+    napi_handle_scope scope = nullptr;
+    napi_open_handle_scope(env, &scope);
+    for (napi_ref ref : {closed->received, closed->failed, closed->slabRef, closed->rowsRef})
+      if (ref != nullptr) napi_delete_reference(env, ref);
+    napi_async_destroy(env, closed->context);
+    napi_close_handle_scope(env, scope);
+    delete closed;
+  });
+}
+
+int fail(int fd) {
+  const int problem = errno;
+  if (fd >= 0) close(fd);
+  return -problem;
+}
+
+// Bound and not blocking; a negative errno where the system refuses.
+int openSocket(const sockaddr* address, socklen_t length, int bufferBytes) {
+  const int fd = socket(address->sa_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return fail(fd);
+  const int on = 1;
+  if (address->sa_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0) return fail(fd);
+  // Smaller buffers than asked for are no reason to refuse.
+  setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bufferBytes, sizeof bufferBytes);
+  setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bufferBytes, sizeof bufferBytes);
+  if (bind(fd, address, length) != 0) return fail(fd);
+  return fd;
+}
+
+socklen_t lengthOf(const sockaddr* address) {
+  return address->sa_family == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
+}
+
+// open(sockaddr, bufferBytes, slab, rows, received, failed): a handle, or a negative errno
+napi_value open(napi_env env, napi_callback_info info) {
+  std::size_t count = 6;
+  napi_value values[6] = {};
+  napi_get_cb_info(env, info, &count, values, nullptr, nullptr);
+  std::uint8_t* address = nullptr;
+  std::uint8_t* slab = nullptr;
+  std::uint8_t* rows = nullptr;
+  std::size_t addressLength = 0;
+  std::size_t slabLength = 0;
+  std::size_t rowsLength = 0;
+  double bufferBytes = 0;
+  if (count < 6 || !bytesOf(env, values[0], &address, &addressLength) || addressLength < sizeof(sockaddr_in6) ||
+      napi_get_value_double(env, values[1], &bufferBytes) != napi_ok || !bytesOf(env, values[2], &slab, &slabLength) ||
+      !bytesOf(env, values[3], &rows, &rowsLength) || slabLength < slot * batch || rowsLength < sizeof(Row) * batch)
+    return badArgument(env);
+  const auto* bound = reinterpret_cast<const sockaddr*>(address);
+  const int fd = openSocket(bound, lengthOf(bound), static_cast<int>(bufferBytes));
+  if (fd < 0) return numberOf(env, fd);
+  auto* socket = new Socket;
+  socket->env = env;
+  socket->fd = fd;
+  socket->rows = reinterpret_cast<Row*>(rows);
+  napi_create_reference(env, values[2], 1, &socket->slabRef);
+  napi_create_reference(env, values[3], 1, &socket->rowsRef);
+  napi_create_reference(env, values[4], 1, &socket->received);
+  napi_create_reference(env, values[5], 1, &socket->failed);
+  napi_value name = nullptr;
+  napi_create_string_utf8(env, "ringfence.datagram", NAPI_AUTO_LENGTH, &name);
+  napi_async_init(env, nullptr, name, &socket->context);
+  for (unsigned i = 0; i < batch; i++) {
+    socket->parts[i] = {slab + i * slot, slot};
+    socket->messages[i].msg_hdr.msg_iov = &socket->parts[i];
+    socket->messages[i].msg_hdr.msg_iovlen = 1;
+    socket->messages[i].msg_hdr.msg_name = &socket->from[i];
+  }
+  uv_loop_t* loop = nullptr;
+  napi_get_uv_event_loop(env, &loop);
+  uv_poll_init(loop, &socket->poll, fd);
+  socket->poll.data = socket;
+  napi_value handle = nullptr;
+  napi_create_external(env, socket, nullptr, nullptr, &handle);
+  return handle;
+}
+
+Socket* socketOf(napi_env env, napi_value value) {
+  void* data = nullptr;
+  if (napi_get_value_external(env, value, &data) != napi_ok) return nullptr;
+  return static_cast<Socket*>(data);
+}
+
+// start(handle)
+napi_value start(napi_env env, napi_callback_info info) {
+  std::size_t count = 1;
+  napi_value values[1] = {};
+  napi_get_cb_info(env, info, &count, values, nullptr, nullptr);
+  Socket* socket = socketOf(env, values[0]);
+  if (socket == nullptr) return badArgument(env);
+  uv_poll_start(&socket->poll, UV_READABLE, readable);
+  return nullptr;
+}
+
+// send(handle, bytes, sockaddr): 0 or an errno
+napi_value send(napi_env env, napi_callback_info info) {
+  std::size_t count = 3;
+  napi_value values[3] = {};
+  napi_get_cb_info(env, info, &count, values, nullptr, nullptr);
+  std::uint8_t* bytes = nullptr;
+  std::uint8_t* address = nullptr;
+  std::size_t length = 0;
+  std::size_t addressLength = 0;
+  Socket* socket = socketOf(env, values[0]);
+  if (socket == nullptr || !bytesOf(env, values[1], &bytes, &length) ||
+      !bytesOf(env, values[2], &address, &addressLength) || addressLength < sizeof(sockaddr_in6))
+    return badArgument(env);
+  const auto* to = reinterpret_cast<const sockaddr*>(address);
+  ssize_t sent = -1;
+  do {
+    sent = sendto(socket->fd, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL, to, lengthOf(to));
+  } while (sent < 0 && errno == EINTR);
+  return numberOf(env, sent < 0 ? errno : 0);
+}
+
+// close(handle): the handle must not be used again
+napi_value close_(napi_env env, napi_callback_info info) {
+  std::size_t count = 1;
+  napi_value values[1] = {};
+  napi_get_cb_info(env, info, &count, values, nullptr, nullptr);
+  Socket* socket = socketOf(env, values[0]);
+  if (socket == nullptr) return badArgument(env);
+  release(socket);
+  return nullptr;
+}
+
+// bound(handle): the local port
+napi_value bound(napi_env env, napi_callback_info info) {
+  std::size_t count = 1;
+  napi_value values[1] = {};
+  napi_get_cb_info(env, info, &count, values, nullptr, nullptr);
+  Socket* socket = socketOf(env, values[0]);
+  if (socket == nullptr) return badArgument(env);
+  sockaddr_storage own{};
+  socklen_t length = sizeof own;
+  getsockname(socket->fd, reinterpret_cast<sockaddr*>(&own), &length);
+  return numberOf(env, ntohs(reinterpret_cast<const sockaddr_in*>(&own)->sin_port));
+}
+
+// pack(text, port, out): true where the text is a numeric address; `out` holds a sockaddr then
+napi_value pack(napi_env env, napi_callback_info info) {
+  std::size_t count = 3;
+  napi_value values[3] = {};
+  napi_get_cb_info(env, info, &count, values, nullptr, nullptr);
+  char text[128] = {};
+  std::size_t length = 0;
+  double port = 0;
+  std::uint8_t* out = nullptr;
+  std::size_t capacity = 0;
+  if (napi_get_value_string_utf8(env, values[0], text, sizeof text, &length) != napi_ok ||
+      napi_get_value_double(env, values[1], &port) != napi_ok || !bytesOf(env, values[2], &out, &capacity) ||
+      capacity < sizeof(sockaddr_in6))
+    return badArgument(env);
+  const bool six = std::strchr(text, ':') != nullptr;
+  const int problem = six ? uv_ip6_addr(text, static_cast<int>(port), reinterpret_cast<sockaddr_in6*>(out))
+                          : uv_ip4_addr(text, static_cast<int>(port), reinterpret_cast<sockaddr_in*>(out));
+  napi_value good = nullptr;
+  napi_get_boolean(env, problem == 0, &good);
+  return good;
+}
+
+// name(handle, index): the address of a datagram of this batch as text, with its zone where it has one; behind the
+// last of the batch comes the socket's own address
+napi_value name(napi_env env, napi_callback_info info) {
+  std::size_t count = 2;
+  napi_value values[2] = {};
+  napi_get_cb_info(env, info, &count, values, nullptr, nullptr);
+  Socket* socket = socketOf(env, values[0]);
+  std::uint32_t index = 0;
+  if (socket == nullptr || napi_get_value_uint32(env, values[1], &index) != napi_ok || index > batch)
+    return badArgument(env);
+  sockaddr_storage own{};
+  socklen_t ownLength = sizeof own;
+  if (index == batch) getsockname(socket->fd, reinterpret_cast<sockaddr*>(&own), &ownLength);
+  char text[INET6_ADDRSTRLEN + UV_IF_NAMESIZE + 2] = {};
+  const auto* any = reinterpret_cast<const sockaddr*>(index == batch ? &own : &socket->from[index]);
+  if (any->sa_family == AF_INET6) {
+    const auto* six = reinterpret_cast<const sockaddr_in6*>(any);
+    uv_ip6_name(six, text, INET6_ADDRSTRLEN);
+    if (IN6_IS_ADDR_LINKLOCAL(&six->sin6_addr) && six->sin6_scope_id != 0) {
+      const std::size_t end = std::strlen(text);
+      std::size_t room = sizeof text - end - 1;
+      text[end] = '%';
+      if (uv_if_indextoiid(six->sin6_scope_id, text + end + 1, &room) != 0) text[end] = 0;
+    }
+  } else {
+    uv_ip4_name(reinterpret_cast<const sockaddr_in*>(any), text, sizeof text);
+  }
+  napi_value out = nullptr;
+  napi_create_string_utf8(env, text, NAPI_AUTO_LENGTH, &out);
+  return out;
+}
+
+napi_value initialise(napi_env env, napi_value exports) {
+  const napi_property_descriptor functions[] = {
+      {"open", nullptr, open, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"start", nullptr, start, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"send", nullptr, send, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"close", nullptr, close_, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"bound", nullptr, bound, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"pack", nullptr, pack, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"name", nullptr, name, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+  };
+  napi_define_properties(env, exports, sizeof functions / sizeof *functions, functions);
+  return exports;
+}
+
+}  // namespace
+}  // namespace ringfence
+
+NAPI_MODULE(datagram, ringfence::initialise)

@@ -1,0 +1,3 @@
+import type { Addon } from '../../tools/build-addon.mjs';
+
+export const addon: Addon;
