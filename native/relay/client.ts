@@ -219,11 +219,18 @@ class ControlConnection implements RunningRelay {
     this.#send();
   }
 
-  /** Calls that end within a moment are closed together: one message for all of them, and one wake-up of both sides. */
-  flush(): void {
+  flush(): Promise<void> {
+    if (!this.#isUp()) return Promise.resolve();
+    // Requests are applied in order: an answer about nothing tells that all before it were.
+    const request = this.#request();
+    this.#frames.begin(frameTypes.stats, request);
+    this.#frames.u16(0);
+    this.#frames.end();
     this.#flush();
+    return new Promise((resolve) => this.#pending.set(request, { kind: 'stats', resolve: () => resolve() }));
   }
 
+  /** Calls that end within a moment are closed together: one message for all of them, and one wake-up of both sides. */
   close(ids: readonly number[]): Promise<readonly EndpointStats[]> {
     if (!this.#isUp() || ids.length === 0) return Promise.resolve([]);
     this.#closingTimer ??= setTimeout(

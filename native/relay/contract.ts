@@ -123,8 +123,11 @@ export interface Relay {
   configure(id: number, config: EndpointConfig): void;
   link(a: number, b: number): void;
   unlink(a: number): void;
-  /** Sends what has been gathered in this turn now, so that it is on its way before whatever the caller does next. */
-  flush(): void;
+  /**
+   * Sends what has been gathered in this turn now. Resolves once all of it is in effect, or the media process is gone:
+   * whoever is told of it after that loses no packet.
+   */
+  flush(): Promise<void>;
   /** Closes sockets, overwrites keys, gives the final counters. Unknown ids are left out of the answer. */
   close(ids: readonly number[]): Promise<readonly EndpointStats[]>;
   stats(ids: readonly number[]): Promise<readonly EndpointStats[]>;

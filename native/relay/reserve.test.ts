@@ -33,7 +33,9 @@ class CountingRelay implements RunningRelay {
 
   link(): void {}
   unlink(): void {}
-  flush(): void {}
+  flush(): Promise<void> {
+    return Promise.resolve();
+  }
 
   async close(ids: readonly number[]) {
     for (const id of ids) this.live.delete(id);

@@ -109,8 +109,8 @@ export class Reserve implements RunningRelay {
     this.#relay.unlink(a);
   }
 
-  flush(): void {
-    this.#relay.flush();
+  flush(): Promise<void> {
+    return this.#relay.flush();
   }
 
   close(ids: readonly number[]): Promise<readonly EndpointStats[]> {

@@ -44,7 +44,7 @@ interface Arrival {
 interface Judged extends Arrival {
   readonly dialled: Dialled;
   readonly destination: Destination;
-  readonly offer: ReadSession;
+  readonly offer: ReadSession | undefined;
   readonly demanded: Encryption;
   readonly from: ReturnType<typeof callerIdentity>;
 }
@@ -95,8 +95,7 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
         : routeFacts(destination, targets),
     },
   );
-  if (decision.verdict !== 'accept' || offer === undefined)
-    return refuse(door, arrival, dialled, decision, destination);
+  if (decision.verdict !== 'accept') return refuse(door, arrival, dialled, decision, destination);
   const judged: Judged = { ...arrival, dialled, destination, offer, demanded, from };
   if (destination.kind !== 'trunk') return begin(door, judged, decision, targets);
   const attempts = destination.trunks.map((trunk) => ({ trunk, number: destination.number, from }));

@@ -237,15 +237,6 @@ test('100 Trying goes out only when nothing else did within 200 ms (RFC 3261 §1
   );
 });
 
-test('an INVITE without SDP is refused with 488 and says so', async () => {
-  const world = new World({ objects });
-  const { alice } = await aliceAndBob(world);
-  const call = alice.call('bob', { sdp: null });
-  await world.until(() => call.state === 'over');
-  assert.equal(call.status, 488);
-  assert.match(call.final!.headers.get('Warning')!, /must carry an SDP offer/);
-});
-
 test('a user nobody has registered for gets 480, an unknown one 404, each with a record', async () => {
   const world = new World({ objects: { users: [...objects.users, user('carol')] } });
   const { alice } = await aliceAndBob(world);

@@ -41,8 +41,8 @@ export interface BranchInvite {
   /** Header fields to pass on. */
   readonly headers: HeaderList;
   readonly maxForwards: number;
-  /** The description to offer on the leg; `plain` without encryption. */
-  offer(leg: CallLeg, plain: boolean): string;
+  /** The description to offer on the leg, `plain` without encryption; undefined: the called side makes the offer. */
+  offer(leg: CallLeg, plain: boolean): string | undefined;
 }
 
 const transportFailure = 503;
@@ -59,6 +59,7 @@ export class Branch implements ClientOwner {
   #transaction: ClientTransaction | undefined = undefined;
   #cseq = 0;
   #plain = false;
+  #offered = true;
   #cancelled = false;
   #credentials: Credentials | undefined = undefined;
   #told = false;
@@ -98,7 +99,8 @@ export class Branch implements ClientOwner {
     headers.add('User-Agent', product);
     if (this.#credentials !== undefined) headers.add(this.#credentials.name, this.#credentials.value);
     for (const [name, value] of this.#invite.headers) headers.add(name, value);
-    const body = withSdp(headers, this.#invite.offer(leg, this.#plain));
+    const offer = this.#invite.offer(leg, this.#plain);
+    this.#offered = offer !== undefined;
     this.#cseq += 1;
     const request = makeRequest({
       method: 'INVITE',
@@ -109,7 +111,7 @@ export class Branch implements ClientOwner {
       cseq: { number: this.#cseq, method: 'INVITE' },
       maxForwards: this.#invite.maxForwards,
       headers,
-      body,
+      ...(offer === undefined ? {} : { body: withSdp(headers, offer) }),
     });
     leg.dialog = undefined;
     this.state = 'calling';
@@ -184,7 +186,7 @@ export class Branch implements ClientOwner {
     if (transaction === undefined) return;
     const { leg, state } = this;
     this.state = 'answered';
-    takeAnswer(this.#services, leg, transaction, response, this.#credentials);
+    takeAnswer(this.#services, leg, transaction, response, this.#credentials, !this.#offered);
     if (this.#cancelled) {
       leg.bye();
       return state === 'failed' ? undefined : this.#over(487);
@@ -207,7 +209,7 @@ export class Branch implements ClientOwner {
 
   /** `preferred` takes plain RTP from a peer that has refused SRTP; `required` never does. */
   #retryPlain(): boolean {
-    if (this.#plain || this.target.demanded !== 'preferred') return false;
+    if (this.#plain || !this.#offered || this.target.demanded !== 'preferred') return false;
     this.#plain = true;
     this.invite();
     return true;

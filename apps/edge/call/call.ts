@@ -11,16 +11,18 @@ import { outcomeOf, recordEnded, recordLive } from './ending.ts';
 import { type HuntEvents, type Search, statusForCaller } from './hunt.ts';
 import type { CallLeg, LegEvents } from './leg.ts';
 import { Liveness } from './liveness.ts';
-import { dialogMethods, sdpOf } from './messages.ts';
+import { dialogMethods, reasonOf, sdpOf } from './messages.ts';
 import type { CallFacts } from './record.ts';
 import { Renegotiation } from './renegotiation.ts';
 import type { CallServices, InviteOwner } from './services.ts';
 import type { CallPlan, OpenedCall, SetupProblem } from './setup.ts';
+import { SetupMedia } from './setup-media.ts';
 
 /** A BYE's answer waits so long for the record to be on disk, no longer. */
 const recordPatience = 200;
 
-type State = 'setup' | 'answered' | 'ended';
+/** `joining`: somebody has taken the call, and the caller is answered as soon as the media is ready. */
+type State = 'setup' | 'joining' | 'answered' | 'ended';
 
 /**
  * One call: the caller's dialog, the dialogs of those who are rung, and the media between (RFC 7092 §3.2, a
@@ -38,6 +40,7 @@ export class Call implements HuntEvents, InviteOwner {
   #hunt: Search | undefined = undefined;
   #winner: CallLeg | undefined = undefined;
   #media: CallMedia | undefined = undefined;
+  #setup: SetupMedia | undefined = undefined;
   #ringingAt: number | undefined = undefined;
   #answeredAt: number | undefined = undefined;
   /** Why the last answer of a called side could not be used. */
@@ -70,12 +73,14 @@ export class Call implements HuntEvents, InviteOwner {
           return this.#refuse(ready.error.status, ready.error.cause, 'failed', ready.error.warning);
         const { media, search } = ready.value;
         if (this.#state === 'ended') return void media.close();
+        const setup = new SetupMedia(media);
         this.#media = media;
+        this.#setup = setup;
         this.#caller.leg.media = media.caller;
         const hunt = search(this, {
           headers,
           maxForwards,
-          offer: (leg, plain) => (leg.media === undefined ? '' : media.offerTo(leg.media, plain)),
+          offer: (leg, plain) => (leg.media === undefined ? undefined : setup.offer(leg.media, plain)),
         });
         for (const leg of hunt.legs) leg.media = media.callees[leg.index - 1];
         this.#hunt = hunt;
@@ -98,45 +103,79 @@ export class Call implements HuntEvents, InviteOwner {
 
   /** Ends the call from our side: drain, media lost, reload. */
   hangUp(cause: string): void {
-    if (this.#state === 'setup') this.#refuse(503, cause, 'failed');
+    if (this.#state === 'setup' || this.#state === 'joining') this.#refuse(503, cause, 'failed');
     else if (this.#state === 'answered') void this.#end('answered', 200, cause);
   }
 
-  provisional(leg: CallLeg, response: SipResponse, alone: boolean): void {
-    const media = this.#media;
-    if (this.#state !== 'setup' || media === undefined) return;
+  provisional(leg: CallLeg, response: SipResponse): void {
+    const setup = this.#setup;
+    if (this.#state !== 'setup' || setup === undefined) return;
     this.#ringingAt ??= this.#services.now();
     if (this.#services.bus.wants('call.ringing'))
       this.#services.bus.emit({ type: 'call.ringing', call: this.id, leg: leg.party });
-    const body = alone ? sdpOf(response) : undefined;
-    // An answer that cannot be used is no early media; the 2xx will show it again.
+    const body = sdpOf(response);
+    const status = response.status === 180 ? 180 : 183;
+    // An answer that cannot be used is no early media; the 2xx will show it again. An offer cannot come this way.
     const answer =
-      body === undefined || leg.media === undefined ? undefined : media.answer(leg.media, body, true);
-    const description = answer?.ok === true ? answer.value : undefined;
-    this.#caller.ringing(response.status === 180 ? 180 : 183, description);
+      body === undefined || leg.media === undefined || setup.delayed
+        ? undefined
+        : setup.media.answer(leg.media, body, true);
+    if (answer?.ok !== true) return this.#caller.ringing(status, undefined);
+    void setup.media.applied.then(() =>
+      this.#services.run(() => {
+        if (this.#state === 'setup') this.#caller.ringing(status, answer.value);
+      }),
+    );
   }
 
   answered(leg: CallLeg, response: SipResponse): boolean {
-    const media = this.#media;
-    if (this.#state !== 'setup' || media === undefined || leg.media === undefined) return false;
-    const body = sdpOf(response);
-    const answer = body === undefined ? undefined : media.answer(leg.media, body);
-    if (answer === undefined || !answer.ok) {
-      this.#problem = answer?.error.warning ?? 'The called side sent no answer';
+    const setup = this.#setup;
+    if (this.#state !== 'setup' || setup === undefined || leg.media === undefined) return false;
+    const joined = setup.final(leg.media, sdpOf(response));
+    if (!joined.ok) {
+      this.#problem = joined.error.warning;
       return false;
     }
-    this.#state = 'answered';
+    this.#state = 'joining';
     this.#winner = leg;
+    this.#hunt = undefined;
+    void joined.value.then((description) =>
+      this.#services.run(() => {
+        if (this.#state !== 'joining') return setup.stop();
+        if (description.ok) return this.#take(setup, leg, description.value);
+        this.#refuse(503, 'media', 'failed', description.error.warning);
+      }),
+    );
+    return true;
+  }
+
+  /** The media is ready: now the caller hears that its call was taken. */
+  #take(setup: SetupMedia, leg: CallLeg, description: string): void {
+    const { media, delayed } = setup;
+    this.#state = 'answered';
     this.#stopRinging?.();
     this.#answeredAt = this.#services.now();
-    this.#caller.accept(answer.value, () => void this.#end('failed', 408, 'timeout'));
-    media.settle(leg.media);
+    this.#caller.accept(
+      description,
+      () => void this.#end('failed', 408, 'timeout'),
+      (ack) => {
+        if (delayed) this.#answerLate(setup, leg, ack);
+      },
+    );
+    if (!delayed && leg.media !== undefined) media.settle(leg.media);
     this.#liveness = new Liveness(this.#services, this.#legs(), media, () => this.hangUp('timeout'));
     recordLive(this.#services, this.#facts('live', 200, 'normal', undefined), this.#legs(), media);
     if (this.#services.bus.wants('call.answered'))
       this.#services.bus.emit({ type: 'call.answered', call: this.id, protection: this.protection() });
-    this.#hunt = undefined;
-    return true;
+  }
+
+  /** The caller's answer came with its ACK: the called side gets it with ours, or both are hung up (§13.2.2.4). */
+  #answerLate(setup: SetupMedia, leg: CallLeg, ack: SipRequest): void {
+    const answer = setup.lateAnswer(sdpOf(ack));
+    if (!answer.ok) return void this.#end('failed', 488, 'media', answer.error.warning);
+    void setup.media.applied.then(() => this.#services.run(() => leg.answerOffer(answer.value)));
+    if (leg.media !== undefined) setup.media.settle(leg.media);
+    this.#services.bus.emit({ type: 'call.protection', call: this.id, protection: this.protection() });
   }
 
   exhausted(best: number): void {
@@ -190,7 +229,7 @@ export class Call implements HuntEvents, InviteOwner {
   }
 
   #refuse(status: number, cause: string, disposition: CallRecord['disposition'], why?: string): void {
-    if (this.#state !== 'setup') return;
+    if (this.#state !== 'setup' && this.#state !== 'joining') return;
     this.#caller.refuse(status, why);
     void this.#end(disposition, status, cause);
   }
@@ -201,7 +240,7 @@ export class Call implements HuntEvents, InviteOwner {
       this.#caller.left();
       // §15.1.2: a BYE on the early dialog ends the INVITE too.
       this.#refuse(487, 'normal', 'cancelled');
-    }
+    } else if (this.#state === 'joining' && leg === this.#winner) this.#refuse(480, 'normal', 'failed');
     if (this.#state !== 'answered') return answer();
     let answered = false;
     const once = (): void => {
@@ -225,7 +264,7 @@ export class Call implements HuntEvents, InviteOwner {
     if (this.#state === 'ended') return answer(481);
     // RFC 3261 §14.2: one offer at a time.
     if (
-      this.#state === 'setup' ||
+      this.#state !== 'answered' ||
       other === undefined ||
       media === undefined ||
       this.#renegotiation !== undefined ||
@@ -252,7 +291,7 @@ export class Call implements HuntEvents, InviteOwner {
   }
 
   /** Once: everything is given back and written down. Resolves when the record is on disk, or cannot be. */
-  #end(disposition: CallRecord['disposition'], status: number, cause: string): Promise<void> {
+  #end(disposition: CallRecord['disposition'], status: number, cause: string, why?: string): Promise<void> {
     const endedAt = this.#services.now();
     this.#state = 'ended';
     this.#stopRinging?.();
@@ -262,8 +301,10 @@ export class Call implements HuntEvents, InviteOwner {
     if (this.#caller.leg.status === 0) this.#caller.leg.status = status;
     this.#hunt?.stop();
     this.#hunt = undefined;
-    this.#winner?.bye();
-    this.#caller.bye();
+    this.#setup?.stop();
+    const told = why === undefined ? undefined : new HeaderList().add('Reason', reasonOf(status, why));
+    this.#winner?.bye(told);
+    this.#caller.bye(told);
     const facts = { ...this.#facts(disposition, status, cause, endedAt), endedAt };
     const recorded = recordEnded(this.#services, facts, legs, this.#media);
     this.#services.ended(this.id, recorded);

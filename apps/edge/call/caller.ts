@@ -18,12 +18,13 @@ export interface CallerSide {
   readonly confirming: boolean;
   ringing(status: number, description: string | undefined): void;
   refuse(status: number, why: string | undefined): void;
-  /** `gaveUp` where that side never confirms and the call still lives. */
-  accept(description: string, gaveUp: () => void): void;
+  /** `gaveUp` where that side never confirms and the call still lives; `acknowledged` where it does. */
+  accept(description: string, gaveUp: () => void, acknowledged?: (ack: SipRequest) => void): void;
   acknowledged(ack: SipRequest): void;
   /** That side has hung up itself. */
   left(): void;
-  bye(): void;
+  /** `why`: header fields for its BYE. */
+  bye(why?: HeaderList): void;
 }
 
 /** The caller's side of a call: what is answered to its INVITE, up to the ACK of the 2xx. */
@@ -36,6 +37,7 @@ export class Caller implements CallerSide {
   #confirmation: Confirmation | undefined = undefined;
   /** The call is over, but its 2xx has no ACK yet. */
   #leaving = false;
+  #why: HeaderList | undefined = undefined;
   #provisional = 0;
   #earlyMedia = false;
 
@@ -84,8 +86,12 @@ export class Caller implements CallerSide {
     this.#settled();
   }
 
-  /** The 2xx, repeated until its ACK; `gaveUp` where none comes and the call still lives. */
-  accept(description: string, gaveUp: () => void): void {
+  /** The 2xx, repeated until its ACK. Neither is told of a call that is over. */
+  accept(
+    description: string,
+    gaveUp: () => void,
+    acknowledged: (ack: SipRequest) => void = () => undefined,
+  ): void {
     const invite = this.#invite;
     if (invite === undefined) return;
     const { leg } = this;
@@ -101,13 +107,14 @@ export class Caller implements CallerSide {
     else leg.dialog.confirm(response);
     this.#settled();
     this.#confirmation = new Confirmation(this.#services, invite.transaction, response, {
-      acknowledged: () => {
+      acknowledged: (ack) => {
         this.#confirmation = undefined;
-        if (this.#leaving) leg.bye();
+        if (this.#leaving) leg.bye(this.#why);
+        else acknowledged(ack);
       },
       gaveUp: () => {
         this.#confirmation = undefined;
-        if (this.#leaving) leg.bye();
+        if (this.#leaving) leg.bye(this.#why);
         else gaveUp();
       },
     });
@@ -124,10 +131,11 @@ export class Caller implements CallerSide {
   }
 
   /** Hangs up; not before the ACK of the 2xx is here, RFC 3261 §15. */
-  bye(): void {
+  bye(why?: HeaderList): void {
     this.#stopTrying?.();
-    if (this.#confirmation === undefined) this.leg.bye();
-    else this.#leaving = true;
+    if (this.#confirmation === undefined) return this.leg.bye(why);
+    this.#leaving = true;
+    this.#why = why;
   }
 
   /** The transaction lives on for repetitions; the call is not held by it. */

@@ -1,8 +1,11 @@
+import { parseSession } from '@ringfence/sdp/parse.ts';
 import { Dialog } from '@ringfence/sip/dialog/dialog.ts';
 import { maxForks } from '@ringfence/sip/dialog/invite-uac.ts';
 import type { SipResponse } from '@ringfence/sip/message/types.ts';
 import type { ClientTransaction } from '@ringfence/sip/transaction/transaction.ts';
+import { describeRefusal } from '../media/describe.ts';
 import type { CallLeg } from './leg.ts';
+import { sdpOf } from './messages.ts';
 import type { CallServices, ClientOwner } from './services.ts';
 
 /**
@@ -48,13 +51,18 @@ export class Forks implements ClientOwner {
   failed(): void {}
 }
 
-/** Sends the ACK of the first 2xx and hands its transaction over. */
+/**
+ * Sends the ACK of the first 2xx and hands its transaction over.
+ *
+ * `offers`: the 2xx carries the offer, so that the ACK has to wait for the answer (RFC 3261 §13.2.2.4).
+ */
 export function takeAnswer(
   services: CallServices,
   leg: CallLeg,
   transaction: ClientTransaction,
   response: SipResponse,
   credentials: Parameters<CallLeg['ack']>[2],
+  offers: boolean,
 ): void {
   const { request } = transaction;
   const value = response.to.params.get('tag');
@@ -64,5 +72,12 @@ export function takeAnswer(
   leg.status = response.status;
   const forks = new Forks(services, transaction, tag);
   transaction.context = forks;
-  leg.ack(request.cseq.number, forks.keep, credentials);
+  const { number } = request.cseq;
+  if (!offers) return leg.ack(number, forks.keep, credentials);
+  const { media } = leg;
+  const offer = sdpOf(response);
+  const parsed = offer === undefined ? undefined : parseSession(offer);
+  const refusal =
+    media === undefined || parsed?.ok !== true ? undefined : () => describeRefusal(media, parsed.value);
+  leg.awaitAnswer((answer) => leg.ack(number, forks.keep, credentials, answer ?? refusal?.()));
 }

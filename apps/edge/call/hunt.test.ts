@@ -125,16 +125,30 @@ test('a phone whose answer cannot be used is hung up while the others go on ring
   assert.deepEqual(leftovers(world), []);
 });
 
-test('early media is taken from nobody while several phones ring', async () => {
+test('early media of several phones: the one that spoke last is heard, and the one that answers keeps the call (RFC 3960 §3.1)', async () => {
   const { world, alice, phones } = await cast();
-  for (const phone of phones) phone.onInvite = (call) => call.early();
+  for (const phone of phones) phone.onInvite = (call) => call.ring();
   const call = alice.call('bob');
-  await world.until(() => call.provisional.length > 0);
-  await world.run(1000);
-  assert.deepEqual(
-    call.provisional.map(({ status, body }) => [status, body.length]),
-    [[180, 0]],
-  );
+  await world.until(() => phones.every(({ calls }) => calls.length === 1));
+  const [caller] = [...world.relay.endpoints.values()];
+  const heard = (): string | undefined =>
+    world.relay.endpoints.get(caller!.linked ?? 0)?.config?.remote?.address;
+  for (const phone of [phones[1]!, phones[0]!, phones[2]!]) {
+    phone.calls[0]!.early();
+    await world.run(100);
+    assert.equal(heard(), phone.options.address);
+  }
+  // Saying the same again is no reason to be heard again.
+  phones[0]!.calls[0]!.early();
+  await world.run(100);
+  assert.equal(heard(), phones[2]!.options.address);
+  phones[1]!.calls[0]!.answer();
+  await world.until(() => call.state === 'up');
+  assert.equal(heard(), phones[1]!.options.address);
+  assert.equal(call.provisional.filter(({ body }) => body.length > 0).length, 1);
+  call.hangUp();
+  await world.run(64_000);
+  assert.deepEqual(leftovers(world), []);
 });
 
 test('a peer that forks: the second 2xx is acknowledged and hung up (RFC 3261 §13.2.2.4)', async () => {

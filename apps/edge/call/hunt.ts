@@ -5,8 +5,7 @@ import type { CallServices } from './services.ts';
 
 /** What a hunt tells its call. */
 export interface HuntEvents extends LegEvents {
-  /** `alone`: nobody else is rung, so that early media has one source. */
-  provisional(leg: CallLeg, response: SipResponse, alone: boolean): void;
+  provisional(leg: CallLeg, response: SipResponse): void;
   /** False: the answer cannot be used, and the others go on ringing. */
   answered(leg: CallLeg, response: SipResponse): boolean;
   /** Nobody took the call; the status is the best of those that came. */
@@ -57,7 +56,7 @@ export class Hunt implements BranchEvents, Search {
   }
 
   provisional(branch: Branch, response: SipResponse): void {
-    if (!this.#over) this.#events.provisional(branch.leg, response, this.#branches.length === 1);
+    if (!this.#over) this.#events.provisional(branch.leg, response);
   }
 
   /** Two phones picked up at once: the later one is hung up. */

@@ -10,7 +10,7 @@ import type { MediaLeg } from '../media/leg.ts';
 import type { Trunk } from '../objects/types.ts';
 import type { LegProtection } from '../policy/protection.ts';
 import { type Credentials, credentialsFor, isChallenge } from './credentials.ts';
-import { contactOf } from './messages.ts';
+import { contactOf, withSdp } from './messages.ts';
 import type { CallServices, ClientOwner, DialogOwner } from './services.ts';
 
 /** What a leg tells its call. */
@@ -57,6 +57,7 @@ export class CallLeg implements DialogOwner {
   readonly #trunk: Trunk | undefined;
   /** A BYE of ours is out. */
   #leaving = false;
+  #acknowledge: ((answer: string | undefined) => void) | undefined = undefined;
 
   constructor(services: CallServices, events: LegEvents, fields: LegFields) {
     this.#services = services;
@@ -108,11 +109,14 @@ export class CallLeg implements DialogOwner {
   }
 
   /** ACK of a 2xx to an INVITE of ours; the bytes are kept for repetitions. */
-  ack(cseq: number, keep: (bytes: Uint8Array) => void, credentials?: Credentials): void {
+  ack(cseq: number, keep: (bytes: Uint8Array) => void, credentials?: Credentials, sdp?: string): void {
     if (this.dialog === undefined) return;
     const headers = new HeaderList();
     if (credentials !== undefined) headers.add(credentials.name, credentials.value);
-    const request = this.dialog.ack(cseq, { headers });
+    const request = this.dialog.ack(
+      cseq,
+      sdp === undefined ? { headers } : { headers, body: withSdp(headers, sdp) },
+    );
     const { layer, run } = this.#services;
     const flow = this.#services.route(this.flow, request, this.#followTarget);
     if (flow instanceof Promise)
@@ -124,13 +128,27 @@ export class CallLeg implements DialogOwner {
     else if (flow !== undefined) keep(layer.sendAck(request, flow));
   }
 
+  /** The 2xx that came holds an offer: `acknowledge` sends its ACK, without an answer one that takes nothing. */
+  awaitAnswer(acknowledge: (answer: string | undefined) => void): void {
+    this.#acknowledge = acknowledge;
+  }
+
+  /** The answer to the offer of a 2xx, in its ACK; nothing where none is waited for. */
+  answerOffer(answer: string | undefined): void {
+    const acknowledge = this.#acknowledge;
+    this.#acknowledge = undefined;
+    acknowledge?.(answer);
+  }
+
   /** Ends the dialog from our side; the tag stays known until the peer has answered. Early dialogs have no BYE. */
-  bye(): void {
+  bye(headers?: HeaderList): void {
     const { dialog } = this;
     if (this.#leaving) return;
     if (dialog?.state !== 'confirmed') return this.forget();
     this.#leaving = true;
-    const request = dialog.request('BYE');
+    // §13.2.2.4: whatever comes of it, a 2xx gets its ACK first.
+    this.answerOffer(undefined);
+    const request = dialog.request('BYE', headers === undefined ? {} : { headers });
     dialog.terminate();
     this.send(request, {
       response: (response) => {

@@ -53,4 +53,8 @@ export function copyAllowed(from: SipRequest, allowed: readonly string[], into: 
 export const warning = (text: string): string =>
   `399 ringfence "${text.replaceAll('\\', '').replaceAll('"', "'")}"`;
 
+/** Reason of RFC 3326: a SIP status and what it means here. */
+export const reasonOf = (status: number, text: string): string =>
+  `SIP;cause=${status};text="${text.replaceAll('\\', '').replaceAll('"', "'")}"`;
+
 export const userUri = (user: string, host: string): Uri => sipUri({ user, host });

@@ -3,7 +3,8 @@ import { makeResponse } from '@ringfence/sip/message/build.ts';
 import { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import type { SipRequest, SipResponse } from '@ringfence/sip/message/types.ts';
 import type { ClientTransaction, ServerTransaction } from '@ringfence/sip/transaction/transaction.ts';
-import type { CallMedia, PendingOffer } from '../media/call-media.ts';
+import type { CallMedia } from '../media/call-media.ts';
+import type { PendingOffer } from '../media/change.ts';
 import { Confirmation } from './confirmation.ts';
 import { statusForCaller } from './hunt.ts';
 import type { CallLeg } from './leg.ts';
@@ -72,7 +73,10 @@ export class Renegotiation implements ClientOwner, InviteOwner {
     this.#services.layer.trying(this.#transaction, this.#services.now());
     void this.#media.reoffer(from, to, parsed.value).then((offered) =>
       this.#services.run(() => {
-        if (this.#state !== 'offering') return;
+        if (this.#state !== 'offering') {
+          if (offered.ok) this.#media.abandon(offered.value);
+          return;
+        }
         if (!offered.ok) return this.#refuse(488, offered.error.warning);
         this.#pending = offered.value;
         this.#carry(offered.value.description);
@@ -179,6 +183,7 @@ export class Renegotiation implements ClientOwner, InviteOwner {
 
   #refuse(status: number, why?: string): void {
     if (this.#state !== 'offering') return;
+    if (this.#pending !== undefined) this.#media.abandon(this.#pending);
     const headers = new HeaderList();
     if (why !== undefined) headers.add('Warning', warning(why));
     this.#services.layer.respond(

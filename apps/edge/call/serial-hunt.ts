@@ -63,8 +63,8 @@ export class SerialHunt implements Search, HuntEvents {
     this.#hunt.stop();
   }
 
-  provisional(leg: CallLeg, response: SipResponse, alone: boolean): void {
-    this.#events.provisional(leg, response, alone);
+  provisional(leg: CallLeg, response: SipResponse): void {
+    this.#events.provisional(leg, response);
   }
 
   answered(leg: CallLeg, response: SipResponse): boolean {

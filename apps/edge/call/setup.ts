@@ -37,7 +37,8 @@ export interface AcceptedCall extends CallPlan {
   /** The caller is this trunk. */
   readonly trunk: Trunk | undefined;
   readonly demanded: Encryption;
-  readonly offer: ReadSession;
+  /** Absent: the INVITE came without, and the called side makes the offer. */
+  readonly offer: ReadSession | undefined;
   /** Whom to ring; empty where nobody can be reached. */
   readonly targets: readonly BranchTarget[] | Places;
 }

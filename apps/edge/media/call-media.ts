@@ -1,46 +1,20 @@
 import { err, ok, type Result } from '@ringfence/bytes/result.ts';
-import type { EndpointSpec, EndpointStats, Relay, RelayErrorCode } from '@ringfence/relay/contract.ts';
+import type { EndpointStats, Relay, RelayErrorCode } from '@ringfence/relay/contract.ts';
 import { parseSession } from '@ringfence/sdp/parse.ts';
 import type { SessionDescription } from '@ringfence/sdp/session.ts';
 import type { LegProtection } from '../policy/protection.ts';
-import { checkAnswer, checkReoffer, type MediaProblem } from './agreement.ts';
+import { checkAnswer, type MediaProblem } from './agreement.ts';
+import { adopt, judgeOffer, openChange, openedFor, type PendingOffer } from './change.ts';
 import { describeAnswer, describeOffer, describeRepeat } from './describe.ts';
-import {
-  answeringSpec,
-  configOf,
-  type LegSide,
-  MediaLeg,
-  offeringSpec,
-  type StreamState,
-  stateOf,
-} from './leg.ts';
-import { type ReadSession, type ReadStream, readSession } from './read-offer.ts';
+import { answeringSpec, configOf, type LegSide, MediaLeg, type StreamState } from './leg.ts';
+import { offering, openAll, type Place } from './places.ts';
+import type { ReadSession, ReadStream } from './read-offer.ts';
 
 export interface MediaOptions {
   readonly dscp: number;
   /** Digits for o= lines. */
   newSessionId(): string;
 }
-
-/** A change that was offered and is not yet agreed. */
-export interface PendingOffer {
-  readonly from: MediaLeg;
-  readonly to: MediaLeg;
-  readonly read: ReadSession;
-  /** What to send to the other side. */
-  readonly description: string;
-}
-
-/** A stream of a leg that wants ports. */
-interface Place {
-  readonly leg: MediaLeg;
-  readonly index: number;
-  readonly stream: ReadStream;
-  readonly spec: EndpointSpec;
-}
-
-/** Endpoints that the media process opens in one request. */
-const mostAtOnce = 64;
 
 /**
  * The media of one call: the caller's leg and one leg for each phone that is rung.
@@ -52,15 +26,17 @@ export class CallMedia {
   readonly callees: MediaLeg[];
   readonly #relay: Relay;
   readonly #options: MediaOptions;
-  /** The caller's offer, until the call is settled. */
+  /** The caller's offer, until the call is settled; an INVITE may come without. */
   #offer: ReadSession | undefined;
   #connected: MediaLeg | undefined = undefined;
-  #early: Uint8Array | undefined = undefined;
+  #applied: Promise<void> = Promise.resolve();
+  /** What each leg said before anybody had taken the call. */
+  readonly #early = new Map<MediaLeg, Uint8Array>();
 
   private constructor(
     relay: Relay,
     options: MediaOptions,
-    offer: ReadSession,
+    offer: ReadSession | undefined,
     caller: MediaLeg,
     callees: MediaLeg[],
   ) {
@@ -71,17 +47,18 @@ export class CallMedia {
     this.callees = callees;
   }
 
+  /** Without an offer no ports are opened yet: `reoffer` does, once somebody has made one. */
   static async open(
     relay: Relay,
     options: MediaOptions,
-    offer: ReadSession,
+    offer: ReadSession | undefined,
     callerSide: LegSide,
     calleeSides: readonly LegSide[],
   ): Promise<Result<CallMedia, RelayErrorCode>> {
     const places: Place[] = [];
     const caller = new MediaLeg(callerSide, options.newSessionId());
     const callees = calleeSides.map((side) => new MediaLeg(side, options.newSessionId()));
-    for (const [index, stream] of offer.streams.entries()) {
+    for (const [index, stream] of (offer?.streams ?? []).entries()) {
       if (stream === undefined) continue;
       places.push({ leg: caller, index, stream, spec: answeringSpec(caller.side, stream, options.dscp) });
       for (const leg of callees) {
@@ -90,22 +67,22 @@ export class CallMedia {
       }
     }
     const opened = await openAll(relay, places);
+    if (opened.ok) for (const { leg, index, state } of opened.value) leg.streams[index] = state;
     return opened.ok ? ok(new CallMedia(relay, options, offer, caller, callees)) : opened;
   }
 
   /** Everybody rung so far has failed: their ports are given back, and another one gets its own. */
   async replaceCallees(side: LegSide): Promise<Result<MediaLeg, RelayErrorCode>> {
-    const offer = this.#offer;
-    if (offer === undefined) return err('relay-down');
     this.releaseCallees();
     const leg = new MediaLeg(side, this.#options.newSessionId());
     this.callees.push(leg);
     const places: Place[] = [];
-    for (const [index, stream] of offer.streams.entries()) {
+    for (const [index, stream] of (this.#offer?.streams ?? []).entries()) {
       if (stream === undefined || (side.demanded === 'required' && stream.media === 'opaque')) continue;
       places.push(offering(leg, index, stream, this.#options.dscp));
     }
     const opened = await openAll(this.#relay, places);
+    if (opened.ok) for (const { index, state } of opened.value) leg.streams[index] = state;
     return opened.ok ? ok(leg) : opened;
   }
 
@@ -123,37 +100,50 @@ export class CallMedia {
     return ids;
   }
 
+  /** Nobody has made an offer yet: the called side does. */
+  get delayed(): boolean {
+    return this.#offer === undefined;
+  }
+
+  /** The media process has put into effect all that was agreed so far: whoever talks now is heard from the first word. */
+  get applied(): Promise<void> {
+    return this.#applied;
+  }
+
   /** The offer for one phone; `plain` after it has refused SRTP and policy lets it. */
   offerTo(leg: MediaLeg, plain: boolean): string {
     if (this.#offer === undefined) return leg.lastDescription;
-    return describeOffer(leg, this.#offer.session, plain || leg.side.demanded === 'none');
+    const protection = plain || leg.side.demanded === 'none' ? 'plain' : 'srtp';
+    return describeOffer(leg, this.#offer.session, () => protection);
   }
 
   /**
    * Takes a callee's answer, joins the two legs, gives the answer for the caller.
    *
-   * The same answer repeated after `early` (183, then 200) changes nothing.
+   * The same answer repeated after `early` (183, then 200) changes nothing. Of several early dialogs the one that has
+   * answered last is heard.
    */
   answer(leg: MediaLeg, body: Uint8Array, early = false): Result<string, MediaProblem> {
     const offer = this.#offer;
     if (offer === undefined) return err({ rule: 'media.late', warning: 'The call is settled' });
-    if (this.#connected === leg && this.#early !== undefined && Buffer.compare(this.#early, body) === 0)
-      return ok(this.caller.lastDescription);
+    const said = this.#early.get(leg);
+    const repeated = said !== undefined && Buffer.compare(said, body) === 0;
+    if (repeated && (early || this.#connected === leg)) return ok(this.caller.lastDescription);
     const session = parseSession(body);
     if (!session.ok)
       return err({ rule: 'media.malformed', warning: 'The answer of the called side cannot be read' });
-    const read = checkAnswer(leg, session.value);
+    const read = checkAnswer(leg, session.value, leg.streams, true);
     if (!read.ok) return read;
     this.#join(leg, this.caller, read.value);
     this.#connected = leg;
-    if (early) this.#early = body.slice();
+    if (early) this.#early.set(leg, body.slice());
     return ok(describeAnswer(this.caller, offer.session, session.value));
   }
 
   /** Somebody has been taken: the others give their ports back, and what only set-up needs is let go. */
   settle(winner: MediaLeg): void {
     this.#offer = undefined;
-    this.#early = undefined;
+    this.#early.clear();
     const ids: number[] = [];
     for (const leg of this.callees) {
       if (leg === winner) continue;
@@ -165,7 +155,8 @@ export class CallMedia {
   }
 
   /**
-   * A new offer within the call (RFC 3264 §8): hold, other codecs, another address, new keys.
+   * A new offer within the call (RFC 3264 §8): hold, other codecs, another address, new keys, fax. And the first offer
+   * of a call whose INVITE had none.
    *
    * A stream that has been encrypted stays encrypted: whoever offers less is refused.
    */
@@ -174,33 +165,34 @@ export class CallMedia {
     to: MediaLeg,
     session: SessionDescription,
   ): Promise<Result<PendingOffer, MediaProblem>> {
-    const read = readSession(session, from.side.demanded, from.side.signalling, from.streams);
-    const problem = checkReoffer(from, read);
-    if (problem !== undefined) return err(problem);
-    const { dscp } = this.#options;
-    const places: Place[] = [];
-    for (const [index, stream] of read.streams.entries()) {
-      if (stream === undefined) continue;
-      if (from.streams[index] === undefined)
-        places.push({ leg: from, index, stream, spec: answeringSpec(from.side, stream, dscp) });
-      if (to.streams[index] === undefined) places.push(offering(to, index, stream, dscp));
-    }
-    const opened = await openAll(this.#relay, places);
-    if (!opened.ok) return err({ rule: 'media.no-ports', warning: 'No media ports are left' });
-    return ok({ from, to, read, description: describeOffer(to, session, !to.encrypted) });
+    const judged = judgeOffer(from, to, session);
+    if (!judged.ok) return judged;
+    const pending = await openChange(this.#relay, from, to, judged.value, this.#options.dscp);
+    if (!pending.ok) return err({ rule: 'media.no-ports', warning: 'No media ports are left' });
+    return ok(pending.value);
   }
 
   /** The other side has agreed: now, and only now, the new offer takes effect. */
   reanswer(pending: PendingOffer, session: SessionDescription): Result<string, MediaProblem> {
     const { from, to, read } = pending;
-    const answer = checkAnswer(to, session);
+    const answer = checkAnswer(to, session, pending.toStreams);
     if (!answer.ok) return answer;
+    const replaced = adopt(pending);
+    if (replaced.length > 0) void this.#relay.close(replaced);
     for (const [index, stream] of read.streams.entries()) {
       const state = from.streams[index];
       if (stream !== undefined && state !== undefined) this.#configure(state, stream);
     }
     this.#join(to, from, answer.value);
+    from.keepAgreedKeys();
+    to.keepAgreedKeys();
     return ok(describeAnswer(from, read.session, session));
+  }
+
+  /** The other side has not agreed: ports that were opened for it are given back, all else stays. */
+  abandon(pending: PendingOffer): void {
+    const opened = openedFor(pending);
+    if (opened.length > 0) void this.#relay.close(opened);
   }
 
   /** What we have said to a leg, as a new offer: with the agreed keys and no others. */
@@ -208,7 +200,7 @@ export class CallMedia {
     return describeRepeat(leg);
   }
 
-  /** An answer to an offer that we repeated (a re-INVITE without SDP). */
+  /** An answer to an offer that we repeated: to a re-INVITE without SDP, or in our own refresh. */
   confirm(leg: MediaLeg, session: SessionDescription): Result<undefined, MediaProblem> {
     const read = checkAnswer(leg, session);
     if (!read.ok) return read;
@@ -272,12 +264,13 @@ export class CallMedia {
       this.#relay.link(peer.endpoint.id, state.endpoint.id);
     }
     // Whoever hears the answer may talk at once: the media process has to know first.
-    this.#relay.flush();
+    this.#applied = this.#relay.flush();
   }
 
   #configure(state: StreamState, stream: ReadStream): void {
     state.codec = stream.codec;
     state.media = stream.media;
+    state.optional = false;
     if (stream.crypto !== undefined) {
       const { suite, tag, keys } = stream.crypto;
       state.suite = suite;
@@ -287,31 +280,4 @@ export class CallMedia {
     }
     this.#relay.configure(state.endpoint.id, configOf(stream));
   }
-}
-
-const offering = (leg: MediaLeg, index: number, stream: ReadStream, dscp: number): Place => ({
-  leg,
-  index,
-  stream: { media: stream.media, mux: false, codec: stream.codec },
-  spec: offeringSpec(leg.side, stream, dscp),
-});
-
-/** Opens all or none. */
-async function openAll(relay: Relay, places: readonly Place[]): Promise<Result<undefined, RelayErrorCode>> {
-  const done: number[] = [];
-  for (let from = 0; from < places.length; from += mostAtOnce) {
-    const part = places.slice(from, from + mostAtOnce);
-    const opened = await relay.open(part.map(({ spec }) => spec));
-    if (!opened.ok) {
-      if (done.length > 0) void relay.close(done);
-      return opened;
-    }
-    for (const [i, { leg, index, stream, spec }] of part.entries()) {
-      const endpoint = opened.value[i];
-      if (endpoint === undefined) continue;
-      done.push(endpoint.id);
-      leg.streams[index] = stateOf(endpoint, spec, stream);
-    }
-  }
-  return ok(undefined);
 }

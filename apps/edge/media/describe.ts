@@ -1,6 +1,11 @@
 import { parseSession } from '@ringfence/sdp/parse.ts';
 import type { SessionDescription } from '@ringfence/sdp/session.ts';
-import type { MediaLeg } from './leg.ts';
+import type { MediaLeg, StreamState } from './leg.ts';
+
+/** How a stream is offered: without protection, with SRTP, or with SRTP if the peer can (RFC 8643 §3.1). */
+export type OfferedProtection = 'plain' | 'srtp' | 'optional';
+
+type Streams = readonly (StreamState | undefined)[];
 
 const profile = (secure: boolean, feedback: boolean): string =>
   `RTP/${secure ? 'S' : ''}AVP${feedback ? 'F' : ''}`;
@@ -8,19 +13,27 @@ const profile = (secure: boolean, feedback: boolean): string =>
 const hasFeedback = (protocol: string): boolean => protocol.toUpperCase().endsWith('AVPF');
 
 /** Our offer to a leg, made from the other side's description: fresh keys at first, later the agreed one. */
-export function describeOffer(leg: MediaLeg, from: SessionDescription, plain: boolean): string {
+export function describeOffer(
+  leg: MediaLeg,
+  from: SessionDescription,
+  protectionOf: (stream: StreamState, index: number) => OfferedProtection,
+  streams: Streams = leg.streams,
+): string {
   return leg.describe(from, (index) => {
-    const stream = leg.streams[index];
+    const stream = streams[index];
     const media = from.media[index];
     if (stream === undefined || media === undefined || media.port === 0) return leg.refused();
     if (stream.media === 'opaque') return leg.anchor(stream, media.protocol, []);
+    const protection = protectionOf(stream, index);
+    const plain = protection === 'plain';
     stream.media = plain ? 'rtp' : 'srtp';
+    stream.optional = protection === 'optional';
     const keys = plain
       ? []
       : stream.suite === undefined
         ? leg.offeredCrypto(stream)
         : leg.answeredCrypto(stream);
-    return leg.anchor(stream, profile(!plain, hasFeedback(media.protocol)), keys);
+    return leg.anchor(stream, profile(protection === 'srtp', hasFeedback(media.protocol)), keys);
   });
 }
 
@@ -46,3 +59,7 @@ export function describeRepeat(leg: MediaLeg): string {
     return leg.anchor(stream, media.protocol, leg.answeredCrypto(stream));
   });
 }
+
+/** The answer that takes no stream of an offer: the ACK of a 2xx must carry one (RFC 3261 §13.2.2.4). */
+export const describeRefusal = (leg: MediaLeg, offer: SessionDescription): string =>
+  leg.describe(offer, (index) => leg.refused(offer.media[index]?.protocol));

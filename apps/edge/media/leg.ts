@@ -27,6 +27,8 @@ export interface StreamState {
   suite: Suite | undefined;
   /** Tag of the agreed a=crypto line. */
   tag: number;
+  /** SRTP was offered as RTP/AVP with keys, and an answer without them is as good (RFC 8643 §3.1). */
+  optional?: boolean;
   /** The peer's key as last configured, to tell a rekeying. */
   receive: Uint8Array | undefined;
   /** Encoding name of the first agreed format, for the quality estimate. */
@@ -51,7 +53,11 @@ export class MediaLeg {
     return this.#last;
   }
 
-  /** Our description, made from the other side's by the allow list of `rebuild`. The version counts, RFC 3264 §8. */
+  /**
+   * Our description, made from the other side's by the allow list of `rebuild`.
+   *
+   * The version counts where something has changed; else what was said last is said again (RFC 3264 §8, RFC 4028 §7.4).
+   */
   describe(from: SessionDescription, anchor: (index: number) => MediaAnchor): string {
     const text = serializeSession(
       rebuild(from, {
@@ -64,6 +70,7 @@ export class MediaLeg {
         media: anchor,
       }),
     );
+    if (afterOrigin(text) === afterOrigin(this.#last)) return this.#last;
     this.#version += 1;
     this.#last = text;
     return text;
@@ -121,13 +128,17 @@ export class MediaLeg {
 
   /** Overwrites our copies of the keys that stood in SDP. */
   wipe(): void {
-    for (const stream of this.streams) {
-      if (stream === undefined) continue;
-      for (const { material } of stream.endpoint.keys) material.fill(0);
-      stream.receive?.fill(0);
-    }
+    for (const stream of this.streams) if (stream !== undefined) wipe(stream);
   }
 }
+
+/** Overwrites our copies of one stream's keys. */
+export function wipe({ endpoint, receive }: StreamState): void {
+  for (const { material } of endpoint.keys) material.fill(0);
+  receive?.fill(0);
+}
+
+const afterOrigin = (text: string): string => text.slice(text.indexOf('\r\ns='));
 
 /** Ports and keys for a stream that this leg's peer has offered. */
 export function answeringSpec(side: LegSide, stream: ReadStream, dscp: number): EndpointSpec {

@@ -84,7 +84,7 @@ const table: readonly Row[] = [
   },
   { rule: 'media.encryption-unsupported', status: 488, request: { media: dtls } },
   { rule: 'media.nothing-usable', status: 488, request: { media: empty } },
-  { rule: 'media.offer-missing', status: 488, request: { media: none } },
+  { rule: 'route.allowed', request: { media: none } },
   { rule: 'route.none', status: 404, context: { route: { kind: 'none' } } },
   {
     rule: 'route.blocked',

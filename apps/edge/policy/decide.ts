@@ -199,15 +199,9 @@ function protection(
 }
 
 /** Something of the offer can be relayed. */
-function usable({ media, source, dialled }: PolicyRequest, demanded: Encryption): Decision | undefined {
-  if (media === undefined || !media.present)
-    return unacceptable(
-      'media.offer-missing',
-      'An INVITE must carry an SDP offer',
-      { source, dialled },
-      demanded,
-    );
-  if (media.usable > 0) return undefined;
+function usable({ media }: PolicyRequest, demanded: Encryption): Decision | undefined {
+  // The called side makes the offer then, and is held to the same (RFC 3261 §13.2.1).
+  if (media === undefined || !media.present || media.usable > 0) return undefined;
   return unacceptable(
     media.unsupported ? 'media.encryption-unsupported' : 'media.nothing-usable',
     media.unsupported

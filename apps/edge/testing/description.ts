@@ -43,7 +43,9 @@ export function answer(
 ): Description | undefined {
   const media = offered.media[0];
   if (media === undefined) return undefined;
-  const secure = isSecureRtp(media.protocol);
+  // RFC 8643 §3.1: keys under RTP/AVP may be taken, or not.
+  const optional = habit !== 'rtp' && cryptoLines(media).acceptable.length > 0;
+  const secure = isSecureRtp(media.protocol) || optional;
   if (secure && habit === 'rtp') return undefined;
   if (!secure && habit === 'srtp') return undefined;
   const chosen = secure ? cryptoLines(media).acceptable.at(-1) : undefined;

@@ -58,6 +58,8 @@ export class FakeRelay implements Relay {
     const left = this.endpoints.get(a);
     const right = this.endpoints.get(b);
     if (left === undefined || right === undefined) return;
+    this.unlink(a);
+    this.unlink(b);
     left.linked = b;
     right.linked = a;
   }
@@ -69,7 +71,9 @@ export class FakeRelay implements Relay {
     if (right !== undefined) right.linked = undefined;
   }
 
-  flush(): void {}
+  flush(): Promise<void> {
+    return this.#later(() => undefined);
+  }
 
   close(ids: readonly number[]): Promise<readonly EndpointStats[]> {
     const found = ids.flatMap((id) => this.endpoints.get(id) ?? []);

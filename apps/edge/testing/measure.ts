@@ -81,7 +81,7 @@ const relay: Relay = {
   configure: () => undefined,
   link: () => undefined,
   unlink: () => undefined,
-  flush: () => undefined,
+  flush: () => own(() => Promise.resolve()),
   close: (ids) =>
     own(() =>
       Promise.resolve(

@@ -45,6 +45,9 @@ export class PhoneCall {
     transaction,
     request,
   ) => call.acceptReinvite(transaction, request);
+  /** What to answer to an offer that comes in a 2xx, in its ACK. Default: what the phone's habit allows. */
+  onLateOffer: (call: PhoneCall, response: SipResponse) => Description | undefined = (_, response) =>
+    this.#answer(response);
   /** Leaves 2xx without ACK. */
   withholdAck = false;
   localTag: string;
@@ -109,8 +112,9 @@ export class PhoneCall {
     this.#respond(183, this.mine?.text);
   }
 
-  /** 200 with an answer; 488 where the phone's habit does not allow the offer. */
+  /** 200 with an answer; 488 where the phone's habit does not allow the offer. An INVITE without one gets ours. */
   answer(sdp?: string): void {
+    if (this.request?.body.length === 0) this.mine ??= this.describe(this.phone.media !== 'rtp');
     this.mine ??= this.#answer(this.request);
     const text = sdp ?? this.mine?.text;
     if (text === undefined) return this.reject(488);
@@ -236,6 +240,7 @@ export class PhoneCall {
 
   acknowledged(ack: SipRequest): void {
     if (!this.owns(ack) || this.#waiting?.cseq !== ack.cseq.number) return;
+    if (ack.body.length > 0) this.theirs = Buffer.from(ack.body).toString('utf8');
     this.confirmed = true;
     this.#waiting.stop();
     this.#waiting = undefined;
@@ -275,7 +280,7 @@ export class PhoneCall {
       else this.dialog = Dialog.uac(transaction.request, response);
       if (this.state !== 'over') this.state = 'up';
     }
-    this.#ack(transaction.request, response, false);
+    this.#ack(transaction.request, response, this.options.sdp === null && response.body.length > 0);
   }
 
   #ack(invite: SipRequest, response: SipResponse, late: boolean): void {
@@ -286,9 +291,9 @@ export class PhoneCall {
     const headers = new HeaderList();
     let body = '';
     if (late) {
-      this.mine = this.#answer(response);
+      this.mine = this.onLateOffer(this, response);
       body = this.mine?.text ?? '';
-      headers.add('Content-Type', 'application/sdp');
+      if (body !== '') headers.add('Content-Type', 'application/sdp');
     }
     const ack = this.dialog.ack(invite.cseq.number, { headers, body: Buffer.from(body, 'utf8') });
     this.#acks ??= new Uac2xx(this.phone.world.time.now);

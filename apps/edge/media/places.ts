@@ -1,0 +1,50 @@
+import { ok, type Result } from '@ringfence/bytes/result.ts';
+import type { EndpointSpec, Relay, RelayErrorCode } from '@ringfence/relay/contract.ts';
+import { type MediaLeg, offeringSpec, type StreamState, stateOf } from './leg.ts';
+import type { ReadStream } from './read-offer.ts';
+
+/** A stream of a leg that wants ports. */
+export interface Place {
+  readonly leg: MediaLeg;
+  readonly index: number;
+  readonly stream: ReadStream;
+  readonly spec: EndpointSpec;
+}
+
+/** The place with the ports that it was given. */
+export interface OpenedPlace extends Place {
+  readonly state: StreamState;
+}
+
+/** Endpoints that the media process opens in one request. */
+const mostAtOnce = 64;
+
+/** A place for a stream that we offer; the other side's keys and address are none of its business. */
+export const offering = (leg: MediaLeg, index: number, stream: ReadStream, dscp: number): Place => ({
+  leg,
+  index,
+  stream: { media: stream.media, mux: false, codec: stream.codec },
+  spec: offeringSpec(leg.side, stream, dscp),
+});
+
+/** Opens all or none. */
+export async function openAll(
+  relay: Relay,
+  places: readonly Place[],
+): Promise<Result<readonly OpenedPlace[], RelayErrorCode>> {
+  const done: OpenedPlace[] = [];
+  for (let from = 0; from < places.length; from += mostAtOnce) {
+    const part = places.slice(from, from + mostAtOnce);
+    const opened = await relay.open(part.map(({ spec }) => spec));
+    if (!opened.ok) {
+      if (done.length > 0) void relay.close(done.map(({ state }) => state.endpoint.id));
+      return opened;
+    }
+    for (const [i, place] of part.entries()) {
+      const endpoint = opened.value[i];
+      if (endpoint === undefined) continue;
+      done.push({ ...place, state: stateOf(endpoint, place.spec, place.stream) });
+    }
+  }
+  return ok(done);
+}
