@@ -1,7 +1,7 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import type { Relay } from '@ringfence/relay/contract.ts';
 import { DigestServer } from '@ringfence/sip/digest/server.ts';
-import type { SipUri } from '@ringfence/sip/message/types.ts';
+import type { SipRequest, SipUri } from '@ringfence/sip/message/types.ts';
 import { TransactionLayer } from '@ringfence/sip/transaction/layer.ts';
 import { type Flow, isEncrypted } from '@ringfence/sip/transport/flow.ts';
 import type { Call } from './call/call.ts';
@@ -284,8 +284,7 @@ export class Edge {
       sessionId: () => tokens.digits(),
       run: (step) => this.run(step),
       record: (call) => parts.store.putCall(call),
-      route: (flow, request, followTarget) =>
-        nextFlow(parts.transports(), parts.resolver, flow, request, followTarget),
+      route: (flow, request, followTarget) => this.#route(flow, request, followTarget),
       mediaAddress: (flow) => mediaAddress(this.#config.media, flow),
       ended: (id, recorded) => {
         this.calls.delete(id);
@@ -295,6 +294,18 @@ export class Edge {
         });
       },
     };
+  }
+
+  /** A phone whose connection broke in a call is reached over the one that it has made since (RFC 5626 §5.3). */
+  #route(flow: Flow, request: SipRequest, followTarget: boolean): ReturnType<CallServices['route']> {
+    const transports = this.#parts.transports();
+    const next = nextFlow(transports, this.#parts.resolver, flow, request, followTarget);
+    // What goes over UDP shows nobody that it arrives nowhere.
+    if (followTarget || (next !== undefined && flow.reliable)) return next;
+    const successor = this.registrar.successor(flow.id, this.#parts.now())?.flow;
+    const found = successor === undefined ? undefined : transports.flow(successor);
+    if (found === undefined || (isEncrypted(flow.transport) && !isEncrypted(found.transport))) return next;
+    return found;
   }
 
   #arm(): void {

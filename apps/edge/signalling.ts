@@ -14,6 +14,7 @@ import { type ClientOwner, type DialogOwner, type InviteOwner, socketText } from
 import type { EventBus } from './events/bus.ts';
 import type { Identifier, KnownSender, UnprovenSender } from './identity/identify.ts';
 import { acceptRegister } from './registrar/accept-register.ts';
+import { withKeep } from './registrar/outbound.ts';
 import type { Registrar } from './registrar/registrar.ts';
 import { readDialled } from './routing/find-route.ts';
 import { StatelessAnswers } from './stateless.ts';
@@ -210,9 +211,14 @@ export class Signalling {
     return owner.remoteTag === (request.from.params.get('tag') ?? '') ? owner : undefined;
   }
 
-  #request(transaction: ServerTransaction, request: SipRequest): void {
+  #request(transaction: ServerTransaction, received: SipRequest): void {
     const { identifier, door, trust } = this.#parts;
     const { flow } = transaction;
+    const { method } = received;
+    const request =
+      method === 'REGISTER' || method === 'INVITE'
+        ? withKeep(received, flow, door.services.config().registrar.flowSeconds)
+        : received;
     const answer = (status: number, headers?: HeaderList, reason?: string): void =>
       this.#answer(transaction, request, status, headers, reason);
     if (request.to.params.has('tag')) {

@@ -12,15 +12,21 @@ import { CallLeg, type LegEvents } from './leg.ts';
 import { dialogMethods, product, withSdp } from './messages.ts';
 import type { CallServices, ClientOwner } from './services.ts';
 
-/** Whom a branch rings, and how it gets there. */
-export interface BranchTarget {
-  readonly party: string;
-  readonly demanded: Encryption;
+/** How a branch gets to whom it rings. */
+export interface BranchWay {
   /** Request-URI. */
   readonly uri: Uri;
+  readonly flow: Flow;
+}
+
+/** Whom a branch rings, and how it gets there. */
+export interface BranchTarget extends BranchWay {
+  readonly party: string;
+  readonly demanded: Encryption;
   readonly from: NameAddr;
   readonly to: NameAddr;
-  readonly flow: Flow;
+  /** Other flows of the same phone, tried where the one before fails (RFC 5626 §7). */
+  readonly further?: readonly BranchWay[];
   readonly trunk?: Trunk;
   /** The attempt is given up where nothing but 100 has come within this time. */
   readonly silenceMs?: number;
@@ -57,6 +63,8 @@ export class Branch implements ClientOwner {
   readonly #events: BranchEvents;
   readonly #invite: BranchInvite;
   #transaction: ClientTransaction | undefined = undefined;
+  #way: BranchWay;
+  #ways = 0;
   #cseq = 0;
   #plain = false;
   #offered = true;
@@ -77,6 +85,7 @@ export class Branch implements ClientOwner {
     this.#events = events;
     this.#invite = invite;
     this.target = target;
+    this.#way = target;
     const { party, demanded, flow, uri, trunk } = target;
     this.leg = new CallLeg(services, legEvents, {
       index,
@@ -104,7 +113,7 @@ export class Branch implements ClientOwner {
     this.#cseq += 1;
     const request = makeRequest({
       method: 'INVITE',
-      uri: target.uri,
+      uri: this.#way.uri,
       from: { ...target.from, params: new Map([['tag', leg.localTag]]) },
       to: target.to,
       callId: leg.callId,
@@ -150,13 +159,15 @@ export class Branch implements ClientOwner {
     if (this.#cancelled) return this.#fail(status);
     if (isChallenge(status) && this.#authenticate(response)) return;
     if ((status === 488 || status === 415 || status === 606) && this.#retryPlain()) return;
+    if ((status === 430 || status === 408) && this.#retryFlow()) return;
     this.#fail(status);
   }
 
   failed(reason: 'timeout' | 'transport' | 'overload'): void {
     const status = reason === 'timeout' ? timedOut : transportFailure;
     if (reason !== 'overload') this.#heard(reason);
-    if (this.state !== 'answered') this.#fail(status);
+    if (this.state === 'answered' || (!this.#cancelled && this.#retryFlow())) return;
+    this.#fail(status);
   }
 
   /** Only the first thing that is heard of an INVITE says whether anybody is there. */
@@ -211,6 +222,17 @@ export class Branch implements ClientOwner {
   #retryPlain(): boolean {
     if (this.#plain || !this.#offered || this.target.demanded !== 'preferred') return false;
     this.#plain = true;
+    this.invite();
+    return true;
+  }
+
+  /** RFC 5626 §7: the next flow of the same phone. */
+  #retryFlow(): boolean {
+    const next = this.target.further?.[this.#ways];
+    if (next === undefined || this.state === 'failed') return false;
+    this.#ways += 1;
+    this.#way = next;
+    this.leg.flow = next.flow;
     this.invite();
     return true;
   }

@@ -99,6 +99,8 @@ function rank(status: number): number {
  */
 export function statusForCaller(status: number): number {
   if (status < 400) return 480;
+  // RFC 5626 §11.5: between proxies and registrars only.
+  if (status === 430) return 480;
   if (status === 401 || status === 407) return 502;
   return status === 503 ? 500 : status;
 }

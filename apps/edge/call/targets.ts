@@ -4,11 +4,12 @@ import type { Candidate } from '@ringfence/sip/resolve/target.ts';
 import { type Flow, isEncrypted } from '@ringfence/sip/transport/flow.ts';
 import type { User } from '../objects/types.ts';
 import type { Principal } from '../policy/types.ts';
+import { byPhone } from '../registrar/outbound.ts';
 import type { LiveBinding, Registrar } from '../registrar/registrar.ts';
 import type { DomainDirectory } from '../routing/directory.ts';
 import type { Transports } from '../transport/contract.ts';
 import type { SearchSources } from '../trunks/search.ts';
-import type { BranchTarget } from './branch.ts';
+import type { BranchTarget, BranchWay } from './branch.ts';
 import { party, userUri } from './messages.ts';
 
 /** What turns a destination into somebody to ring. */
@@ -42,7 +43,11 @@ export function callerIdentity(
   return party(userUri(claimed ?? 'anonymous', directory.name), display);
 }
 
-/** Every phone of a user that can be reached with the protection that its device demands. */
+/**
+ * Every phone of a user that can be reached with the protection that its device demands.
+ *
+ * A phone with several flows is rung over the latest; the others are for when that one fails (RFC 5626 §7).
+ */
 export function userTargets(
   sources: TargetSources,
   directory: DomainDirectory,
@@ -52,23 +57,34 @@ export function userTargets(
   maximum: number,
 ): BranchTarget[] {
   const targets: BranchTarget[] = [];
-  for (const binding of sources.registrar.lookup(directory.name, user.name, now)) {
+  for (const bindings of byPhone(sources.registrar.lookup(directory.name, user.name, now))) {
     if (targets.length >= maximum) break;
-    const device = directory.devices.get(binding.device)?.device;
-    const flow = flowOf(sources.transports, binding);
-    const uri = parseUri(binding.contact);
-    if (device === undefined || flow === undefined || !uri.ok) continue;
-    if (device.encryption === 'required' && !isEncrypted(flow.transport)) continue;
+    const device = directory.devices.get(bindings[0]?.device ?? '')?.device;
+    if (device === undefined) continue;
+    const [first, ...further] = waysTo(sources.transports, bindings, device.encryption === 'required');
+    if (first === undefined) continue;
     targets.push({
       party: `device:${user.name}@${directory.name}/${device.name}`,
       demanded: device.encryption,
-      uri: uri.value,
       from,
       to: party(userUri(user.name, directory.name), undefined),
-      flow,
+      ...first,
+      // What the leg says of itself was made for the first one's side of the network.
+      further: further.filter(({ flow }) => flow.local.address === first.flow.local.address),
     });
   }
   return targets;
+}
+
+function waysTo(transports: Transports, bindings: readonly LiveBinding[], encrypted: boolean): BranchWay[] {
+  const ways: BranchWay[] = [];
+  for (const binding of bindings) {
+    const flow = flowOf(transports, binding);
+    const uri = parseUri(binding.contact);
+    if (flow === undefined || !uri.ok || (encrypted && !isEncrypted(flow.transport))) continue;
+    ways.push({ uri: uri.value, flow });
+  }
+  return ways;
 }
 
 /** The connection that registered; over UDP the address that registered, also after a restart. */

@@ -156,6 +156,13 @@ export const Configuration = Type.Object(
         }),
         maximumContacts: Type.Integer({ minimum: 1, maximum: 64, default: 8, description: 'Per user.' }),
         nonceSeconds: Type.Integer({ minimum: 5, default: 300, description: 'Life of a digest nonce.' }),
+        flowSeconds: Type.Integer({
+          minimum: 15,
+          maximum: 3600,
+          default: 120,
+          description:
+            'Phones that do RFC 5626 or RFC 6223 are asked for a keepalive within so long (Flow-Timer; 29 s at most over UDP). A connection that stays silent 30 s longer is closed, and the phone is reached over its next one.',
+        }),
       },
       { additionalProperties: false, default: {} },
     ),

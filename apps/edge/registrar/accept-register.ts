@@ -5,6 +5,7 @@ import type { EventBus } from '../events/bus.ts';
 import type { Principal } from '../policy/types.ts';
 import type { Store } from '../store/contract.ts';
 import type { Transports } from '../transport/contract.ts';
+import { flowGraceSeconds } from './outbound.ts';
 import type { Registrar } from './registrar.ts';
 
 export interface RegisterParts {
@@ -54,7 +55,12 @@ export function acceptRegister(
       run(() => {
         // The connection may have closed while the disk was busy.
         outcome.commit(flow.transport === 'udp' || transports().flow(flow.id) !== undefined);
-        transports().keep(flow.id, registrar.byFlow(flow.id) !== undefined);
+        const silence = outcome.flowSeconds;
+        transports().keep(
+          flow.id,
+          registrar.byFlow(flow.id) !== undefined,
+          silence === undefined ? undefined : silence + flowGraceSeconds,
+        );
         for (const event of outcome.events) bus.emit(event);
         answer(status, headers, reason);
       }),

@@ -3,6 +3,7 @@ import { parseNameAddrList } from '@ringfence/sip/message/name-addr.ts';
 import type { NameAddr, SipRequest } from '@ringfence/sip/message/types.ts';
 import { serializeUri } from '@ringfence/sip/message/uri.ts';
 import type { Configuration } from '../config/schema.ts';
+import { bindingKey, readInstance, readRegistration } from './outbound.ts';
 
 type Limits = Configuration['registrar'];
 
@@ -11,6 +12,8 @@ export interface Wish {
   readonly key: string;
   readonly contact: string;
   readonly seconds: number;
+  /** It has an instance and a reg-id (RFC 5626 §4.2). */
+  readonly outbound: boolean;
 }
 
 const maximumContactsInRequest = 16;
@@ -72,13 +75,15 @@ function readWish(contact: NameAddr, expires: number | undefined, limits: Limits
   const asked = (typeof own === 'string' ? readExpires(own) : undefined) ?? expires ?? limits.maximumExpires;
   const text = serializeUri({ ...uri, headers: new Map() });
   if (text.length > 512) return undefined;
-  const instance = params.get('+sip.instance');
-  const registration = params.get('reg-id');
-  const key =
-    typeof instance === 'string' && instance.length <= 128 && typeof registration === 'string'
-      ? `${instance} ${registration.slice(0, 10)}`
-      : text;
-  return { key, contact: text, seconds: Math.min(asked, limits.maximumExpires) };
+  const instance = readInstance(params.get('+sip.instance'));
+  // RFC 5626 §6: a reg-id without an instance counts for nothing.
+  const registration = instance === undefined ? undefined : readRegistration(params.get('reg-id'));
+  return {
+    key: bindingKey(text, instance, registration),
+    contact: text,
+    seconds: Math.min(asked, limits.maximumExpires),
+    outbound: registration !== undefined,
+  };
 }
 
 /** delta-seconds, RFC 3261 §20.19; anything else counts as not given. */

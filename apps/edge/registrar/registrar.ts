@@ -1,12 +1,17 @@
+import { BoundedMap } from '@ringfence/bytes/bounded-map.ts';
 import { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import type { SipRequest } from '@ringfence/sip/message/types.ts';
 import type { Flow } from '@ringfence/sip/transport/flow.ts';
 import type { Configuration } from '../config/schema.ts';
 import type { EdgeEvent } from '../events/types.ts';
 import type { Binding } from '../store/contract.ts';
-import { readWishes } from './read-contacts.ts';
+import { flowSeconds, instanceOf, registrationOf, supports } from './outbound.ts';
+import { readWishes, type Wishes } from './read-contacts.ts';
 
 type Limits = Configuration['registrar'];
+
+/** About 200 octets each. */
+const lostFlows = 20_000;
 
 /** A stored binding and, while its connection lives, the flow it came over. Calls back use the flow, never the Contact's host. */
 export interface LiveBinding extends Binding {
@@ -20,6 +25,8 @@ export interface RegisterOutcome {
   readonly put: readonly Binding[];
   readonly remove: readonly { domain: string; user: string; key: string }[];
   readonly events: readonly EdgeEvent[];
+  /** The phone keeps its flow alive by RFC 5626: seconds within which it is asked to. */
+  readonly flowSeconds?: number;
   /** Makes the change visible; called once it is on disk. `reachable`: the flow that it came over still lives. */
   commit(reachable: boolean): void;
   /** The change could not be stored and is given up. */
@@ -43,6 +50,10 @@ export class Registrar {
   readonly #byFlow = new Map<number, Set<LiveBinding>>();
   /** Contacts of a user that are on their way to the disk: they count, so that many at once pass no bound. */
   readonly #pending = new Map<string, number>();
+  /** Phones that have left a flow, or whose flow broke, by flow: their calls go on over the next one. */
+  readonly #lost = new BoundedMap<number, { readonly owner: string; readonly instance: string }>({
+    capacity: lostFlows,
+  });
   #size = 0;
 
   constructor(limits: () => Limits) {
@@ -78,6 +89,10 @@ export class Registrar {
     const current = this.#users.get(key);
     const wishes = readWishes(request, limits);
     if (wishes.kind === 'refused') return refusal(wishes.status, wishes.reason, wishes.headers);
+    const outbound = asksOutbound(request, wishes);
+    // RFC 5626 §6: whoever stands between does not keep the flow for the phone.
+    if (outbound && request.via.length > 1)
+      return refusal(439, 'First Hop Lacks Outbound Support', new HeaderList());
 
     const put: LiveBinding[] = [];
     const remove: { domain: string; user: string; key: string }[] = [];
@@ -142,9 +157,10 @@ export class Registrar {
 
     this.#reserve(key, fresh);
     const headers = new HeaderList();
-    for (const binding of after.values())
-      headers.add('Contact', `<${binding.contact}>;expires=${Math.ceil((binding.expiresAt - now) / 1000)}`);
+    for (const binding of after.values()) headers.add('Contact', contactValue(binding, now));
     headers.add('Date', new Date(now).toUTCString());
+    const keepalive = outbound ? flowSeconds(flow, limits.flowSeconds) : undefined;
+    if (keepalive !== undefined) headers.add('Require', 'outbound').add('Flow-Timer', String(keepalive));
     return {
       status: 200,
       reason: 'OK',
@@ -152,6 +168,7 @@ export class Registrar {
       put: put.map(({ flow: _flow, ...stored }) => stored),
       remove,
       events,
+      ...(keepalive === undefined ? {} : { flowSeconds: keepalive }),
       commit: (reachable) => {
         this.#reserve(key, -fresh);
         for (const gone of remove) this.#delete(owner.domain, owner.user, gone.key);
@@ -167,9 +184,23 @@ export class Registrar {
     if (bindings === undefined) return;
     this.#byFlow.delete(flow);
     for (const binding of bindings) {
+      this.#leave(binding, flow);
       const owner = this.#users.get(ownerKey(binding.domain, binding.user));
       if (owner?.get(binding.key) === binding) owner.set(binding.key, { ...binding, flow: undefined });
     }
+  }
+
+  /** The binding over which the phone is reached now that had registered over a flow that is no more, RFC 5626 §5.3. */
+  successor(flow: number, now: number): LiveBinding | undefined {
+    const lost = this.#lost.size === 0 ? undefined : this.#lost.get(flow);
+    if (lost === undefined) return undefined;
+    let newest: LiveBinding | undefined;
+    for (const binding of this.#users.get(lost.owner)?.values() ?? []) {
+      if (binding.flow === undefined || binding.expiresAt <= now || instanceOf(binding.key) !== lost.instance)
+        continue;
+      if (newest === undefined || binding.updatedAt > newest.updatedAt) newest = binding;
+    }
+    return newest;
   }
 
   /** Takes out what has run out. */
@@ -203,7 +234,9 @@ export class Registrar {
       bindings = new Map();
       this.#users.set(key, bindings);
     }
-    this.#unlink(bindings.get(binding.key));
+    const before = bindings.get(binding.key);
+    this.#unlink(before);
+    if (before?.flow !== undefined && before.flow !== binding.flow) this.#leave(before, before.flow);
     if (!bindings.has(binding.key)) this.#size += 1;
     bindings.set(binding.key, binding);
     if (binding.flow === undefined) return;
@@ -223,6 +256,12 @@ export class Registrar {
     if (bindings.size === 0) this.#users.delete(owner);
   }
 
+  /** The phone of the binding is not to be reached over that flow any more. */
+  #leave({ domain, user, key }: LiveBinding, flow: number): void {
+    const instance = instanceOf(key);
+    if (instance !== undefined) this.#lost.set(flow, { owner: ownerKey(domain, user), instance });
+  }
+
   #unlink(binding: LiveBinding | undefined): void {
     if (binding?.flow === undefined) return;
     const others = this.#byFlow.get(binding.flow);
@@ -238,6 +277,19 @@ const unreachable = (bindings: Iterable<LiveBinding>, device: string): LiveBindi
       (binding) => binding.device === device && binding.flow === undefined && binding.transport !== 'udp',
     )
     .sort((a, b) => a.updatedAt - b.updatedAt);
+
+const asksOutbound = (request: SipRequest, wishes: Wishes): boolean =>
+  wishes.kind === 'list' &&
+  wishes.list.some(({ outbound, seconds }) => outbound && seconds > 0) &&
+  supports(request, 'outbound');
+
+function contactValue({ contact, key, expiresAt }: LiveBinding, now: number): string {
+  const instance = instanceOf(key);
+  const registration = registrationOf(key);
+  const named = instance === undefined ? '' : `;+sip.instance=${instance}`;
+  const numbered = registration === undefined ? '' : `;reg-id=${registration}`;
+  return `<${contact}>${named}${numbered};expires=${Math.ceil((expiresAt - now) / 1000)}`;
+}
 
 const ownerKey = (domain: string, user: string): string => `${domain}\n${user}`;
 

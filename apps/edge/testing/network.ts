@@ -52,6 +52,8 @@ export class Network implements Transports {
   deliver: (flow: Flow, bytes: Uint8Array, now: number) => void = () => {};
   onClosed: (flow: Flow) => void = () => {};
   readonly kept = new Set<number>();
+  /** Seconds of silence that kept flows are allowed, where that is bounded. */
+  readonly silence = new Map<number, number>();
   readonly #time: VirtualTime;
   readonly #random: SeededRandom;
   readonly #lines = new Map<number, Line>();
@@ -134,7 +136,8 @@ export class Network implements Transports {
     return true;
   }
 
-  keep(flowId: number, keep: boolean): void {
+  keep(flowId: number, keep: boolean, silenceSeconds?: number): void {
+    if (silenceSeconds !== undefined) this.silence.set(flowId, silenceSeconds);
     if (keep) this.kept.add(flowId);
     else this.kept.delete(flowId);
   }

@@ -15,8 +15,8 @@ const pongsPerSecond = 10;
 /** An open connection that carries SIP, whatever its framing. */
 export interface Connection extends Flow {
   readonly open: boolean;
-  /** Has a registration: not closed for idleness. */
-  kept: boolean;
+  /** Has a registration: closed only after so much silence, in place of `admission.idleSeconds`. */
+  keptSeconds: number | undefined;
   /** False when the connection is gone, or the peer has not read what was sent before. */
   send(bytes: Uint8Array): boolean;
   /** Closes what has outstayed its time; to be called about once a second. */

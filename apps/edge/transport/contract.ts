@@ -33,8 +33,8 @@ export interface Transports {
   flow(id: number): Flow | undefined;
   /** False where the flow is gone. */
   send(flow: Flow, bytes: Uint8Array): boolean;
-  /** A flow with a registration is not closed for idleness. */
-  keep(flowId: number, keep: boolean): void;
+  /** A flow with a registration is not closed for idleness, or only after as many seconds of silence. */
+  keep(flowId: number, keep: boolean, silenceSeconds?: number): void;
   /** New certificates for new handshakes; live connections stay. */
   reloadCertificates(): Promise<void>;
   close(): Promise<void>;

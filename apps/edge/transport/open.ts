@@ -183,9 +183,9 @@ class OpenTransports implements Transports {
       : false;
   }
 
-  keep(flowId: number, keep: boolean): void {
+  keep(flowId: number, keep: boolean, silenceSeconds = Number.POSITIVE_INFINITY): void {
     const stream = this.#streams.flow(flowId);
-    if (stream !== undefined) stream.kept = keep;
+    if (stream !== undefined) stream.keptSeconds = keep ? silenceSeconds : undefined;
     else for (const udp of this.#udp) if (udp.keep(flowId, keep)) return;
   }
 

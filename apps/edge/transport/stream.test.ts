@@ -43,6 +43,27 @@ const peerOf = async (port: number, address = '127.0.0.1'): Promise<Peer> => {
 
 const reasons = (bed: Bed): string[] => bed.closed.map((c) => c.reason);
 
+describe('RFC 5626 §4.4', () => {
+  it('RFC 5626 §4.4: a kept flow is closed after the silence that its phone was told of, not by idleness', async () => {
+    const bed = await bedOf({ settings: { idleSeconds: 5 } });
+    const [silent, alive, old] = await Promise.all([0, 1, 2].map(() => peerOf(bed.port('t'))));
+    for (const [i, peer] of [silent, alive, old].entries()) {
+      peer?.socket.write(sipRequest('OPTIONS'));
+      await until('its message', () => bed.messages.length === i + 1);
+      // The last one has promised nothing.
+      bed.transports.keep(bed.messages[i]?.flow.id ?? 0, true, i === 2 ? undefined : 150);
+    }
+    bed.advance(140_000);
+    alive?.socket.write('\r\n\r\n');
+    await until('the pong', () => alive?.received === '\r\n');
+    assert.equal(bed.closed.length, 0);
+    bed.advance(20_000);
+    await until('its end', () => bed.closed.length === 1);
+    assert.deepEqual(reasons(bed), ['no keepalive']);
+    assert.equal(bed.closed[0]?.flow, bed.messages[0]?.flow);
+  });
+});
+
 describe('TCP', () => {
   it('RFC 3261 §18: carries messages both ways on many listeners of IPv4 and IPv6', async () => {
     const bed = await bedOf({

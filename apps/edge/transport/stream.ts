@@ -44,8 +44,7 @@ export class StreamFlow implements Connection {
   readonly listener: string;
   declare readonly tls?: TlsFacts;
 
-  /** Has a registration: not closed for idleness. */
-  kept = false;
+  keptSeconds: number | undefined = undefined;
   readonly #socket: Socket;
   readonly #host: ConnectionHost;
   readonly #framer: StreamFramer;
@@ -116,7 +115,8 @@ export class StreamFlow implements Connection {
       else if (now - this.#waitingAt >= writeStallMilliseconds) this.close('peer does not read');
     } else {
       this.#waitingAt = 0;
-      if (!this.kept && now - this.#activeAt >= settings.idleSeconds * 1000) this.close('idle');
+      if (now - this.#activeAt >= (this.keptSeconds ?? settings.idleSeconds) * 1000)
+        this.close(this.keptSeconds === undefined ? 'idle' : 'no keepalive');
     }
   }
 

@@ -45,7 +45,7 @@ export class WebSocketFlow implements Connection {
   readonly listener: string;
   declare readonly tls?: TlsFacts;
 
-  kept = false;
+  keptSeconds: number | undefined = undefined;
   readonly #web: WebSocket;
   readonly #socket: Socket;
   readonly #host: ConnectionHost;
@@ -119,7 +119,8 @@ export class WebSocketFlow implements Connection {
     if (this.#socket.writableLength === 0) this.#waitingAt = 0;
     else if (this.#waitingAt === 0) this.#waitingAt = now;
     else if (now - this.#waitingAt >= writeStallMilliseconds) return this.close('peer does not read');
-    if (!this.kept && now - this.#activeAt >= settings.idleSeconds * 1000) return this.close('idle');
+    if (now - this.#activeAt >= (this.keptSeconds ?? settings.idleSeconds) * 1000)
+      return this.close(this.keptSeconds === undefined ? 'idle' : 'no keepalive');
     if (now - this.#heardAt < pingMilliseconds) return;
     if (this.#pingedAt <= this.#heardAt) {
       if (!this.#room(0)) return;
