@@ -20,6 +20,7 @@ import type { Binding, Store } from './store/contract.ts';
 import { Tokens } from './tokens.ts';
 import type { Transports } from './transport/contract.ts';
 import { HealthMonitor } from './trunks/health/monitor.ts';
+import { Limits } from './trunks/limits/limits.ts';
 import type { LiveState } from './trunks/live-state.ts';
 import { watchedTrunks } from './trunks/watch.ts';
 
@@ -61,6 +62,7 @@ export class Edge {
   readonly layer: TransactionLayer;
   readonly signalling: Signalling;
   readonly health: HealthMonitor;
+  readonly limits: Limits;
   readonly #parts: EdgeParts;
   readonly #dialogs = new Map<string, DialogOwner>();
   #config: Configuration;
@@ -98,6 +100,10 @@ export class Edge {
       parts.identityKey ?? randomBytes(32),
     );
     const services = this.#services(tokens);
+    this.limits = new Limits({
+      now: () => parts.now(),
+      after: (milliseconds, run) => this.#after(milliseconds, () => this.run(run)),
+    });
     this.health = new HealthMonitor({
       layer: this.layer,
       now: () => parts.now(),
@@ -121,6 +127,7 @@ export class Edge {
       door: {
         services,
         calls: this.calls,
+        limits: this.limits,
         sources: {
           registrar: this.registrar,
           get transports() {
@@ -130,6 +137,7 @@ export class Edge {
           resolveNumeric: (uri: SipUri) => parts.resolver.resolveNumeric(uri),
           search: {
             health: this.health,
+            limits: this.limits,
             random: () => (parts.random ?? randomReally)(),
             resolveNumeric: (uri) => parts.resolver.resolveNumeric(uri),
             resolve: (uri) => parts.resolver.resolve(uri),
@@ -215,6 +223,7 @@ export class Edge {
 
   /** Takes out bindings that have run out. */
   expire(): void {
+    this.limits.sweep();
     const { removed } = this.registrar.expire(this.#parts.now());
     if (removed.length === 0) return;
     for (const { user, domain, device, contact, source, transport } of removed)
@@ -262,7 +271,7 @@ export class Edge {
 
   /** What only this process knows of its trunks. */
   liveState(): Omit<LiveState, 'pid' | 'at'> {
-    return { targets: this.health.reports() };
+    return { targets: this.health.reports(), usage: this.limits.usage() };
   }
 
   stop(): void {
@@ -288,6 +297,7 @@ export class Edge {
       mediaAddress: (flow) => mediaAddress(this.#config.media, flow),
       ended: (id, recorded) => {
         this.calls.delete(id);
+        this.limits.release(id);
         this.#unrecorded += 1;
         void recorded.finally(() => {
           this.#unrecorded -= 1;

@@ -11,6 +11,8 @@ import { type Decision, describePrincipal, type Principal } from '../policy/type
 import type { DomainDirectory } from '../routing/directory.ts';
 import { type Destination, type Dialled, findRoute, readDialled } from '../routing/find-route.ts';
 import type { Numbers } from '../routing/numbers.ts';
+import { claimsOf, limitFacts } from '../trunks/limits/judge.ts';
+import type { Claim, Limits } from '../trunks/limits/limits.ts';
 import { TrunkSearch } from '../trunks/search.ts';
 import type { BranchTarget } from './branch.ts';
 import { Call } from './call.ts';
@@ -26,6 +28,7 @@ export interface Doorway {
   readonly services: CallServices;
   readonly sources: TargetSources;
   readonly calls: Map<string, Call>;
+  readonly limits: Limits;
   numbers(): Numbers;
   draining(): boolean;
   listenerEncryption(listener: string): Encryption;
@@ -42,6 +45,8 @@ interface Arrival {
 }
 
 interface Judged extends Arrival {
+  readonly id: string;
+  readonly claims: readonly Claim[];
   readonly dialled: Dialled;
   readonly destination: Destination;
   readonly offer: ReadSession | undefined;
@@ -73,6 +78,10 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
     destination.kind === 'user'
       ? userTargets(sources, directory, destination.user, from, now, config.calls.maximumForks)
       : [];
+  const claims = claimsOf(principal, directory);
+  const limit = dialled.emergency
+    ? undefined
+    : limitFacts(door.limits, claims, directory, destination.kind === 'trunk' ? destination.trunks : []);
   const decision = decide(
     principal,
     {
@@ -93,13 +102,16 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
       route: isLoop(services, request, dialled)
         ? { kind: 'loop', name: 'name' in destination ? destination.name : '' }
         : routeFacts(destination, targets),
+      ...(limit === undefined ? {} : { limit }),
     },
   );
   if (decision.verdict !== 'accept') return refuse(door, arrival, dialled, decision, destination);
-  const judged: Judged = { ...arrival, dialled, destination, offer, demanded, from };
+  const id = services.token(20);
+  const judged: Judged = { ...arrival, id, claims, dialled, destination, offer, demanded, from };
   if (destination.kind !== 'trunk') return begin(door, judged, decision, targets);
   const attempts = destination.trunks.map((trunk) => ({ trunk, number: destination.number, from }));
-  begin(door, judged, decision, new TrunkSearch(sources.search, attempts, dialled.emergency));
+  const call = { id, emergency: dialled.emergency, wanted: () => door.calls.has(id) };
+  begin(door, judged, decision, new TrunkSearch(sources.search, attempts, call));
 }
 
 const nowhere: Destination = { kind: 'none' };
@@ -113,8 +125,8 @@ function isLoop({ dialogs }: CallServices, request: SipRequest, dialled: Dialled
 
 function begin(door: Doorway, judged: Judged, decision: Decision, targets: AcceptedCall['targets']): void {
   const { services, calls } = door;
-  const { transaction, request, flow, principal, directory, dialled, destination, offer, demanded } = judged;
-  const id = services.token(20);
+  const { id, transaction, request, flow, principal, directory, dialled, destination, offer, demanded } =
+    judged;
   const route = 'name' in destination ? destination.name : '';
   const caller = callerText(judged.from);
   const described = describePrincipal(principal);
@@ -142,6 +154,7 @@ function begin(door: Doorway, judged: Judged, decision: Decision, targets: Accep
   const call = new Call(services, accepted, (events) => new Caller(services, events, accepted));
   transaction.context = call;
   calls.set(id, call);
+  door.limits.take(id, judged.claims);
   if (services.bus.wants('call.started'))
     services.bus.emit({
       type: 'call.started',

@@ -70,7 +70,13 @@ export class Call implements HuntEvents, InviteOwner {
     void opened.then((ready) =>
       this.#services.run(() => {
         if (!ready.ok)
-          return this.#refuse(ready.error.status, ready.error.cause, 'failed', ready.error.warning);
+          return this.#refuse(
+            ready.error.status,
+            ready.error.cause,
+            'failed',
+            ready.error.warning,
+            ready.error.retryAfter,
+          );
         const { media, search } = ready.value;
         if (this.#state === 'ended') return void media.close();
         const setup = new SetupMedia(media);
@@ -228,9 +234,15 @@ export class Call implements HuntEvents, InviteOwner {
     return this.#winner === undefined ? [caller, ...(this.#hunt?.legs ?? [])] : [caller, this.#winner];
   }
 
-  #refuse(status: number, cause: string, disposition: CallRecord['disposition'], why?: string): void {
+  #refuse(
+    status: number,
+    cause: string,
+    disposition: CallRecord['disposition'],
+    why?: string,
+    retryAfter?: number,
+  ): void {
     if (this.#state !== 'setup' && this.#state !== 'joining') return;
-    this.#caller.refuse(status, why);
+    this.#caller.refuse(status, why, retryAfter);
     void this.#end(disposition, status, cause);
   }
 

@@ -120,8 +120,17 @@ test('every call ends, whatever both sides do and the network loses: nothing is 
           seed,
           objects: {
             users: [user('alice'), user('bob', { devices: [device('desk'), device('soft')] })],
-            trunks: [trunk('carrier', { addresses: ['192.0.2.10'], encryption: 'preferred' })],
-            routes: [route('default', { trunk: 'carrier' })],
+            trunks: [
+              trunk('carrier', {
+                addresses: ['192.0.2.10'],
+                encryption: 'preferred',
+                limits: { calls: 2, queue: 1, queueSeconds: 3, status: 503, retryAfterSeconds: 5 },
+              }),
+              // Nobody is there.
+              trunk('second', { target: 'sip:192.0.2.11', failover: { statuses: [503], silenceSeconds: 2 } }),
+            ],
+            routes: [route('default', { trunks: ['carrier', 'second'] })],
+            domains: [{ domain: 'example.test', name: 'example.test', userLimits: { calls: 3 } }],
           },
           config: (config) => ({ ...config, calls: { ...config.calls, ringSeconds: 20 } }),
         });

@@ -12,6 +12,16 @@ export interface Places {
   next(): BranchTarget | undefined | Promise<BranchTarget | undefined>;
   /** Does the call go on to the next one after that final status? */
   goesOn(status: number): boolean;
+  /** Why there was nobody to ring at all, where that is known. */
+  readonly problem?: SetupProblem | undefined;
+}
+
+export interface SetupProblem {
+  readonly status: number;
+  readonly cause: string;
+  readonly warning: string;
+  /** Seconds. */
+  readonly retryAfter?: number;
 }
 
 /** Where a hunt goes on, and what the legs there get their ports from. */

@@ -11,7 +11,10 @@ import type { Trunk } from '../objects/types.ts';
 import type { Decision } from '../policy/types.ts';
 import type { BranchInvite, BranchTarget } from './branch.ts';
 import { Hunt, type HuntEvents, type Search } from './hunt.ts';
-import { type Places, SerialHunt } from './serial-hunt.ts';
+import { type Places, SerialHunt, type SetupProblem } from './serial-hunt.ts';
+
+export type { SetupProblem };
+
 import type { CallServices } from './services.ts';
 
 /** What a call is made from, whoever asked for it. */
@@ -43,12 +46,6 @@ export interface AcceptedCall extends CallPlan {
   readonly targets: readonly BranchTarget[] | Places;
 }
 
-export interface SetupProblem {
-  readonly status: number;
-  readonly cause: string;
-  readonly warning: string;
-}
-
 /** Ports of all legs, and who is asked to answer. */
 export interface OpenedCall {
   readonly media: CallMedia;
@@ -63,7 +60,9 @@ export async function openMedia(
   const places = 'next' in accepted.targets ? accepted.targets : undefined;
   const targets = 'next' in accepted.targets ? await firstOf(accepted.targets) : accepted.targets;
   if (targets.length === 0)
-    return err({ status: 500, cause: 'no-route', warning: 'The called side cannot be reached' });
+    return err(
+      places?.problem ?? { status: 500, cause: 'no-route', warning: 'The called side cannot be reached' },
+    );
   const relay = services.relay();
   if (relay === undefined)
     return err({ status: 503, cause: 'media', warning: 'The media process is not running' });

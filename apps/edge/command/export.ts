@@ -13,6 +13,7 @@ export function run({ values }: Invocation): number {
     trunks: [],
     routes: [],
     pbx: [],
+    domains: [],
   };
   const domain = text(values, 'domain')?.toLowerCase();
   const of = <T extends { domain: string }>(list: readonly T[]) =>
@@ -23,6 +24,7 @@ export function run({ values }: Invocation): number {
     trunks: of(rows.trunks),
     routes: of(rows.routes),
     pbx: of(rows.pbx),
+    domains: of(rows.domains),
   });
   if (flag(values, 'json')) printJson(objects);
   else process.stdout.write(toYaml(objects));

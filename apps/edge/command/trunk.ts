@@ -14,7 +14,7 @@ export function run({ action, values }: Invocation): number {
     (t) => domain === undefined || t.domain === domain,
   );
   const live = readLiveState(homeFolder());
-  if (action === 'state') showState(trunks, live, flag(values, 'json'));
+  if (action === 'state') showState(trunks, live, domain, flag(values, 'json'));
   else list(trunks, live, flag(values, 'json'));
   return exitCode.done;
 }
@@ -54,11 +54,21 @@ function summary(trunk: TrunkRow, live: LiveState | undefined): string {
   return dead === 0 ? 'up' : `${dead} of ${targets.length} in quarantine`;
 }
 
-function showState(trunks: readonly TrunkRow[], live: LiveState | undefined, json: boolean): void {
+function showState(
+  trunks: readonly TrunkRow[],
+  live: LiveState | undefined,
+  domain: string | undefined,
+  json: boolean,
+): void {
   const owners = new Set(trunks.map(ownerOf));
   const targets = (live?.targets ?? []).filter(({ owner }) => owners.has(owner));
-  if (json) return printJson({ running: live !== undefined, targets });
+  const usage = (live?.usage ?? []).filter(
+    ({ key }) => domain === undefined || key.endsWith(`@${domain}`) || key === `domain:${domain}`,
+  );
+  if (json) return printJson({ running: live !== undefined, targets, usage });
   if (live === undefined) return print('No edge runs from this data folder: nothing is known of its trunks.');
+  for (const { key, calls, waiting } of usage)
+    print(`${key}: ${calls} calls${waiting === 0 ? '' : `, ${waiting} waiting`}`);
   if (targets.length === 0)
     return print('No trunk is watched. Add `health: {}` to a trunk, or give it several targets.');
   print(

@@ -20,6 +20,8 @@ export interface CheckOptions {
 
 /** What each object shows by itself; names within the file, references and the store come later. */
 export function checkObjects(objects: ObjectsFile, options: CheckOptions, report: Report): void {
+  for (const [i, { name }] of (objects.domains ?? []).entries())
+    checkDomain(name, `domains[${i}]`, report, 'name');
   for (const [i, user] of (objects.users ?? []).entries()) checkUser(user, `users[${i}]`, options, report);
   for (const [i, trunk] of (objects.trunks ?? []).entries())
     checkTrunk(trunk, `trunks[${i}]`, options, report);
@@ -30,9 +32,9 @@ export function checkObjects(objects: ObjectsFile, options: CheckOptions, report
   }
 }
 
-function checkDomain(domain: string | undefined, key: string, report: Report): void {
+function checkDomain(domain: string | undefined, key: string, report: Report, below = 'domain'): void {
   if (domain !== undefined && !domainName.test(domain)) {
-    report.value(`${key}.domain`, 'is not a host name', 'Write a name such as `example.com`.');
+    report.value(`${key}.${below}`, 'is not a host name', 'Write a name such as `example.com`.');
   }
 }
 

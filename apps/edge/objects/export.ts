@@ -11,11 +11,13 @@ import { settingsOf } from './trunk-settings.ts';
  */
 export function exportObjects(rows: ObjectRows): ObjectsFile {
   return {
+    ...(rows.domains.length === 0 ? {} : { domains: rows.domains.map(({ domain: _, ...d }) => d) }),
     users: rows.users.map((u) => ({
       name: u.name,
       domain: u.domain,
       ...(u.displayName === undefined ? {} : { displayName: u.displayName }),
       ...(u.number === undefined ? {} : { number: u.number }),
+      ...(u.limits === undefined ? {} : { limits: u.limits }),
       devices: rows.devices
         .filter((d) => d.domain === u.domain && d.user === u.name)
         .map((d) => ({ name: d.name, encryption: d.encryption, ...(d.allowMd5 ? { allowMd5: true } : {}) })),

@@ -2,7 +2,7 @@ import type { Report } from '../config/validate.ts';
 import type { DeviceRow, PbxRow, TrunkRow, UserRow } from '../store/object-rows.ts';
 import { overlap, readRange } from './address-range.ts';
 import { addressesOf } from './pbx.ts';
-import type { Route } from './types.ts';
+import type { Domain, Route } from './types.ts';
 
 /** An object as it will be, with its key in the file; empty where it is in the store only. */
 export interface Keyed<T> {
@@ -16,6 +16,7 @@ export interface Future {
   readonly trunks: readonly Keyed<TrunkRow>[];
   readonly routes: readonly Keyed<Route>[];
   readonly pbx: readonly Keyed<PbxRow>[];
+  readonly domains: readonly Keyed<Domain>[];
 }
 
 /**
@@ -33,6 +34,14 @@ export function checkTogether(future: Future, report: Report): void {
   const fromFileLast = <T>(list: readonly Keyed<T>[]) =>
     [...list].sort((a, b) => Number(a.key !== '') - Number(b.key !== ''));
 
+  for (const { row, key } of fromFileLast(future.domains))
+    claim(
+      `domain ${row.name}`,
+      `the domain ${row.name}`,
+      'another entry',
+      `${key}.name`,
+      'Describe a domain once.',
+    );
   for (const { row, key } of fromFileLast(future.users)) {
     const owner = `user ${row.name}`;
     // SIP user parts differ by case, but no telephone user expects Alice and alice to be two people

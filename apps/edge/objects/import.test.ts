@@ -97,6 +97,81 @@ test('a file is applied; applied again it changes nothing and wakes nobody', () 
   assert.equal(desk.dump(), before);
 });
 
+const carriers = `
+domains:
+  - {name: A.example, limits: {calls: 100, callsPerSecond: 20}, userLimits: {calls: 2}}
+users:
+  - {name: centre, limits: {calls: 50}, devices: []}
+trunks:
+  - name: many
+    targets:
+      - {target: 'sip:10.0.0.1', priority: 1, weight: 3}
+      - {target: 'sip:10.0.0.2'}
+    encryption: none
+    health: {intervalSeconds: 10}
+    failover: {statuses: [503], silenceSeconds: 4}
+    limits: {calls: 30, queue: 10, status: 480}
+  - {name: one, target: 'sip:10.0.0.3', encryption: none}
+routes:
+  - {match: default, to: {trunks: [many, one]}}
+`;
+
+test('several targets, health, failover, limits and lists of trunks are stored and exported as they were', () => {
+  const desk = new Desk();
+  assert.equal(desk.apply(carriers).length, 5);
+  assert.deepEqual(desk.apply(carriers), []);
+  assert.deepEqual(desk.apply(desk.export(), { prune: true }), []);
+  const { trunks, routes, domains, users } = desk.objects();
+  assert.deepEqual(
+    trunks[0]!.targets?.map(({ priority, weight }) => [priority, weight]),
+    [
+      [1, 3],
+      [0, 1],
+    ],
+  );
+  assert.equal(trunks[0]!.target, 'sip:10.0.0.1');
+  assert.deepEqual(trunks[0]!.health, {
+    options: true,
+    intervalSeconds: 10,
+    failures: 3,
+    recoveries: 2,
+    statuses: [408, 503, 504],
+  });
+  assert.equal(trunks[0]!.limits?.queueSeconds, 5);
+  assert.deepEqual(routes[0]!.to, { trunks: ['many', 'one'] });
+  assert.deepEqual(
+    domains?.map(({ domain, userLimits }) => [domain, userLimits]),
+    [['a.example', { calls: 2 }]],
+  );
+  assert.deepEqual(users[0]!.limits, { calls: 50 });
+  const changed = carriers.replace('calls: 30', 'calls: 31');
+  assert.deepEqual(desk.apply(changed), ['change trunk a.example/many limits']);
+});
+
+for (const [what, from, to, says] of [
+  ['no target at all', "target: 'sip:10.0.0.3', ", '', /has no target/],
+  [
+    'both',
+    "{name: one, target: 'sip:10.0.0.3'",
+    "{name: one, target: 'sip:10.0.0.3', targets: [{target: 'sip:10.0.0.4'}]",
+    /`target` and `targets`/,
+  ],
+  [
+    'an unencrypted one of several',
+    'encryption: none\n    health',
+    'health',
+    /targets\[0\]\.target.*encryption is required/,
+  ],
+  ['no URI', "'sip:10.0.0.2'", "'10.0.0.2'", /objects\.yaml:10:.*targets\[1\]\.target.*is not a target/],
+  ['a trunk that is not there', '[many, one]', '[many, two]', /to\.trunks\[1\].*no trunk `two`/],
+  ['a trunk twice', '[many, one]', '[many, many]', /twice/],
+  ['an unknown key', 'intervalSeconds', 'intervalSecond', /did you mean|intervalSeconds/],
+] as const)
+  test(`refused with file and line: ${what}`, () => {
+    assert.ok(carriers.includes(from));
+    assert.match(new Desk().refused(carriers.replace(from, to)).replaceAll('\n', ' '), says);
+  });
+
 test('an export has no secrets and round-trips', () => {
   const desk = new Desk();
   desk.apply(good);

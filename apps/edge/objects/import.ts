@@ -22,11 +22,11 @@ import type { ReadObjects } from './read.ts';
 import { routeName } from './route-name.ts';
 import type { DeviceObject, ObjectsFile } from './schema.ts';
 import { firstTarget, settingsOf } from './trunk-settings.ts';
-import type { Route } from './types.ts';
+import type { Domain, Route } from './types.ts';
 
 export interface Change {
   readonly action: 'add' | 'change' | 'remove';
-  readonly kind: 'user' | 'device' | 'trunk' | 'route' | 'pbx';
+  readonly kind: 'domain' | 'user' | 'device' | 'trunk' | 'route' | 'pbx';
   readonly domain: string;
   readonly name: string;
   /** What differs, without values. */
@@ -35,7 +35,7 @@ export interface Change {
 
 export interface ApplyOptions {
   readonly defaultDomain: string;
-  /** Removes what the file does not name: within the domains it names, and the kinds (users, trunks, routes, pbx) it has. */
+  /** Removes what the file does not name: within the domains it names, and the kinds (domains, users, trunks, routes, pbx) it has. */
   readonly prune: boolean;
   /** Prunes within these domains instead of those that the file names. */
   readonly pruneDomains?: readonly string[];
@@ -104,6 +104,7 @@ function write(
         name: u.name,
         ...(u.displayName === undefined ? {} : { displayName: u.displayName }),
         ...(u.number === undefined ? {} : { number: u.number }),
+        ...(u.limits === undefined ? {} : { limits: u.limits }),
       },
     })),
   };
@@ -174,6 +175,14 @@ function write(
     })),
   };
 
+  const domains: Kind<Domain> = {
+    kind: 'domain',
+    stored: stored.domains,
+    given: (file.domains ?? []).map((d, i) => {
+      const name = d.name.toLowerCase();
+      return { key: `domains[${i}]`, row: { domain: name, ...d, name } };
+    }),
+  };
   const pbx: Kind<PbxRow> = {
     kind: 'pbx',
     stored: stored.pbx,
@@ -182,7 +191,9 @@ function write(
 
   const named = new Set(
     options.pruneDomains ??
-      [...users.given, ...trunks.given, ...routes.given, ...pbx.given].map(({ row }) => row.domain),
+      [...users.given, ...trunks.given, ...routes.given, ...pbx.given, ...domains.given].map(
+        ({ row }) => row.domain,
+      ),
   );
   if (named.size === 0) named.add(options.defaultDomain.toLowerCase());
   const prunes = (section: readonly unknown[] | undefined) => (row: { domain: string }) =>
@@ -213,6 +224,7 @@ function write(
     trunks: merge(trunks, prunes(file.trunks)),
     routes: merge(routes, prunes(file.routes)),
     pbx: merge(pbx, prunes(file.pbx)),
+    domains: merge(domains, prunes(file.domains)),
   };
   checkTogether(future, report);
   if (report.problems.length > 0) return [];
@@ -255,6 +267,10 @@ function write(
     writer.remove('trunk', row);
     note('remove', 'trunk', row);
   }
+  for (const row of removed(domains, prunes(file.domains))) {
+    writer.remove('domain', row);
+    note('remove', 'domain', row);
+  }
   for (const row of removed(pbx, prunes(file.pbx))) {
     writer.remove('pbx', row);
     note('remove', 'pbx', row);
@@ -282,6 +298,11 @@ function write(
       note(old === undefined ? 'add' : 'change', kind, row, old === undefined ? [] : what);
     }
   };
+  upsert(
+    domains,
+    (row) => writer.putDomain(row),
+    () => [],
+  );
   upsert(
     users,
     (row) => writer.putUser(row),

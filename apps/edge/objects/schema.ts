@@ -1,5 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { Encryption } from '../config/schema.ts';
+import { CallLimits, DomainObject } from './limit-settings.ts';
 import { TrunkSettings } from './trunk-settings.ts';
 
 const Name = Type.String({ minLength: 1, maxLength: 64, pattern: '^[A-Za-z0-9._+~-]+$' });
@@ -44,6 +45,7 @@ export const UserObject = Type.Object(
         description: 'Number that reaches this user from trunks, and is shown as the caller towards them.',
       }),
     ),
+    limits: Type.Optional(CallLimits),
     devices: Type.Array(DeviceObject, { maxItems: 16 }),
   },
   { additionalProperties: false },
@@ -218,6 +220,7 @@ export const PbxObject = Type.Object(
 /** What `ringfence apply -f` reads and `ringfence export` writes. */
 export const ObjectsFile = Type.Object(
   {
+    domains: Type.Optional(Type.Array(DomainObject)),
     users: Type.Optional(Type.Array(UserObject)),
     trunks: Type.Optional(Type.Array(TrunkObject)),
     routes: Type.Optional(Type.Array(RouteObject)),

@@ -1,4 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
+import { TrunkLimits } from './limit-settings.ts';
 
 /** One of several targets of a trunk. */
 export const TrunkTargetObject = Type.Object(
@@ -92,6 +93,7 @@ const settings = {
   ),
   health: Type.Optional(Health),
   failover: Type.Optional(Failover),
+  limits: Type.Optional(TrunkLimits),
 };
 
 export const TrunkSettings = Type.Object(settings, { additionalProperties: false });

@@ -1,5 +1,6 @@
 import type { Secret } from '@ringfence/bytes/secret.ts';
 import type { Encryption } from '../config/schema.ts';
+import type { CallLimits, DomainObject } from './limit-settings.ts';
 import type { TrunkSettings } from './trunk-settings.ts';
 
 /** Digest algorithms, RFC 8760 §2.2, by their names on the wire. */
@@ -19,7 +20,14 @@ export interface User {
   readonly name: string;
   readonly displayName?: string;
   readonly number?: string;
+  /** Of the calls that this user makes, in place of those of the domain for every user. */
+  readonly limits?: CallLimits;
   readonly devices: readonly Device[];
+}
+
+/** What holds for a tenant as a whole. */
+export interface Domain extends Readonly<DomainObject> {
+  readonly domain: string;
 }
 
 export interface Trunk extends Readonly<TrunkSettings> {
@@ -83,4 +91,5 @@ export interface Objects {
   readonly routes: readonly Route[];
   /** At most one of a domain. */
   readonly pbx?: readonly Pbx[];
+  readonly domains?: readonly Domain[];
 }

@@ -35,6 +35,17 @@ export type RouteFacts =
   | { readonly kind: 'loop'; readonly name: string }
   | { readonly kind: 'none' };
 
+/** A limit that has no place for this call. */
+export interface LimitFacts {
+  /** `trunk:carrier@example.test`, `domain:example.test`, `user:alice@example.test`. */
+  readonly key: string;
+  readonly what: 'calls' | 'rate';
+  readonly threshold: number;
+  readonly status: 480 | 486 | 503;
+  /** Seconds. */
+  readonly retryAfter: number;
+}
+
 /** The state of the world that the judgement depends on. */
 export interface PolicyContext {
   readonly listener: string;
@@ -44,6 +55,8 @@ export interface PolicyContext {
   readonly maximumCalls: number;
   readonly mediaAvailable: boolean;
   readonly route?: RouteFacts;
+  /** The first limit that is full. */
+  readonly limit?: LimitFacts;
 }
 
 const rank: Readonly<Record<Encryption, number>> = { none: 0, preferred: 1, required: 2 };
@@ -103,6 +116,7 @@ export function decide(principal: Principal, request: PolicyRequest, context: Po
     overload(request, context) ??
     protection(principal, request, context) ??
     destination(request, context) ??
+    limited(request, context) ??
     accept('route.allowed', 'The sender is known and the destination is open to it.', request, principal)
   );
 }
@@ -255,4 +269,24 @@ function destination(request: PolicyRequest, context: PolicyContext): Decision |
       reason('route.offline', 'The called user has no phone registered.', { ...evidence, route: route.name }),
     );
   return undefined;
+}
+
+const phrases = { 480: 'Temporarily Unavailable', 486: 'Busy Here', 503: 'Service Unavailable' } as const;
+
+/** As many calls, or as many new ones, as a trunk, a domain or a user may have. */
+function limited({ dialled }: PolicyRequest, { limit }: PolicyContext): Decision | undefined {
+  if (limit === undefined) return undefined;
+  const { key, what, threshold, status, retryAfter } = limit;
+  return refuse(
+    'rate',
+    status,
+    phrases[status],
+    reason(
+      what === 'calls' ? 'limit.calls' : 'limit.rate',
+      what === 'calls' ? 'As many calls as allowed are up.' : 'New calls come faster than allowed.',
+      { dialled, limited: key },
+      threshold,
+    ),
+    { retryAfter },
+  );
 }

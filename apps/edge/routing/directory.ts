@@ -1,4 +1,5 @@
 import { BlockList, isIP, isIPv6 } from 'node:net';
+import type { CallLimits } from '../objects/limit-settings.ts';
 import type { Device, Objects, Route, Trunk, User } from '../objects/types.ts';
 
 export interface DeviceEntry {
@@ -21,6 +22,9 @@ export interface DomainDirectory {
   readonly md5Share: number;
   /** Some trunk that authenticates to us may use MD5: then it is offered beside the others, to everybody alike. */
   readonly md5Trunks: boolean;
+  /** Of all calls of the domain, and of the calls of each of its users. */
+  readonly limits?: CallLimits;
+  readonly userLimits?: CallLimits;
 }
 
 interface AddressedTrunk {
@@ -155,7 +159,21 @@ function index(name: string, objects: Objects): DomainDirectory {
   }
   const routes = objects.routes.filter((route) => route.domain === name).sort(before);
   const md5Share = users.size === 0 ? 0 : md5Users / users.size;
-  return { name, users, numbers, devices, trunks, inboundTrunks, routes, md5Only, md5Share, md5Trunks };
+  const own = objects.domains?.find((one) => one.domain === name);
+  return {
+    name,
+    users,
+    numbers,
+    devices,
+    trunks,
+    inboundTrunks,
+    routes,
+    md5Only,
+    md5Share,
+    md5Trunks,
+    ...(own?.limits === undefined ? {} : { limits: own.limits }),
+    ...(own?.userLimits === undefined ? {} : { userLimits: own.userLimits }),
+  };
 }
 
 /** Lower priority first, then the pattern that says more, then the name, so that the order never depends on chance. */

@@ -100,6 +100,19 @@ export const migrations: readonly Migration[] = [
       ALTER TABLE routes ADD COLUMN settings TEXT NOT NULL DEFAULT '{}';
     `,
   },
+  {
+    version: 4,
+    name: 'domains, settings of users',
+    sql: `
+      -- name is the domain itself; settings: JSON
+      CREATE TABLE domains (
+        domain TEXT NOT NULL, name TEXT NOT NULL, settings TEXT NOT NULL,
+        PRIMARY KEY (domain, name)
+      ) STRICT, WITHOUT ROWID;
+
+      ALTER TABLE users ADD COLUMN settings TEXT NOT NULL DEFAULT '{}';
+    `,
+  },
 ];
 
 export const layoutVersion = migrations.at(-1)!.version;

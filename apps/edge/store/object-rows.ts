@@ -1,8 +1,9 @@
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import { Secret } from '@ringfence/bytes/secret.ts';
 import type { Encryption } from '../config/schema.ts';
+import type { CallLimits } from '../objects/limit-settings.ts';
 import type { TrunkSettings } from '../objects/trunk-settings.ts';
-import type { DigestAlgorithm, Ha1Set, Objects, Pbx, Route } from '../objects/types.ts';
+import type { DigestAlgorithm, Domain, Ha1Set, Objects, Pbx, Route } from '../objects/types.ts';
 import type { Sealer, SecretPlace } from './seal.ts';
 
 export type Ha1Bytes = readonly (readonly [DigestAlgorithm, Uint8Array])[];
@@ -12,6 +13,7 @@ export interface UserRow {
   readonly name: string;
   readonly displayName?: string;
   readonly number?: string;
+  readonly limits?: CallLimits;
 }
 
 export interface DeviceRow {
@@ -45,6 +47,7 @@ export interface ObjectRows {
   readonly trunks: readonly TrunkRow[];
   readonly routes: readonly Route[];
   readonly pbx: readonly PbxRow[];
+  readonly domains: readonly Domain[];
 }
 
 /** Secrets opened, in a form that crosses threads; `Secret` itself cannot. */
@@ -61,6 +64,7 @@ export function readObjectRows(database: DatabaseSync): ObjectRows {
       name: text(r.name),
       ...(r.display_name === null ? {} : { displayName: text(r.display_name) }),
       ...(r.number === null ? {} : { number: text(r.number) }),
+      ...(JSON.parse(text(r.settings)) as { limits?: CallLimits }),
     })),
     devices: all('SELECT * FROM devices ORDER BY domain, name').map((r) => ({
       domain: text(r.domain),
@@ -92,6 +96,11 @@ export function readObjectRows(database: DatabaseSync): ObjectRows {
       match: text(r.match),
       from: text(r.source) as Route['from'],
       to: destinationOf(text(r.target_kind), text(r.target)),
+    })),
+    domains: all('SELECT * FROM domains ORDER BY domain').map((r) => ({
+      domain: text(r.domain),
+      name: text(r.name),
+      ...(JSON.parse(text(r.settings)) as Omit<Domain, 'domain' | 'name'>),
     })),
     pbx: all('SELECT * FROM pbx ORDER BY domain, name').map((r) => ({
       domain: text(r.domain),
@@ -178,6 +187,7 @@ export function assembleObjects(opened: OpenedObjects): Objects {
       };
     }),
     routes: opened.routes,
+    domains: opened.domains,
     pbx: opened.pbx.map(({ dangerousPlaintext: _, ...pbx }) => pbx),
   };
 }

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { settingsOf } from '../objects/trunk-settings.ts';
-import type { Route } from '../objects/types.ts';
+import type { Domain, Route } from '../objects/types.ts';
 import type { DeviceRow, PbxRow, TrunkRow, UserRow } from './object-rows.ts';
 import type { Sealer, SecretPlace } from './seal.ts';
 
@@ -9,7 +9,14 @@ interface Named {
   readonly name: string;
 }
 
-const tables = { user: 'users', device: 'devices', trunk: 'trunks', route: 'routes', pbx: 'pbx' } as const;
+const tables = {
+  domain: 'domains',
+  user: 'users',
+  device: 'devices',
+  trunk: 'trunks',
+  route: 'routes',
+  pbx: 'pbx',
+} as const;
 
 /** Writes rows of domain objects and their secrets; the caller holds the transaction. */
 export class ObjectWriter {
@@ -22,7 +29,12 @@ export class ObjectWriter {
   }
 
   putUser(u: UserRow): void {
-    this.#put('users', [u.domain, u.name, u.displayName ?? null, u.number ?? null]);
+    const settings = u.limits === undefined ? {} : { limits: u.limits };
+    this.#put('users', [u.domain, u.name, u.displayName ?? null, u.number ?? null, JSON.stringify(settings)]);
+  }
+
+  putDomain({ domain, name, ...settings }: Domain): void {
+    this.#put('domains', [domain, name, JSON.stringify(settings)]);
   }
 
   putDevice(d: DeviceRow): void {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TargetReport } from './health/monitor.ts';
+import type { UsageReport } from './limits/limits.ts';
 
 /** What only the running edge knows of its trunks. */
 export interface LiveState {
@@ -10,6 +11,8 @@ export interface LiveState {
   /** When it was written, Unix ms. */
   readonly at: number;
   readonly targets: readonly TargetReport[];
+  /** Calls that count against a limit. */
+  readonly usage: readonly UsageReport[];
 }
 
 const fileName = 'trunks.json';

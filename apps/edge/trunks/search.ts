@@ -6,12 +6,15 @@ import type { BranchTarget } from '../call/branch.ts';
 import { party } from '../call/messages.ts';
 import type { Trunk } from '../objects/types.ts';
 import type { HealthMonitor } from './health/monitor.ts';
+import { answerOf } from './limits/judge.ts';
+import type { Limits } from './limits/limits.ts';
 import { drawOrder, targetsOf } from './order.ts';
 import { ownerOf } from './owner.ts';
 
 /** What trunks are reached with. */
 export interface SearchSources {
   readonly health: Pick<HealthMonitor, 'quarantined' | 'report'>;
+  readonly limits: Limits;
   /** Numbers from 0 up to, and without, 1. */
   random(): number;
   resolveNumeric(uri: SipUri): readonly Candidate[] | undefined;
@@ -28,10 +31,27 @@ export interface TrunkAttempt {
   readonly from: NameAddr;
 }
 
+/** Why nobody was rung. */
+export interface SearchProblem {
+  readonly status: number;
+  readonly cause: string;
+  readonly warning: string;
+  /** Seconds. */
+  readonly retryAfter: number;
+}
+
 interface Place {
   readonly attempt: TrunkAttempt;
   readonly uri: SipUri;
   readonly candidate: Candidate;
+}
+
+/** The call that is to go out. */
+export interface SearchCall {
+  readonly id: string;
+  readonly emergency: boolean;
+  /** It has not ended. */
+  wanted(): boolean;
 }
 
 /** Attempts of one call in all: every one of them is a leg with ports of its own. */
@@ -52,23 +72,26 @@ const usualFailover: readonly number[] = [408, 500, 502, 503, 504];
 export class TrunkSearch {
   readonly #sources: SearchSources;
   readonly #attempts: readonly TrunkAttempt[];
-  readonly #emergency: boolean;
+  readonly #call: SearchCall;
   readonly #quarantined: Place[] = [];
   #places: Place[] = [];
   #at = 0;
   #count = 0;
   #current: Trunk | undefined = undefined;
+  #waited = false;
+  /** Trunks that had no place. */
+  readonly #full: TrunkAttempt[] = [];
 
-  constructor(sources: SearchSources, attempts: readonly TrunkAttempt[], emergency: boolean) {
+  constructor(sources: SearchSources, attempts: readonly TrunkAttempt[], call: SearchCall) {
     this.#sources = sources;
     this.#attempts = attempts;
-    this.#emergency = emergency;
+    this.#call = call;
   }
 
   /** Does a call go on to the next place after that final status? */
   goesOn(status: number): boolean {
     // Whoever is called for help is looked for until somebody has taken the call or everybody has refused.
-    if (this.#emergency && status >= 400 && status !== 487) return true;
+    if (this.#call.emergency && status >= 400 && status !== 487) return true;
     return (
       (this.#current?.failover?.statuses ?? usualFailover).includes(status) || noFailover.includes(status)
     );
@@ -86,14 +109,60 @@ export class TrunkSearch {
       }
       const attempt = this.#attempts[this.#at];
       if (attempt === undefined) {
-        if (!this.#emergency || this.#quarantined.length === 0) return undefined;
-        this.#places = this.#quarantined.splice(0);
+        const last = this.#last();
+        if (last === undefined) return undefined;
+        if (last !== 'again') return last;
         continue;
       }
       this.#at += 1;
+      if (!this.#enter(attempt)) continue;
       const expanded = this.#expand(attempt);
       if (expanded !== undefined) return expanded.then(() => this.next());
     }
+  }
+
+  /** What the caller hears where every trunk was full and none had a place in time. */
+  get problem(): SearchProblem | undefined {
+    const [first] = this.#full;
+    if (first === undefined || this.#current !== undefined) return undefined;
+    const { status, retryAfter } = answerOf(first.trunk);
+    return { status, cause: 'rate', warning: 'As many calls as allowed are up', retryAfter };
+  }
+
+  /** All trunks have been tried: an emergency call goes to those in quarantine, others may wait for a full one. */
+  #last(): Promise<BranchTarget | undefined> | 'again' | undefined {
+    if (this.#call.emergency) {
+      if (this.#quarantined.length === 0) return undefined;
+      this.#places = this.#quarantined.splice(0);
+      return 'again';
+    }
+    const attempt = this.#full.find(({ trunk }) => (trunk.limits?.queue ?? 0) > 0);
+    const limits = attempt?.trunk.limits;
+    if (attempt === undefined || limits === undefined || this.#current !== undefined || this.#waited)
+      return undefined;
+    this.#waited = true;
+    const { id } = this.#call;
+    return this.#sources.limits.wait(id, ownerOf(attempt.trunk), limits).then((granted) => {
+      if (!granted || !this.#call.wanted()) return undefined;
+      const expanded = this.#expand(attempt);
+      return expanded === undefined ? this.next() : expanded.then(() => this.next());
+    });
+  }
+
+  /** A place on a trunk, in place of the one before; an emergency call has it in any case. */
+  #enter(attempt: TrunkAttempt): boolean {
+    const { limits } = this.#sources;
+    const { id, emergency } = this.#call;
+    const limit = attempt.trunk.limits;
+    if (limit === undefined) {
+      limits.leaveTrunk(id);
+      return true;
+    }
+    // Whoever has hung up in the meantime takes nothing: nobody would give it back.
+    if (!this.#call.wanted()) return false;
+    if (limits.takeTrunk(id, { key: ownerOf(attempt.trunk), limit }, emergency)) return true;
+    this.#full.push(attempt);
+    return false;
   }
 
   /** Lists the places of a trunk. */
@@ -146,7 +215,7 @@ export class TrunkSearch {
     const silence = trunk.failover?.silenceSeconds;
     return {
       party: ownerOf(trunk),
-      demanded: this.#emergency && trunk.encryption === 'required' ? 'preferred' : trunk.encryption,
+      demanded: this.#call.emergency && trunk.encryption === 'required' ? 'preferred' : trunk.encryption,
       uri: sipUri({
         scheme: uri.scheme,
         user: number,
