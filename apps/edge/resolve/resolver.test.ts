@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { it } from 'node:test';
 import type { SipUri } from '@ringfence/sip/message/types.ts';
 import { parseUri } from '@ringfence/sip/message/uri.ts';
+import fc from 'fast-check';
 import type { DnsClient } from './dns-cache.ts';
 import { parseHosts } from './hosts.ts';
 import { TargetFinder } from './resolver.ts';
@@ -37,6 +38,27 @@ it('RFC 3263 §4.2: addresses are answered at once', async () => {
   ]);
   assert.equal(finder.resolveNumeric(uriOf('sip:example.com')), undefined);
   assert.equal((await finder.resolveTarget(uriOf('sip:192.0.2.7'))).length, 1);
+});
+
+it('property: what is remembered of numeric URIs is what a new look would find', () => {
+  const finder = new TargetFinder({ transports: all, client: silent, hosts: noHosts });
+  const pick = fc.constantFrom;
+  const text = fc.tuple(
+    pick('sip', 'sips'),
+    pick('192.0.2.7', '192.0.2.8', '[2001:db8::7]'),
+    pick('', ':5070', ':5061'),
+    pick('', ';transport=udp', ';transport=TCP', ';transport=undefined', ';transport=true', ';transport'),
+    pick('', ';maddr=192.0.2.9', ';maddr', ';lr'),
+  );
+  fc.assert(
+    fc.property(text, ([scheme, host, port, transport, maddr]) => {
+      const uri = uriOf(`${scheme}:a@${host}${port}${transport}${maddr}`);
+      const fresh = new TargetFinder({ transports: all, client: silent, hosts: noHosts });
+      assert.deepEqual(finder.resolveNumeric(uri), fresh.resolveNumeric(uri));
+      assert.deepEqual(finder.resolveNumeric(uri), fresh.resolveNumeric(uri));
+    }),
+    { numRuns: 600 },
+  );
 });
 
 it('the hosts file goes before DNS', async () => {

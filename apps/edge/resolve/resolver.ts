@@ -10,6 +10,7 @@ import { readHosts } from './hosts.ts';
 
 /** A call cannot wait longer for a name. */
 const deadlineMilliseconds = 8_000;
+const mostNumeric = 1024;
 
 export interface TargetFinderOptions {
   /** Transports that we can send over, most wanted first. */
@@ -28,6 +29,8 @@ export class TargetFinder {
   readonly #options: TargetFinderOptions;
   readonly #random: () => number;
   readonly #dns: DnsCache;
+  /** Where numeric URIs lead; that never changes. */
+  readonly #numeric = new Map<string, readonly Candidate[]>();
 
   constructor(options: TargetFinderOptions) {
     this.#options = options;
@@ -75,8 +78,15 @@ export class TargetFinder {
 
   /** The answer at once where the URI's host is an address; undefined where DNS would have to be asked. */
   resolveNumeric(uri: SipUri): readonly Candidate[] | undefined {
+    const key = numericKey(uri);
+    const known = this.#numeric.get(key);
+    if (known !== undefined) return known;
     const output = this.#start(uri).poll();
-    if (output?.kind === 'resolved') return output.candidates;
+    if (output?.kind === 'resolved') {
+      if (this.#numeric.size >= mostNumeric) this.#numeric.clear();
+      this.#numeric.set(key, output.candidates);
+      return output.candidates;
+    }
     return output?.kind === 'failed' ? [] : undefined;
   }
 
@@ -88,3 +98,14 @@ export class TargetFinder {
     });
   }
 }
+
+/** What the answer for a numeric URI depends on, RFC 3263 §4; the separator is in no host and no parameter. */
+function numericKey({ scheme, host, port, params }: SipUri): string {
+  const place = `${scheme}\n${host}\n${port ?? ''}`;
+  return params.size === 0
+    ? place
+    : `${place}\n${written(params.get('transport'))}\n${written(params.get('maddr'))}`;
+}
+
+const written = (value: string | true | undefined): string =>
+  value === undefined ? '' : value === true ? ';' : `=${value}`;

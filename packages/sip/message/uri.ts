@@ -209,13 +209,18 @@ export const sipUri = (parts: {
   readonly host: string;
   readonly port?: number;
   readonly params?: Params;
-}): SipUri => ({
-  scheme: parts.scheme ?? 'sip',
-  ...(parts.user === undefined ? {} : { user: parts.user }),
-  host: parts.host.toLowerCase(),
-  ...(parts.port === undefined ? {} : { port: parts.port }),
-  params: parts.params ?? noParams,
-  headers: noHeaders,
-});
+}): SipUri => {
+  const { user, port } = parts;
+  const scheme = parts.scheme ?? 'sip';
+  const host = parts.host.toLowerCase();
+  const params = parts.params ?? noParams;
+  const headers = noHeaders;
+  // One literal for each shape, as the reader makes them.
+  if (user === undefined)
+    return port === undefined ? { scheme, host, params, headers } : { scheme, host, port, params, headers };
+  return port === undefined
+    ? { scheme, user, host, params, headers }
+    : { scheme, user, host, port, params, headers };
+};
 
 export { uriEquals } from './uri-equality.ts';
