@@ -12,6 +12,8 @@ import type { Configuration, Encryption } from './config/schema.ts';
 import type { EventBus } from './events/bus.ts';
 import { Identifier } from './identity/identify.ts';
 import type { Objects } from './objects/types.ts';
+import { PbxFront } from './pbx/front.ts';
+import { PbxNodes, watchedNodes } from './pbx/nodes.ts';
 import { Registrar } from './registrar/registrar.ts';
 import { Directory } from './routing/directory.ts';
 import { Numbers } from './routing/numbers.ts';
@@ -19,7 +21,7 @@ import { Signalling } from './signalling.ts';
 import type { Binding, Store } from './store/contract.ts';
 import { Tokens } from './tokens.ts';
 import type { Transports } from './transport/contract.ts';
-import { HealthMonitor } from './trunks/health/monitor.ts';
+import { HealthMonitor, type Watched } from './trunks/health/monitor.ts';
 import { Limits } from './trunks/limits/limits.ts';
 import type { LiveState } from './trunks/live-state.ts';
 import { watchedTrunks } from './trunks/watch.ts';
@@ -65,6 +67,7 @@ export class Edge {
   readonly limits: Limits;
   readonly #parts: EdgeParts;
   readonly #dialogs = new Map<string, DialogOwner>();
+  readonly #pbxFront: PbxFront;
   #config: Configuration;
   #directory: Directory;
   #numbers: Numbers;
@@ -112,11 +115,47 @@ export class Edge {
       after: this.#after,
       resolve: (uri) => parts.resolver.resolve(uri),
       connect: (candidate) => connect(parts.transports(), candidate),
-      changed: ({ state, ...change }) =>
+      changed: ({ state, ...change }) => {
+        nodes.changed(change.owner);
         parts.bus.emit({
           type: state === 'quarantined' ? 'target.quarantined' : 'target.recovered',
           ...change,
-        }),
+        });
+      },
+    });
+    const nodes = new PbxNodes(() => (parts.random ?? randomReally)(), this.health);
+    const sources: TargetSources = {
+      registrar: this.registrar,
+      nodes,
+      get transports() {
+        return parts.transports();
+      },
+      resolve: (uri: SipUri) => parts.resolver.resolve(uri),
+      resolveNumeric: (uri: SipUri) => parts.resolver.resolveNumeric(uri),
+      search: {
+        health: this.health,
+        limits: this.limits,
+        random: () => (parts.random ?? randomReally)(),
+        resolveNumeric: (uri) => parts.resolver.resolveNumeric(uri),
+        resolve: (uri) => parts.resolver.resolve(uri),
+        udpFlow: (address, port) => parts.transports().udpFlow(address, port),
+        connect: (candidate) => connect(parts.transports(), candidate),
+      },
+    };
+    this.#pbxFront = new PbxFront({
+      services,
+      sources,
+      identifier,
+      registering: {
+        registrar: this.registrar,
+        store: parts.store,
+        bus: parts.bus,
+        transports: () => parts.transports(),
+        now: () => parts.now(),
+        run: (step) => this.run(step),
+      },
+      seed: randomBytes(4).readInt32LE(),
+      trust: (address) => parts.trust(address, 'registered'),
     });
     this.signalling = new Signalling({
       layer: this.layer,
@@ -124,27 +163,12 @@ export class Edge {
       identifier,
       registrar: this.registrar,
       store: parts.store,
+      pbxFront: this.#pbxFront,
       door: {
         services,
         calls: this.calls,
         limits: this.limits,
-        sources: {
-          registrar: this.registrar,
-          get transports() {
-            return parts.transports();
-          },
-          resolve: (uri: SipUri) => parts.resolver.resolve(uri),
-          resolveNumeric: (uri: SipUri) => parts.resolver.resolveNumeric(uri),
-          search: {
-            health: this.health,
-            limits: this.limits,
-            random: () => (parts.random ?? randomReally)(),
-            resolveNumeric: (uri) => parts.resolver.resolveNumeric(uri),
-            resolve: (uri) => parts.resolver.resolve(uri),
-            udpFlow: (address, port) => parts.transports().udpFlow(address, port),
-            connect: (candidate) => connect(parts.transports(), candidate),
-          },
-        },
+        sources,
         numbers: () => this.#numbers,
         draining: () => this.#draining,
         listenerEncryption: (listener) => this.#encryption.get(listener) ?? 'required',
@@ -164,7 +188,12 @@ export class Edge {
   /** Begins what the edge does by itself; the sockets are open. */
   start(): void {
     this.#started = true;
-    this.health.watch(watchedTrunks(this.#directory));
+    this.health.watch(this.#watched());
+  }
+
+  #watched(): Watched[] {
+    const pbxs = [...this.#directory.domains()].flatMap(({ pbx }) => (pbx === undefined ? [] : [pbx]));
+    return [...watchedTrunks(this.#directory), ...watchedNodes(pbxs)];
   }
 
   message(flow: Flow, bytes: Uint8Array, now: number): void {
@@ -212,11 +241,13 @@ export class Edge {
   replaceObjects(objects: Objects): void {
     this.#directory = new Directory(objects, this.#config.domain);
     this.#trustTrunks();
-    if (this.#started) this.health.watch(watchedTrunks(this.#directory));
-    const gone = this.registrar.retain(
-      ({ domain, user, device }) =>
-        this.#directory.domain(domain)?.devices.get(device)?.user.name.toLowerCase() === user.toLowerCase(),
-    );
+    if (this.#started) this.health.watch(this.#watched());
+    this.#pbxFront.retain(objects.pbx ?? []);
+    const gone = this.registrar.retain(({ domain, user, device, upstream }) => {
+      const directory = this.#directory.domain(domain);
+      if (upstream !== undefined) return directory?.pbx !== undefined;
+      return directory?.devices.get(device)?.user.name.toLowerCase() === user.toLowerCase();
+    });
     if (gone.length > 0)
       void this.#parts.store.putBindings([], gone).catch((error) => this.#storeFailed(error));
   }
@@ -226,6 +257,7 @@ export class Edge {
     this.limits.sweep();
     const { removed } = this.registrar.expire(this.#parts.now());
     if (removed.length === 0) return;
+    this.#pbxFront.lapsed(removed);
     for (const { user, domain, device, contact, source, transport } of removed)
       this.#parts.bus.emit({
         type: 'registration.expired',
@@ -275,7 +307,7 @@ export class Edge {
   }
 
   stop(): void {
-    this.health.stop();
+    this.#pbxFront.stop();
     this.#stopTimer?.();
   }
 

@@ -13,9 +13,12 @@ import { allowedMethods } from './call/messages.ts';
 import { type ClientOwner, type DialogOwner, type InviteOwner, socketText } from './call/services.ts';
 import type { EventBus } from './events/bus.ts';
 import type { Identifier, KnownSender, UnprovenSender } from './identity/identify.ts';
+import type { Pbx } from './objects/types.ts';
+import type { PbxFront } from './pbx/front.ts';
 import { acceptRegister } from './registrar/accept-register.ts';
 import { withKeep } from './registrar/outbound.ts';
 import type { Registrar } from './registrar/registrar.ts';
+import type { DomainDirectory } from './routing/directory.ts';
 import { readDialled } from './routing/find-route.ts';
 import { StatelessAnswers } from './stateless.ts';
 import type { Store } from './store/contract.ts';
@@ -29,6 +32,7 @@ export interface SignallingParts {
   readonly registrar: Registrar;
   readonly store: Store;
   readonly door: Doorway;
+  readonly pbxFront: PbxFront;
   transports(): Transports;
   now(): number;
   messageBytes(): number;
@@ -131,6 +135,8 @@ export class Signalling {
       this.#stateless.answer(flow, request, size, 405, headers);
       return false;
     }
+    const domain = identifier.domainOf(request);
+    if (domain.pbx !== undefined) return this.#admitToPbx(request, flow, size, now, domain, domain.pbx);
     const who = identifier.byCredentials(request, flow, now);
     if (who.kind === 'unproven') {
       this.#stateless.challenge(flow, request, size, who.challenges);
@@ -139,6 +145,29 @@ export class Signalling {
     }
     this.#known = who;
     return true;
+  }
+
+  /** The phones of a PBX prove themselves to it; until then they cost it no more than is set. */
+  #admitToPbx(
+    request: SipRequest,
+    flow: Flow,
+    size: number,
+    now: number,
+    domain: DomainDirectory,
+    pbx: Pbx,
+  ): boolean {
+    const { layer, pbxFront, door } = this.#parts;
+    if (layer.absorbs(request)) return true;
+    const { emergency } = readDialled(request.uri, door.numbers());
+    const who = pbxFront.identify(request, flow, domain, pbx, emergency, now);
+    if (who.kind === 'known') {
+      this.#known = who;
+      return true;
+    }
+    const headers = new HeaderList();
+    if (who.retryAfter !== undefined) headers.add('Retry-After', String(who.retryAfter));
+    this.#stateless.answer(flow, request, size, who.status, headers);
+    return false;
   }
 
   /**
@@ -212,7 +241,7 @@ export class Signalling {
   }
 
   #request(transaction: ServerTransaction, received: SipRequest): void {
-    const { identifier, door, trust } = this.#parts;
+    const { identifier, door, trust, pbxFront } = this.#parts;
     const { flow } = transaction;
     const { method } = received;
     const request =
@@ -229,15 +258,18 @@ export class Signalling {
     if (who === undefined) return answer(403);
     const { principal, domain } = who;
     if (principal.kind === 'trunk') trust(flow.remote.address, 'trunk');
-    else if (flow.reliable) trust(flow.remote.address, 'registered');
+    else if (principal.kind === 'device' && flow.reliable) trust(flow.remote.address, 'registered');
     const screened = screenRequest(request, screen);
     if (screened !== undefined) return answer(screened.status, screened.headers, screened.reason);
+    if (domain.pbx !== undefined && pbxFront.request(transaction, request, who, answer)) return;
     switch (request.method) {
       case 'INVITE': {
         const foreign = identifier.isForeign(request.uri, domain);
         return acceptInvite(door, { transaction, request, flow, principal, directory: domain, foreign });
       }
       case 'REGISTER': {
+        if (domain.pbx !== undefined && principal.kind === 'unknown')
+          return pbxFront.register(transaction, request, domain, domain.pbx);
         const foreign = identifier.isForeign(request.to.uri, domain);
         return acceptRegister(
           { ...this.#parts, run: (step) => door.services.run(step) },

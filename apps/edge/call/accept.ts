@@ -6,9 +6,11 @@ import type { ServerTransaction } from '@ringfence/sip/transaction/transaction.t
 import type { Flow } from '@ringfence/sip/transport/flow.ts';
 import type { Encryption } from '../config/schema.ts';
 import { noMedia, type ReadSession, readSession } from '../media/read-offer.ts';
+import { pbxRoute } from '../pbx/route.ts';
+import { PbxSearch, phoneTargets } from '../pbx/targets.ts';
 import { decide, demandedOf, type RouteFacts } from '../policy/decide.ts';
 import { type Decision, describePrincipal, type Principal } from '../policy/types.ts';
-import type { DomainDirectory } from '../routing/directory.ts';
+import { type DomainDirectory, isNodeTrunk } from '../routing/directory.ts';
 import { type Destination, type Dialled, findRoute, readDialled } from '../routing/find-route.ts';
 import type { Numbers } from '../routing/numbers.ts';
 import { claimsOf, limitFacts } from '../trunks/limits/judge.ts';
@@ -63,7 +65,17 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
   const dialled = readDialled(request.uri, door.numbers());
   const destination = arrival.foreign
     ? nowhere
-    : findRoute(directory, principal, dialled, config.numbers.emergencyTrunk);
+    : directory.pbx === undefined
+      ? findRoute(directory, principal, dialled, config.numbers.emergencyTrunk)
+      : pbxRoute(
+          directory,
+          directory.pbx,
+          principal,
+          dialled,
+          sources.registrar,
+          config.numbers.emergencyTrunk,
+          now,
+        );
   const listenerEncryption = door.listenerEncryption(flow.listener);
   const body = sdpOf(request);
   const parsed = body === undefined ? undefined : parseSession(body);
@@ -77,7 +89,9 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
   const targets =
     destination.kind === 'user'
       ? userTargets(sources, directory, destination.user, from, now, config.calls.maximumForks)
-      : [];
+      : destination.kind === 'phone'
+        ? phoneTargets(sources, directory, destination, from)
+        : [];
   const claims = claimsOf(principal, directory);
   const limit = dialled.emergency
     ? undefined
@@ -108,6 +122,22 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
   if (decision.verdict !== 'accept') return refuse(door, arrival, dialled, decision, destination);
   const id = services.token(20);
   const judged: Judged = { ...arrival, id, claims, dialled, destination, offer, demanded, from };
+  if (destination.kind === 'pbx') {
+    const others = [...directory.trunks.values()].filter(({ name }) => !isNodeTrunk(name));
+    const rescue = dialled.emergency
+      ? new TrunkSearch(
+          sources.search,
+          others.map((trunk) => ({ trunk, number: dialled.digits ?? dialled.text, from })),
+          { id, emergency: true, wanted: () => door.calls.has(id) },
+        )
+      : undefined;
+    return begin(
+      door,
+      judged,
+      decision,
+      new PbxSearch(sources, directory, destination, request, from, rescue),
+    );
+  }
   if (destination.kind !== 'trunk') return begin(door, judged, decision, targets);
   const attempts = destination.trunks.map((trunk) => ({ trunk, number: destination.number, from }));
   const call = { id, emergency: dialled.emergency, wanted: () => door.calls.has(id) };
@@ -129,9 +159,12 @@ function begin(door: Doorway, judged: Judged, decision: Decision, targets: Accep
     judged;
   const route = 'name' in destination ? destination.name : '';
   const caller = callerText(judged.from);
+  // A token says nothing to whoever reads the record.
+  const callee = destination.kind === 'phone' ? destination.binding.user : dialled.text;
   const described = describePrincipal(principal);
   const headers = new HeaderList();
   copyAllowed(request, services.config().calls.allowedHeaders, headers);
+  if (destination.kind === 'phone') copyAllowed(request, directory.pbx?.allowedHeaders ?? [], headers);
   const accepted: AcceptedCall = {
     id,
     domain: directory.name,
@@ -139,7 +172,7 @@ function begin(door: Doorway, judged: Judged, decision: Decision, targets: Accep
     request,
     flow,
     caller,
-    callee: dialled.text,
+    callee,
     principal: described,
     trunk: principal.kind === 'trunk' ? directory.trunks.get(principal.trunk) : undefined,
     route,
@@ -160,7 +193,7 @@ function begin(door: Doorway, judged: Judged, decision: Decision, targets: Accep
       type: 'call.started',
       call: id,
       caller,
-      callee: dialled.text,
+      callee,
       principal: described,
       route,
       decision,
@@ -178,10 +211,12 @@ function routeFacts(destination: Destination, targets: readonly BranchTarget[]):
     case 'blocked':
       return { kind: 'blocked', name: destination.name, why: destination.why };
     case 'user':
+    case 'phone':
       return targets.length === 0
         ? { kind: 'offline', name: destination.name }
         : { kind: 'found', name: destination.name };
     case 'trunk':
+    case 'pbx':
       return { kind: 'found', name: destination.name };
   }
 }
@@ -238,7 +273,7 @@ function refuse(
           answeredAt: undefined,
           endedAt: now,
           caller,
-          callee: dialled.text,
+          callee: destination?.kind === 'phone' ? destination.binding.user : dialled.text,
           principal: described,
           route: destination !== undefined && 'name' in destination ? destination.name : '',
           disposition: 'refused',

@@ -32,6 +32,15 @@ export interface BranchTarget extends BranchWay {
   readonly silenceMs?: number;
   /** Told what became of the INVITE: the status of its first answer that is not 100, or why there was none. */
   readonly heard?: (result: number | 'timeout' | 'transport') => void;
+  /** A PBX checks the caller's own digest: this is what it sent, and the PBX's challenge is for the caller. */
+  readonly callersCredentials?: HeaderList;
+}
+
+/** A challenge that the caller itself has to answer. */
+export interface CallersChallenge {
+  readonly response: SipResponse;
+  /** The caller has sent no credentials yet: it is only asked for them. */
+  readonly first: boolean;
 }
 
 /** What a branch tells whoever rings; the leg's own requests go to the call. */
@@ -70,6 +79,7 @@ export class Branch implements ClientOwner {
   #offered = true;
   #cancelled = false;
   #credentials: Credentials | undefined = undefined;
+  challenge: CallersChallenge | undefined = undefined;
   #told = false;
   #stopWaiting: (() => void) | undefined = undefined;
 
@@ -107,6 +117,8 @@ export class Branch implements ClientOwner {
     headers.add('Allow', dialogMethods);
     headers.add('User-Agent', product);
     if (this.#credentials !== undefined) headers.add(this.#credentials.name, this.#credentials.value);
+    if (target.callersCredentials !== undefined)
+      for (const [name, value] of target.callersCredentials) headers.add(name, value);
     for (const [name, value] of this.#invite.headers) headers.add(name, value);
     const offer = this.#invite.offer(leg, this.#plain);
     this.#offered = offer !== undefined;
@@ -157,7 +169,12 @@ export class Branch implements ClientOwner {
     if (this.#transaction !== undefined) this.#transaction.context = undefined;
     this.leg.status = status;
     if (this.#cancelled) return this.#fail(status);
-    if (isChallenge(status) && this.#authenticate(response)) return;
+    if (isChallenge(status)) {
+      const { callersCredentials } = this.target;
+      if (callersCredentials !== undefined)
+        this.challenge = { response, first: callersCredentials.size === 0 };
+      else if (this.#authenticate(response)) return;
+    }
     if ((status === 488 || status === 415 || status === 606) && this.#retryPlain()) return;
     if ((status === 430 || status === 408) && this.#retryFlow()) return;
     this.#fail(status);

@@ -4,8 +4,10 @@ import { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import type { SipRequest, SipResponse } from '@ringfence/sip/message/types.ts';
 import type { ServerTransaction } from '@ringfence/sip/transaction/transaction.ts';
 import type { CallMedia } from '../media/call-media.ts';
+import { challengesOf } from '../pbx/credentials.ts';
 import type { LegProtection } from '../policy/protection.ts';
 import type { CallRecord } from '../store/contract.ts';
+import type { CallersChallenge } from './branch.ts';
 import type { CallerSide } from './caller.ts';
 import { outcomeOf, recordEnded, recordLive } from './ending.ts';
 import { type HuntEvents, type Search, statusForCaller } from './hunt.ts';
@@ -184,7 +186,8 @@ export class Call implements HuntEvents, InviteOwner {
     this.#services.bus.emit({ type: 'call.protection', call: this.id, protection: this.protection() });
   }
 
-  exhausted(best: number): void {
+  exhausted(best: number, challenge?: CallersChallenge): void {
+    if (challenge !== undefined) return this.#pass(challenge);
     const status = statusForCaller(best);
     const [cause, disposition] = outcomeOf(best);
     const refused = status === 488 ? 'The called side cannot do the media that policy asks for' : undefined;
@@ -232,6 +235,13 @@ export class Call implements HuntEvents, InviteOwner {
   #legs(): CallLeg[] {
     const caller = this.#caller.leg;
     return this.#winner === undefined ? [caller, ...(this.#hunt?.legs ?? [])] : [caller, this.#winner];
+  }
+
+  /** The PBX wants the caller's digest: a call that is only asked for it leaves no record. */
+  #pass({ response, first }: CallersChallenge): void {
+    if (this.#state !== 'setup') return;
+    this.#caller.refuse(response.status, undefined, undefined, challengesOf(response));
+    void this.#end('refused', response.status, 'authentication', undefined, !first);
   }
 
   #refuse(
@@ -303,7 +313,13 @@ export class Call implements HuntEvents, InviteOwner {
   }
 
   /** Once: everything is given back and written down. Resolves when the record is on disk, or cannot be. */
-  #end(disposition: CallRecord['disposition'], status: number, cause: string, why?: string): Promise<void> {
+  #end(
+    disposition: CallRecord['disposition'],
+    status: number,
+    cause: string,
+    why?: string,
+    keep = true,
+  ): Promise<void> {
     const endedAt = this.#services.now();
     this.#state = 'ended';
     this.#stopRinging?.();
@@ -318,7 +334,7 @@ export class Call implements HuntEvents, InviteOwner {
     this.#winner?.bye(told);
     this.#caller.bye(told);
     const facts = { ...this.#facts(disposition, status, cause, endedAt), endedAt };
-    const recorded = recordEnded(this.#services, facts, legs, this.#media);
+    const recorded = recordEnded(this.#services, facts, legs, this.#media, keep);
     this.#services.ended(this.id, recorded);
     return recorded;
   }

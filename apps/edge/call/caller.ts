@@ -17,7 +17,7 @@ export interface CallerSide {
   /** True while that side has been told the answer and has not confirmed it yet. */
   readonly confirming: boolean;
   ringing(status: number, description: string | undefined): void;
-  refuse(status: number, why: string | undefined, retryAfter?: number): void;
+  refuse(status: number, why: string | undefined, retryAfter?: number, challenges?: HeaderList): void;
   /** `gaveUp` where that side never confirms and the call still lives; `acknowledged` where it does. */
   accept(description: string, gaveUp: () => void, acknowledged?: (ack: SipRequest) => void): void;
   acknowledged(ack: SipRequest): void;
@@ -78,8 +78,8 @@ export class Caller implements CallerSide {
       this.leg.dialog ??= Dialog.uas(this.#invite.request, response);
   }
 
-  refuse(status: number, why: string | undefined, retryAfter?: number): void {
-    const headers = new HeaderList();
+  refuse(status: number, why: string | undefined, retryAfter?: number, challenges?: HeaderList): void {
+    const headers = new HeaderList(challenges);
     if (why !== undefined) headers.add('Warning', warning(why));
     if (retryAfter !== undefined) headers.add('Retry-After', String(retryAfter));
     // §9.2: a refusal after CANCEL carries the tag that the answer to the CANCEL had.

@@ -24,12 +24,13 @@ export function recordLive(
   services.record(callRecord(facts, records)).catch((error: unknown) => storeFailed(services, error));
 }
 
-/** Gives the media back, tells of the end and writes the last record. Never rejects. */
+/** Gives the media back, tells of the end and, with `keep`, writes the last record. Never rejects. */
 export async function recordEnded(
   services: CallServices,
   facts: CallFacts & { readonly endedAt: number },
   legs: readonly CallLeg[],
   media: CallMedia | undefined,
+  keep = true,
 ): Promise<void> {
   const { endedAt, answeredAt } = facts;
   // Before what was agreed is wiped.
@@ -49,6 +50,7 @@ export async function recordEnded(
     seconds: answeredAt === undefined ? 0 : Math.round((endedAt - answeredAt) / 100) / 10,
     quality: qualities,
   });
+  if (!keep) return;
   const ended = legs.map((leg, i) => {
     leg.endedAt ??= endedAt;
     return legRecord(leg, protections[i] ?? '', qualities[i]);

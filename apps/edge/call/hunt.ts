@@ -1,5 +1,11 @@
 import type { SipResponse } from '@ringfence/sip/message/types.ts';
-import { Branch, type BranchEvents, type BranchInvite, type BranchTarget } from './branch.ts';
+import {
+  Branch,
+  type BranchEvents,
+  type BranchInvite,
+  type BranchTarget,
+  type CallersChallenge,
+} from './branch.ts';
 import type { CallLeg, LegEvents } from './leg.ts';
 import type { CallServices } from './services.ts';
 
@@ -8,8 +14,8 @@ export interface HuntEvents extends LegEvents {
   provisional(leg: CallLeg, response: SipResponse): void;
   /** False: the answer cannot be used, and the others go on ringing. */
   answered(leg: CallLeg, response: SipResponse): boolean;
-  /** Nobody took the call; the status is the best of those that came. */
-  exhausted(status: number): void;
+  /** Nobody took the call; the status is the best of those that came, `challenge` what the caller has to answer. */
+  exhausted(status: number, challenge?: CallersChallenge): void;
 }
 
 /** What a call is answered by: phones and trunks that are rung, or a party of another call (transfer). */
@@ -73,7 +79,7 @@ export class Hunt implements BranchEvents, Search {
     if (status >= 600) for (const other of this.#branches) if (other !== branch) other.cancel();
     if (this.#over || this.#branches.some(({ state }) => state !== 'failed')) return;
     this.#over = true;
-    this.#events.exhausted(this.#best);
+    this.#events.exhausted(this.#best, branch.challenge);
   }
 }
 

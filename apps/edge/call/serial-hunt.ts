@@ -2,7 +2,7 @@ import type { SipRequest, SipResponse } from '@ringfence/sip/message/types.ts';
 import type { ServerTransaction } from '@ringfence/sip/transaction/transaction.ts';
 import type { CallMedia } from '../media/call-media.ts';
 import type { LegSide } from '../media/leg.ts';
-import type { BranchInvite, BranchTarget } from './branch.ts';
+import type { BranchInvite, BranchTarget, CallersChallenge } from './branch.ts';
 import { Hunt, type HuntEvents, type Search } from './hunt.ts';
 import type { CallLeg } from './leg.ts';
 import type { CallServices } from './services.ts';
@@ -81,8 +81,9 @@ export class SerialHunt implements Search, HuntEvents {
     return this.#events.answered(leg, response);
   }
 
-  exhausted(status: number): void {
-    if (this.#over || !this.#continuation.places.goesOn(status)) return this.#events.exhausted(status);
+  exhausted(status: number, challenge?: CallersChallenge): void {
+    if (this.#over || !this.#continuation.places.goesOn(status))
+      return this.#events.exhausted(status, challenge);
     const { media } = this.#continuation;
     void this.#next().then((target) =>
       this.#services.run(() => {

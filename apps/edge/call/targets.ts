@@ -3,6 +3,7 @@ import { parseUri } from '@ringfence/sip/message/uri.ts';
 import type { Candidate } from '@ringfence/sip/resolve/target.ts';
 import { type Flow, isEncrypted } from '@ringfence/sip/transport/flow.ts';
 import type { User } from '../objects/types.ts';
+import type { PbxNodes } from '../pbx/nodes.ts';
 import type { Principal } from '../policy/types.ts';
 import { byPhone } from '../registrar/outbound.ts';
 import type { LiveBinding, Registrar } from '../registrar/registrar.ts';
@@ -16,6 +17,7 @@ import { party, userUri } from './messages.ts';
 export interface TargetSources {
   readonly registrar: Registrar;
   readonly transports: Transports;
+  readonly nodes: PbxNodes;
   resolveNumeric(uri: SipUri): readonly Candidate[] | undefined;
   resolve(uri: SipUri): Promise<readonly Candidate[]>;
   /** What trunks are looked for with. */
@@ -88,7 +90,7 @@ function waysTo(transports: Transports, bindings: readonly LiveBinding[], encryp
 }
 
 /** The connection that registered; over UDP the address that registered, also after a restart. */
-function flowOf(transports: Transports, binding: LiveBinding): Flow | undefined {
+export function flowOf(transports: Transports, binding: LiveBinding): Flow | undefined {
   const flow = binding.flow === undefined ? undefined : transports.flow(binding.flow);
   if (flow !== undefined || binding.transport !== 'udp') return flow;
   const [address, port] = binding.source.split(' ');

@@ -147,6 +147,29 @@ export class Identifier {
     return directory === undefined ? undefined : known(directory, device);
   }
 
+  /** The phone of a PBX that a binding over this flow stands for: the PBX has checked its digest. */
+  phone(domain: string, user: string): KnownSender | undefined {
+    const directory = this.#directory().domain(domain);
+    if (directory?.pbx === undefined) return undefined;
+    return {
+      kind: 'known',
+      domain: directory,
+      principal: {
+        kind: 'device',
+        domain: directory.name,
+        user,
+        device: user,
+        encryption: directory.pbx.phones,
+        proof: 'digest',
+      },
+    };
+  }
+
+  /** Somebody who may become a phone of that PBX: nothing is proven yet. */
+  stranger(domain: DomainDirectory): KnownSender {
+    return { kind: 'known', domain, principal: { kind: 'unknown' } };
+  }
+
   /** The URI is an address in the domain of another tenant. */
   isForeign(uri: Uri, domain: DomainDirectory): boolean {
     const named = 'host' in uri ? this.#directory().domain(uri.host) : undefined;

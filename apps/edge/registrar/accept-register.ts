@@ -6,7 +6,7 @@ import type { Principal } from '../policy/types.ts';
 import type { Store } from '../store/contract.ts';
 import type { Transports } from '../transport/contract.ts';
 import { flowGraceSeconds } from './outbound.ts';
-import type { Registrar } from './registrar.ts';
+import type { RegisterOutcome, Registrar } from './registrar.ts';
 
 export interface RegisterParts {
   readonly registrar: Registrar;
@@ -32,7 +32,7 @@ export function acceptRegister(
   { request, flow, principal, foreign }: RegisterArrival,
   answer: (status: number, headers?: HeaderList, reason?: string) => void,
 ): void {
-  const { registrar, store, bus, transports, now, run } = parts;
+  const { registrar, now } = parts;
   // §10.3 step 3 and 4: the address of record must be the one that the credentials are for.
   const { uri } = request.to;
   const wanted = 'host' in uri ? uri.user?.toLowerCase() : undefined;
@@ -47,7 +47,16 @@ export function acceptRegister(
       403,
       new HeaderList().add('Warning', '399 ringfence "Encryption is required: register over TLS"'),
     );
-  const outcome = registrar.register(request, principal, flow, now());
+  settle(parts, registrar.register(request, principal, flow, now()), flow, answer);
+}
+
+/** Stores what a REGISTER has changed, lets it take effect, and answers. */
+export function settle(
+  { registrar, store, bus, transports, run }: RegisterParts,
+  outcome: RegisterOutcome,
+  flow: Flow,
+  answer: (status: number, headers?: HeaderList, reason?: string) => void,
+): void {
   const { status, headers, reason, put, remove } = outcome;
   if (put.length === 0 && remove.length === 0) return answer(status, headers, reason);
   store.putBindings(put, remove).then(

@@ -4,7 +4,7 @@ import type { SipRequest } from '@ringfence/sip/message/types.ts';
 import type { Flow } from '@ringfence/sip/transport/flow.ts';
 import type { Configuration } from '../config/schema.ts';
 import type { EdgeEvent } from '../events/types.ts';
-import type { Binding } from '../store/contract.ts';
+import type { Binding, Upstream } from '../store/contract.ts';
 import { flowSeconds, instanceOf, registrationOf, supports } from './outbound.ts';
 import { readWishes, type Wishes } from './read-contacts.ts';
 
@@ -33,6 +33,13 @@ export interface RegisterOutcome {
   abandon(): void;
 }
 
+/** On what terms a PBX has let a phone in; the edge only passes them on. */
+export interface Terms {
+  /** Seconds that the phone gets at most. */
+  readonly seconds: number;
+  readonly upstream: Upstream;
+}
+
 interface Owner {
   readonly domain: string;
   readonly user: string;
@@ -54,6 +61,8 @@ export class Registrar {
   readonly #lost = new BoundedMap<number, { readonly owner: string; readonly instance: string }>({
     capacity: lostFlows,
   });
+  /** Where the binding is that a PBX knows by this token. */
+  readonly #byToken = new Map<string, { readonly owner: string; readonly key: string }>();
   #size = 0;
 
   constructor(limits: () => Limits) {
@@ -83,8 +92,23 @@ export class Registrar {
     return this.#byFlow.get(flow)?.values().next().value;
   }
 
-  register(request: SipRequest, owner: Owner, flow: Flow, now: number): RegisterOutcome {
-    const limits = this.#limits();
+  find(domain: string, user: string, key: string): LiveBinding | undefined {
+    return this.#users.get(ownerKey(domain, user))?.get(key);
+  }
+
+  /** The live binding that a PBX was given this token for. */
+  byToken(token: string, now: number): LiveBinding | undefined {
+    const place = this.#byToken.get(token);
+    const binding = place === undefined ? undefined : this.#users.get(place.owner)?.get(place.key);
+    return binding === undefined || binding.expiresAt <= now ? undefined : binding;
+  }
+
+  /** `terms`: the PBX of the domain has let the phone in, for so long. */
+  register(request: SipRequest, owner: Owner, flow: Flow, now: number, terms?: Terms): RegisterOutcome {
+    const limits =
+      terms === undefined
+        ? this.#limits()
+        : { ...this.#limits(), minimumExpires: 1, maximumExpires: terms.seconds };
     const key = ownerKey(owner.domain, owner.user);
     const current = this.#users.get(key);
     const wishes = readWishes(request, limits);
@@ -131,6 +155,7 @@ export class Registrar {
           userAgent: (request.headers.get('User-Agent') ?? '').slice(0, 128),
           updatedAt: now,
           flow: flow.id,
+          ...(terms === undefined ? {} : { upstream: terms.upstream }),
         };
         after.set(wish.key, binding);
         put.push(binding);
@@ -239,6 +264,8 @@ export class Registrar {
     if (before?.flow !== undefined && before.flow !== binding.flow) this.#leave(before, before.flow);
     if (!bindings.has(binding.key)) this.#size += 1;
     bindings.set(binding.key, binding);
+    const token = binding.upstream?.token;
+    if (token !== undefined) this.#byToken.set(token, { owner: key, key: binding.key });
     if (binding.flow === undefined) return;
     const others = this.#byFlow.get(binding.flow);
     if (others === undefined) this.#byFlow.set(binding.flow, new Set([binding]));
@@ -263,6 +290,7 @@ export class Registrar {
   }
 
   #unlink(binding: LiveBinding | undefined): void {
+    if (binding?.upstream !== undefined) this.#byToken.delete(binding.upstream.token);
     if (binding?.flow === undefined) return;
     const others = this.#byFlow.get(binding.flow);
     others?.delete(binding);

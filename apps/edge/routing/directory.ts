@@ -1,6 +1,7 @@
 import { BlockList, isIP, isIPv6 } from 'node:net';
 import type { CallLimits } from '../objects/limit-settings.ts';
-import type { Device, Objects, Route, Trunk, User } from '../objects/types.ts';
+import { addressesOf } from '../objects/pbx.ts';
+import type { Device, Objects, Pbx, PbxNode, Route, Trunk, User } from '../objects/types.ts';
 
 export interface DeviceEntry {
   readonly user: User;
@@ -25,7 +26,28 @@ export interface DomainDirectory {
   /** Of all calls of the domain, and of the calls of each of its users. */
   readonly limits?: CallLimits;
   readonly userLimits?: CallLimits;
+  /** Registers and serves the phones of this domain in place of `users`; its nodes are among `trunks` too. */
+  readonly pbx?: Pbx;
 }
+
+/** No name of a trunk holds a slash. */
+const nodePrefix = 'pbx/';
+
+/** Name of the trunk that stands for a node of a domain's PBX. */
+export const nodeTrunkName = (node: string): string => `${nodePrefix}${node}`;
+
+/** A trunk of that name is a node of the domain's PBX. */
+export const isNodeTrunk = (name: string): boolean => name.startsWith(nodePrefix);
+
+/** A PBX's node as the trunk that it is to calls: known by address or certificate, reached at its target. */
+export const nodeTrunk = (pbx: Pbx, node: PbxNode): Trunk => ({
+  domain: pbx.domain,
+  name: nodeTrunkName(node.name),
+  target: node.target,
+  addresses: addressesOf(node),
+  certificateNames: node.certificateNames,
+  encryption: pbx.encryption,
+});
 
 interface AddressedTrunk {
   readonly trunk: Trunk;
@@ -44,7 +66,11 @@ export class Directory {
   readonly #exact = new Map<string, Trunk[]>();
   readonly #certificates = new Map<string, Trunk[]>();
 
-  constructor(objects: Objects, defaultDomain: string) {
+  constructor(given: Objects, defaultDomain: string) {
+    const pbx = given.pbx ?? [];
+    // Behind the others, so that calls which may go over any trunk prefer those.
+    const nodes = pbx.flatMap((one) => one.nodes.map((node) => nodeTrunk(one, node)));
+    const objects = { ...given, pbx, trunks: [...given.trunks, ...nodes] };
     const names = new Set<string>([defaultDomain]);
     for (const { domain } of [...objects.users, ...objects.trunks, ...objects.routes]) names.add(domain);
     for (const name of names) this.#domains.set(name.toLowerCase(), index(name, objects));
@@ -160,6 +186,7 @@ function index(name: string, objects: Objects): DomainDirectory {
   const routes = objects.routes.filter((route) => route.domain === name).sort(before);
   const md5Share = users.size === 0 ? 0 : md5Users / users.size;
   const own = objects.domains?.find((one) => one.domain === name);
+  const pbx = objects.pbx?.find((one) => one.domain === name);
   return {
     name,
     users,
@@ -171,6 +198,7 @@ function index(name: string, objects: Objects): DomainDirectory {
     md5Only,
     md5Share,
     md5Trunks,
+    ...(pbx === undefined ? {} : { pbx }),
     ...(own?.limits === undefined ? {} : { limits: own.limits }),
     ...(own?.userLimits === undefined ? {} : { userLimits: own.userLimits }),
   };

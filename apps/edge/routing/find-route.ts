@@ -1,6 +1,7 @@
 import type { Uri } from '@ringfence/sip/message/types.ts';
-import type { Route, Trunk, User } from '../objects/types.ts';
+import type { Pbx, Route, Trunk, User } from '../objects/types.ts';
 import type { Principal } from '../policy/types.ts';
+import type { LiveBinding } from '../registrar/registrar.ts';
 import type { DomainDirectory } from './directory.ts';
 import { digitsOf, type Numbers } from './numbers.ts';
 
@@ -15,6 +16,22 @@ export interface Dialled {
   readonly emergency: boolean;
 }
 
+/** A domain's PBX. */
+export interface PbxDestination {
+  readonly kind: 'pbx';
+  readonly name: string;
+  readonly pbx: Pbx;
+  /** The node where the caller is registered. */
+  readonly sticky?: string;
+}
+
+/** The one phone that a PBX calls by its token. */
+export interface PhoneDestination {
+  readonly kind: 'phone';
+  readonly name: string;
+  readonly binding: LiveBinding;
+}
+
 export type Destination =
   | { readonly kind: 'user'; readonly name: string; readonly user: User }
   | {
@@ -25,6 +42,8 @@ export type Destination =
       readonly number: string;
     }
   | { readonly kind: 'blocked'; readonly name: string; readonly why: string }
+  | PbxDestination
+  | PhoneDestination
   | { readonly kind: 'none' };
 
 /** Reads the Request-URI (RFC 3261 §19.1.6 and RFC 3966 for numbers, RFC 5031 for emergency service URNs). */
