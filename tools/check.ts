@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkDocs } from './docs.ts';
 import { checkImports, repositoryRoot } from './imports.ts';
+import { linkWorkspaces } from './workspaces.ts';
 
 /** `npm run check`: types, style, import directions and generated pages; every step runs, whatever the others say. */
 interface Outcome {
@@ -57,6 +58,7 @@ function here(name: string, work: () => { problems: string[]; summary: string })
   };
 }
 
+linkWorkspaces();
 const outcomes = await Promise.all([
   program('types', 'tsc', ['-p', '.', '--noEmit']),
   program('style', 'biome', ['check', '--error-on-warnings', '--max-diagnostics=50', '.']),

@@ -19,6 +19,7 @@ const floors: readonly (readonly string[])[] = [
     'packages/sip',
     'packages/sdp',
     'packages/rtp',
+    'packages/ng',
     'packages/srtp',
     'packages/zrtp',
     'packages/stir',

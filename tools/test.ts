@@ -4,6 +4,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { repositoryRoot } from './imports.ts';
 import { isTolerated } from './skips.ts';
+import { linkWorkspaces } from './workspaces.ts';
 
 /**
  * `npm test`: every *.test.ts of packages, native, apps, tools and test/system through Node's own runner.
@@ -84,6 +85,7 @@ if (files.length === 0) {
   console.error('No test files were found.');
   process.exit(1);
 }
+linkWorkspaces();
 buildAddons();
 const folder = mkdtempSync(join(tmpdir(), 'ringfence-test-'));
 try {

@@ -3,14 +3,13 @@ import { chmodSync, mkdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { MisuseError } from '@ringfence/bytes/misuse.ts';
 import type { Result } from '@ringfence/bytes/result.ts';
-import { type RunningRelay, startRelay } from '@ringfence/relay/client.ts';
 import type { RelayEvent } from '@ringfence/relay/contract.ts';
-import { Reserve } from '@ringfence/relay/reserve.ts';
 import { Admission } from './admission/admission.ts';
 import type { LoadedConfiguration } from './config/load.ts';
 import type { Configuration } from './config/schema.ts';
 import { Edge } from './edge.ts';
 import type { EventBus } from './events/bus.ts';
+import { type MediaEngine, startEngine } from './media/start-engine.ts';
 import { TargetFinder } from './resolve/resolver.ts';
 import type { Store } from './store/contract.ts';
 import { openStore } from './store/open.ts';
@@ -56,7 +55,7 @@ export class Daemon {
   readonly #store: Store;
   readonly #admission: Admission;
   readonly #transports: Transports;
-  #relay: RunningRelay | undefined;
+  #relay: MediaEngine | undefined;
   #config: Configuration;
   #stopping: Promise<void> | undefined;
   #stopped = false;
@@ -164,7 +163,7 @@ export class Daemon {
     }
   }
 
-  get relay(): RunningRelay | undefined {
+  get relay(): MediaEngine | undefined {
     return this.#relay;
   }
 
@@ -234,18 +233,9 @@ export class Daemon {
   }
 
   async #startRelay(): Promise<void> {
-    const { media } = this.#config;
-    const relay = new Reserve(
-      await startRelay({
-        user: media.user,
-        portRange: media.ports,
-        oneWayAfterMs: media.silenceSeconds * 1000,
-        ...(media.threads === 0 ? {} : { threads: media.threads }),
-      }),
-    );
+    const relay = await startEngine(this.#config.media, this.#options.bus);
     this.#relay = relay;
     relay.onEvent((event) => this.#relayEvent(event));
-    this.#options.bus.emit({ type: 'media.up', threads: media.threads });
   }
 
   #relayEvent(event: RelayEvent): void {
@@ -258,7 +248,10 @@ export class Daemon {
     if (event.kind === 'refused')
       bus.emit({ type: 'media.refused', call: call.id, leg, reason: event.reason, count: event.count });
     else if (event.kind === 'key-exhausted') this.edge.run(() => call.hangUp('media'));
-    else if (call.live)
+    else if (event.kind === 'lost') {
+      bus.emit({ type: 'media.lost', call: call.id, leg, reason: event.reason });
+      this.edge.run(() => call.hangUp('media'));
+    } else if (call.live)
       bus.emit({ type: 'call.one-way', call: call.id, leg, seconds: Math.round(event.silentMs / 1000) });
   }
 

@@ -13,6 +13,8 @@ export interface EndpointSpec {
   readonly dscp: number;
   /** A fresh sending master key is made for each of these; empty for plain RTP. */
   readonly suites: readonly Suite[];
+  /** An endpoint that this one is to be linked with: engines of several machines open both on one of them. */
+  readonly near?: number;
   /** Applied at once, so that an offer and its keys cost one round trip. */
   readonly config?: EndpointConfig;
 }
@@ -26,10 +28,14 @@ export interface LocalKey {
 export interface EndpointOpened {
   readonly id: number;
   readonly address: string;
+  /** Address for SDP, where the engine knows it better than the configuration: it is on another machine. */
+  readonly advertised?: string;
   readonly rtpPort: number;
   /** Equal to `rtpPort` with `mux`; 0 with `single`. */
   readonly rtcpPort: number;
   readonly keys: readonly LocalKey[];
+  /** Who holds the keys where it is not our own media process, and whether they go there in the clear over a network. */
+  readonly keysAt?: { readonly name: string; readonly exposed: boolean };
 }
 
 export interface Remote {
@@ -102,6 +108,8 @@ export type RelayEvent =
   | { readonly kind: 'one-way'; readonly endpoint: number; readonly silentMs: number }
   /** A sending key reached its lifetime (RFC 3711 §9.2), or saw more SSRCs than it may: packets are no longer sent under it. */
   | { readonly kind: 'key-exhausted'; readonly endpoint: number }
+  /** The engine does not have this endpoint any more; what it is linked with may be lost too. */
+  | { readonly kind: 'lost'; readonly endpoint: number; readonly reason: string }
   | { readonly kind: 'down'; readonly reason: string };
 
 export type RelayErrorCode =

@@ -433,7 +433,7 @@ const eventKinds = { learned: 1, refused: 2, oneWay: 3, keyExhausted: 4 } as con
 const reasons = ['source', 'authentication', 'replay'] as const;
 
 /** `down` is never on the wire: it is what the edge concludes when the wire is gone. */
-export type WireEvent = Exclude<RelayEvent, { readonly kind: 'down' }>;
+export type WireEvent = Exclude<RelayEvent, { readonly kind: 'down' | 'lost' }>;
 
 export function writeEvent(writer: FrameWriter, event: WireEvent): void {
   writer.begin(frameTypes.event, 0);

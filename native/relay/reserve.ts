@@ -143,7 +143,7 @@ export class Reserve implements RunningRelay {
     const key = `${spec.local} ${spec.ports} ${spec.dscp} ${spec.suites.join()}`;
     const known = this.#stocks.get(key);
     if (known !== undefined || this.#stocks.size >= mostKinds) return known;
-    const { config: _config, ...bare } = spec;
+    const { config: _config, near: _near, ...bare } = spec;
     const stock: Stock = { spec: bare, ready: [], demand: 0, idle: 0, coming: 0 };
     this.#stocks.set(key, stock);
     return stock;

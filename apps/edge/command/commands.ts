@@ -262,7 +262,15 @@ export const commands: readonly Command[] = [
       {
         words: '',
         description: 'Uses free ports and a data folder of its own; exits 0 only if every check held.',
-        options: { json: jsonOption },
+        options: {
+          engine: {
+            type: 'string',
+            value: 'ENGINE',
+            description:
+              'What carries the voice: `relay` (default), or `rtpengine`, which must be installed.',
+          },
+          json: jsonOption,
+        },
       },
     ],
     load: () => import('./demo.ts'),

@@ -36,6 +36,7 @@ export function checkConfiguration(
   const listeners = checkListeners(config.listeners, report, warnings);
   const tls = checkTls(config.tls, folder, report);
   checkMedia(config.media, report);
+  checkRtpengine(config.media, report, warnings);
   if (config.registrar.minimumExpires > config.registrar.maximumExpires) {
     report.value(
       'registrar.minimumExpires',
@@ -228,6 +229,53 @@ function checkMedia(media: Configuration['media'], report: Report): void {
   } else if (media.ports.to - media.ports.from < 3) {
     report.value('media.ports', 'has room for no call', 'A call takes up to 4 ports; widen the range.');
   }
+}
+
+const interfaceName = /^[A-Za-z0-9_-]{1,32}$/;
+
+function checkRtpengine(media: Configuration['media'], report: Report, warnings: DangerousSetting[]): void {
+  if (media.engine === 'rtpengine' && media.rtpengine.length === 0)
+    report.value(
+      'media.engine',
+      'is `rtpengine`, and none is listed',
+      'Add `rtpengine: [{ address: 127.0.0.1 }]` beside it.',
+    );
+  for (const [i, instance] of media.rtpengine.entries())
+    checkInstance(instance, `media.rtpengine[${i}]`, report, warnings);
+}
+
+function checkInstance(
+  instance: Configuration['media']['rtpengine'][number],
+  key: string,
+  report: Report,
+  warnings: DangerousSetting[],
+): void {
+  const { address, inside, outside, dangerousClearControl } = instance;
+  if (isIP(address) === 0) {
+    report.value(`${key}.address`, 'is not an IP address', 'Write the address of its ng control port.');
+    return;
+  }
+  for (const [name, value] of Object.entries({ inside, outside }))
+    if (value !== undefined && !interfaceName.test(value))
+      report.value(
+        `${key}.${name}`,
+        'is no interface name',
+        "Write a name of rtpengine's `interface` setting.",
+      );
+  if (inside !== undefined && outside === undefined)
+    report.value(`${key}.inside`, 'stands without `outside`', 'Name both interfaces, or none.');
+  if (address === '::1' || address.startsWith('127.')) return;
+  if (dangerousClearControl === true)
+    warnings.push({
+      key: `${key}.dangerousClearControl`,
+      meaning: `the SRTP keys of calls by rtpengine ${address} cross the network to it in the clear`,
+    });
+  else
+    report.value(
+      `${key}.address`,
+      `${address} is not loopback, and ng is not encrypted: the keys of all calls would cross the network`,
+      'Run rtpengine on this machine; or, knowing that the way there is protected by other means (WireGuard, IPsec), add `dangerousClearControl: true`.',
+    );
 }
 
 function checkNumbers(numbers: Configuration['numbers'], report: Report): void {

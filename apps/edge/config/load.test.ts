@@ -197,6 +197,25 @@ test('plaintext outside loopback and private addresses needs dangerousPlaintext,
   }
 });
 
+test('rtpengine: an engine without instances, names and addresses that cannot be, and keys over a network are refused', () => {
+  const media = (fields: string) => `media: { engine: rtpengine, rtpengine: [ ${fields} ] }\n`;
+  const keyOf = (text: string) => refused(text)[0]?.key;
+  assert.equal(keyOf(media('')), 'media.engine');
+  assert.equal(keyOf(media('{ address: engine.example.com }')), 'media.rtpengine[0].address');
+  assert.equal(keyOf(media('{ address: 127.0.0.1, outside: "a b" }')), 'media.rtpengine[0].outside');
+  assert.equal(keyOf(media('{ address: 127.0.0.1, inside: lo }')), 'media.rtpengine[0].inside');
+  assert.equal(keyOf(media('{ address: 127.0.0.1, weight: -1 }')), 'media.rtpengine[0].weight');
+  assert.equal(keyOf(media('{ address: 10.0.0.5 }')), 'media.rtpengine[0].address');
+  const config = accepted(media('{ address: 127.0.0.1 }'));
+  assert.deepEqual(config.media.rtpengine, [{ address: '127.0.0.1', port: 2223, weight: 1 }]);
+  const clear = load(media('{ address: 10.0.0.5, dangerousClearControl: true }'));
+  assert.ok(clear.ok);
+  assert.deepEqual(
+    clear.value.warnings.map(({ key }) => key),
+    ['media.rtpengine[0].dangerousClearControl'],
+  );
+});
+
 test('numbers keep their zeros and signs where text is asked for', () => {
   assert.deepEqual(accepted('numbers: {emergency: [112, 000, +4911, 0911]}').numbers.emergency, [
     '112',

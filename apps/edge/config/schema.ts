@@ -107,6 +107,44 @@ export const Configuration = Type.Object(
     ),
     media: Type.Object(
       {
+        engine: Type.Union([Type.Literal('relay'), Type.Literal('rtpengine')], {
+          default: 'relay',
+          description:
+            'relay: our own media process on this machine. rtpengine: the instances of `media.rtpengine`, on this machine or others; ports, threads and user are then theirs.',
+        }),
+        rtpengine: Type.Array(
+          Type.Object(
+            {
+              address: Type.String({ description: 'IP address of its ng control port.' }),
+              port: Type.Integer({ minimum: 1, maximum: 65535, default: 2223 }),
+              weight: Type.Integer({
+                minimum: 0,
+                maximum: 1000,
+                default: 1,
+                description: 'Share of new calls among the instances that answer; 0 takes none.',
+              }),
+              outside: Type.Optional(
+                Type.String({
+                  description: 'Name of its interface towards phones and trunks, where it has several.',
+                }),
+              ),
+              inside: Type.Optional(
+                Type.String({
+                  description:
+                    'Name of its interface on which the two sides of a call are joined, best one on 127.0.0.1. Needs `outside`.',
+                }),
+              ),
+              dangerousClearControl: Type.Optional(
+                Type.Boolean({
+                  description:
+                    'Needed for an address that is not loopback: ng has no encryption, and whoever sees its datagrams has the keys of all SRTP.',
+                }),
+              ),
+            },
+            { additionalProperties: false },
+          ),
+          { default: [], description: 'Control ports of rtpengine, for `engine: rtpengine`.' },
+        ),
         addresses: Type.Array(Type.String(), {
           default: [],
           description:

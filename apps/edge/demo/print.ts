@@ -1,5 +1,5 @@
 import type { LegProtection } from '../policy/protection.ts';
-import { runDemo } from './run.ts';
+import { type DemoEngine, runDemo } from './run.ts';
 
 const mark = (held: boolean, colour: boolean): string =>
   colour ? (held ? '\u001b[32m✔\u001b[0m' : '\u001b[31m✘\u001b[0m') : held ? 'ok  ' : 'FAIL';
@@ -14,22 +14,28 @@ function legText({ signalling, media }: LegProtection): string {
 }
 
 /** `ringfence demo`: 0 only if everything held. */
-export async function demo(options: { readonly json: boolean }): Promise<number> {
+export async function demo(options: {
+  readonly json: boolean;
+  readonly engine: DemoEngine;
+}): Promise<number> {
   const began = performance.now();
   const colour = process.stdout.isTTY === true && !options.json;
   const print = (line: string): void => void process.stdout.write(`${line}\n`);
   let count = 0;
-  const rows = await runDemo({
-    step: (text) => print(options.json ? JSON.stringify({ step: text }) : `\n${text}`),
-    row: (row) => {
-      count += 1;
-      if (options.json) return print(JSON.stringify({ call: count, ...row }));
-      const legs = row.protection.map(legText).join('  ⇄  ');
-      print(
-        `  ${mark(row.held, colour)} ${String(count).padStart(3)}  ${row.protection.length > 0 ? legs : `${row.from} → ${row.to}`}${row.audio === 'none' ? '' : `  audio ${row.audio}`}${row.note === '' ? '' : `  ${row.note}`}`,
-      );
+  const rows = await runDemo(
+    {
+      step: (text) => print(options.json ? JSON.stringify({ step: text }) : `\n${text}`),
+      row: (row) => {
+        count += 1;
+        if (options.json) return print(JSON.stringify({ call: count, ...row }));
+        const legs = row.protection.map(legText).join('  ⇄  ');
+        print(
+          `  ${mark(row.held, colour)} ${String(count).padStart(3)}  ${row.protection.length > 0 ? legs : `${row.from} → ${row.to}`}${row.audio === 'none' ? '' : `  audio ${row.audio}`}${row.note === '' ? '' : `  ${row.note}`}`,
+        );
+      },
     },
-  }).catch((error: unknown) => {
+    options.engine,
+  ).catch((error: unknown) => {
     print(
       options.json
         ? JSON.stringify({ error: String(error) })

@@ -7,6 +7,7 @@ import { suites } from '@ringfence/srtp/suite.ts';
 import type { LegProtection } from '../policy/protection.ts';
 import { command, EdgeProcess } from './edge-process.ts';
 import { Phone } from './phone.ts';
+import { type DemoRtpengine, startRtpengine } from './rtpengine.ts';
 import { type Protection, type Sound, sameSound } from './sound.ts';
 
 const domain = 'demo.ringfence.local';
@@ -42,7 +43,7 @@ const everyPair: readonly Side[] = transports.flatMap((transport) =>
 const sideName = ({ transport, protection, family }: Side): string =>
   `${transport.toUpperCase()}${family === 6 ? ' IPv6' : ''} ${protection}`;
 
-function configuration(): string {
+function configuration(rtpenginePort: number | undefined): string {
   const rows: string[] = [`domain: ${domain}`, 'listeners:'];
   for (const [suffix, address] of [
     ['4', '127.0.0.1'],
@@ -53,7 +54,9 @@ function configuration(): string {
         `  - { name: ${transport}${suffix}, transport: ${transport}, address: ${address}, port: 0, encryption: preferred }`,
       );
   rows.push(
-    'media: { threads: 1, user: nobody }',
+    rtpenginePort === undefined
+      ? 'media: { threads: 1, user: nobody }'
+      : `media: { engine: rtpengine, rtpengine: [{ address: 127.0.0.1, port: ${rtpenginePort}, outside: outside, inside: inside }] }`,
     'shutdown: { drainSeconds: 1 }',
     'log: { format: json, level: info }',
   );
@@ -71,6 +74,9 @@ routes:
   - { match: "+*", to: { trunk: carrier } }
 `;
 
+/** What carries the voice: our own media process, or an rtpengine that the demo starts. */
+export type DemoEngine = 'relay' | 'rtpengine';
+
 /** What the demo tells while it runs. */
 export interface DemoOutput {
   step(text: string): void;
@@ -81,18 +87,20 @@ export interface DemoOutput {
  * Starts an edge with two users and a trunk-like peer on loopback, and calls through it over every pair of transport
  * and protection, with real RTP whose octets are compared.
  */
-export async function runDemo(output: DemoOutput): Promise<readonly DemoRow[]> {
+export async function runDemo(output: DemoOutput, engine: DemoEngine = 'relay'): Promise<readonly DemoRow[]> {
   const home = mkdtempSync(join(tmpdir(), 'ringfence-demo-'));
   const rows: DemoRow[] = [];
   const open: { close(): void }[] = [];
   let edge: EdgeProcess | undefined;
+  let rtpengine: DemoRtpengine | undefined;
   const add = (row: DemoRow): void => {
     rows.push(row);
     output.row(row);
   };
   try {
     output.step('starting the edge on loopback, with ports of its own choice');
-    writeFileSync(join(home, 'ringfence.yaml'), configuration());
+    if (engine === 'rtpengine') rtpengine = await startRtpengine();
+    writeFileSync(join(home, 'ringfence.yaml'), configuration(rtpengine?.port));
     const passwords = { alice: secret(), bob: secret(), carol: secret() };
     const started = await EdgeProcess.start(home);
     edge = started;
@@ -150,7 +158,7 @@ export async function runDemo(output: DemoOutput): Promise<readonly DemoRow[]> {
       const protection = await started.protection(index);
       await outcome.call.hangUp();
       await Promise.race([other?.ended, pause(2000)]);
-      const told = protectionHolds(protection[0], from) && protectionHolds(protection[1], to);
+      const told = protectionHolds(protection[0], from, engine) && protectionHolds(protection[1], to, engine);
       add({
         ...names,
         held: exact && told,
@@ -219,6 +227,7 @@ export async function runDemo(output: DemoOutput): Promise<readonly DemoRow[]> {
   } finally {
     for (const each of open) each.close();
     await edge?.stop();
+    await rtpengine?.stop();
     rmSync(home, { recursive: true, force: true });
   }
 }
@@ -258,13 +267,14 @@ function refusalRow(from: string, outcome: Awaited<ReturnType<Phone['call']>>, w
 }
 
 /** The padlock must say what the phone really did, and that keys in clear signalling protect nothing. */
-function protectionHolds(record: LegProtection | undefined, side: Side): boolean {
+function protectionHolds(record: LegProtection | undefined, side: Side, engine: DemoEngine): boolean {
   if (record === undefined || record.signalling.transport !== side.transport) return false;
   if (side.transport === 'tls' && !record.signalling.version?.startsWith('TLSv1.')) return false;
   if (side.protection === 'RTP') return record.media.protocol === 'rtp';
   return (
     record.media.protocol === 'srtp' &&
     record.media.suite === side.protection &&
-    record.media.keysExposed === (side.transport !== 'tls')
+    record.media.keysExposed === (side.transport !== 'tls') &&
+    (record.media.keysAt !== undefined) === (engine === 'rtpengine')
   );
 }

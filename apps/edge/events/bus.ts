@@ -30,6 +30,8 @@ const severities: Readonly<Record<EdgeEventType, Severity>> = {
   'target.quarantined': 'warning',
   'target.recovered': 'notice',
   'media.up': 'notice',
+  'media.instance': 'warning',
+  'media.lost': 'warning',
 };
 
 /** Least severe last. */

@@ -124,7 +124,15 @@ export type EdgeEvent =
       readonly count: number;
     }
   | { readonly type: 'media.down'; readonly reason: string; readonly calls: number }
-  | { readonly type: 'media.up'; readonly threads: number };
+  | { readonly type: 'media.up'; readonly threads: number }
+  | {
+      readonly type: 'media.instance';
+      readonly instance: string;
+      readonly state: 'up' | 'down';
+      readonly reason: string;
+      readonly streams: number;
+    }
+  | { readonly type: 'media.lost'; readonly call: string; readonly leg: number; readonly reason: string };
 
 export type EdgeEventType = EdgeEvent['type'];
 /** Hears of an event, when it happened (Unix ms) and how much it matters. */

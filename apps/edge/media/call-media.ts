@@ -1,5 +1,5 @@
 import { err, ok, type Result } from '@ringfence/bytes/result.ts';
-import type { EndpointStats, Relay, RelayErrorCode } from '@ringfence/relay/contract.ts';
+import type { EndpointOpened, EndpointStats, Relay, RelayErrorCode } from '@ringfence/relay/contract.ts';
 import { parseSession } from '@ringfence/sdp/parse.ts';
 import type { SessionDescription } from '@ringfence/sdp/session.ts';
 import type { LegProtection } from '../policy/protection.ts';
@@ -234,18 +234,21 @@ export class CallMedia {
   protectionOf(leg: MediaLeg, secureSignalling: boolean): LegProtection['media'] {
     let suite: StreamState['suite'];
     let streams = 0;
+    let holder: EndpointOpened['keysAt'];
     for (const stream of leg.streams) {
       if (stream === undefined || stream.media === 'opaque') continue;
       if (stream.media === 'rtp') return { protocol: 'rtp' };
       streams += 1;
       suite ??= stream.suite;
+      holder ??= stream.endpoint.keysAt;
     }
     if (streams === 0) return { protocol: 'none' };
     return {
       protocol: 'srtp',
       ...(suite === undefined ? {} : { suite }),
       keyExchange: 'sdes',
-      keysExposed: !secureSignalling,
+      keysExposed: !secureSignalling || holder?.exposed === true,
+      ...(holder === undefined ? {} : { keysAt: holder.name }),
     };
   }
 

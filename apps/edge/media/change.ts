@@ -60,7 +60,7 @@ export async function openChange(
     if (theirs === undefined || (theirs.media === 'opaque') !== (stream.media === 'opaque'))
       places.push(offering(to, index, stream, dscp));
   }
-  const opened = await openAll(relay, places);
+  const opened = await openAll(relay, places, from.endpointIds()[0] ?? to.endpointIds()[0]);
   if (!opened.ok) return opened;
   const fromStreams = [...from.streams];
   const toStreams = [...to.streams];

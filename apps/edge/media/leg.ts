@@ -83,7 +83,7 @@ export class MediaLeg {
 
   anchor(stream: StreamState, protocol: string, crypto: readonly CryptoAttribute[]): MediaAnchor {
     const { endpoint, mux } = stream;
-    const place = { address: this.side.advertised, port: endpoint.rtpPort, protocol };
+    const place = { address: endpoint.advertised ?? this.side.advertised, port: endpoint.rtpPort, protocol };
     if (stream.media === 'opaque') return place;
     return { ...place, rtcpPort: endpoint.rtcpPort, rtcpMux: mux, crypto };
   }

@@ -27,15 +27,19 @@ export const offering = (leg: MediaLeg, index: number, stream: ReadStream, dscp:
   spec: offeringSpec(leg.side, stream, dscp),
 });
 
-/** Opens all or none. */
+/** Opens all or none, all of them near each other and near an endpoint that is there already. */
 export async function openAll(
   relay: Relay,
   places: readonly Place[],
+  near?: number,
 ): Promise<Result<readonly OpenedPlace[], RelayErrorCode>> {
   const done: OpenedPlace[] = [];
   for (let from = 0; from < places.length; from += mostAtOnce) {
     const part = places.slice(from, from + mostAtOnce);
-    const opened = await relay.open(part.map(({ spec }) => spec));
+    const beside = near ?? done[0]?.state.endpoint.id;
+    const opened = await relay.open(
+      part.map(({ spec }) => (beside === undefined ? spec : { ...spec, near: beside })),
+    );
     if (!opened.ok) {
       if (done.length > 0) void relay.close(done.map(({ state }) => state.endpoint.id));
       return opened;

@@ -19,7 +19,9 @@ export interface LegProtection {
     readonly protocol: 'srtp' | 'rtp' | 'none';
     readonly suite?: Suite;
     readonly keyExchange?: 'sdes';
-    /** True where SRTP keys crossed signalling that was not encrypted: then SRTP protects nothing. */
+    /** True where SRTP keys crossed signalling, or the way to a media engine, unencrypted: then SRTP protects nothing. */
     readonly keysExposed?: boolean;
+    /** The media engine that holds the keys and sees the voice, where it is not our own media process. */
+    readonly keysAt?: string;
   };
 }
