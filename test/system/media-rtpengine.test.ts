@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { type DemoRtpengine, startRtpengine } from '../../apps/edge/demo/rtpengine.ts';
+import { type DemoRtpengine, startRtpengine } from '@ringfence/edge/demo/rtpengine.ts';
 import { Bed } from './harness/bed.ts';
 import { callsOverMedia } from './harness/media-calls.ts';
 import { talk } from './harness/voice.ts';
