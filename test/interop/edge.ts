@@ -47,6 +47,11 @@ export type EdgeObjects = {
     readonly from?: 'users' | 'trunks' | 'any';
     readonly to: { trunk: string } | { user: string } | { block: string };
   }[];
+  readonly pbx?: readonly {
+    readonly nodes: readonly { name: string; target: string; priority?: number }[];
+    readonly encryption: Encryption;
+    readonly phones: Encryption;
+  }[];
 };
 
 export type EdgeOptions = {
@@ -180,5 +185,10 @@ async function apply(
 function withDomain(objects: EdgeObjects): EdgeObjects {
   const add = <T extends object>(list: readonly T[] | undefined) =>
     (list ?? []).map((item) => ({ ...item, domain: DOMAIN }));
-  return { users: add(objects.users), trunks: add(objects.trunks), routes: add(objects.routes) };
+  return {
+    users: add(objects.users),
+    trunks: add(objects.trunks),
+    routes: add(objects.routes),
+    pbx: add(objects.pbx),
+  };
 }

@@ -6,8 +6,9 @@
 import { cases as baresip } from './baresip.ts';
 import { runCases } from './harness/run-cases.ts';
 import { cases as kamailio } from './kamailio.ts';
+import { cases as kamailioPbx } from './kamailio-pbx.ts';
 import { cases as linphone } from './linphone.ts';
 import { cases as sipp } from './sipp.ts';
 import { cases as tshark } from './tshark.ts';
 
-await runCases([...sipp, ...baresip, ...linphone, ...kamailio, ...tshark]);
+await runCases([...sipp, ...baresip, ...linphone, ...kamailio, ...kamailioPbx, ...tshark]);
