@@ -63,6 +63,8 @@ export type EdgeOptions = {
   readonly admission?: Readonly<Record<string, number>>;
   /** Size of the media port range; a small one makes a capture filter short. */
   readonly mediaPorts?: number;
+  /** Control port of an rtpengine on 127.0.0.1 that carries the voice. Default: our own media process does. */
+  readonly rtpengine?: number;
   /** File that receives TLS secrets in the NSS key log format, so that tshark can read the TLS legs. */
   readonly keyLog?: string;
   /** Folder that receives a V8 CPU profile of each of its threads when it ends. */
@@ -121,7 +123,14 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
               },
             }
           : {}),
-        media: { addresses: [address], ports: media, threads: 2 },
+        media: {
+          addresses: [address],
+          ports: media,
+          threads: 2,
+          ...(options.rtpengine === undefined
+            ? {}
+            : { engine: 'rtpengine', rtpengine: [{ address: '127.0.0.1', port: options.rtpengine }] }),
+        },
         ...(options.admission ? { admission: options.admission } : {}),
         shutdown: { drainSeconds: 0 },
         log: { format: 'json' },

@@ -8,7 +8,8 @@ import { runCases } from './harness/run-cases.ts';
 import { cases as kamailio } from './kamailio.ts';
 import { cases as kamailioPbx } from './kamailio-pbx.ts';
 import { cases as linphone } from './linphone.ts';
+import { cases as rtpengine } from './rtpengine.ts';
 import { cases as sipp } from './sipp.ts';
 import { cases as tshark } from './tshark.ts';
 
-await runCases([...sipp, ...baresip, ...linphone, ...kamailio, ...kamailioPbx, ...tshark]);
+await runCases([...sipp, ...baresip, ...linphone, ...kamailio, ...kamailioPbx, ...rtpengine, ...tshark]);

@@ -33,6 +33,8 @@ export async function startRtpengine(options: RtpengineOptions): Promise<Program
     command: 'rtpengine',
     args: [
       '--foreground',
+      // Debian's file would open control ports of its own.
+      '--config-file=none',
       '--log-stderr',
       // LOG_ERR: its manual counts logging among the costs of every session.
       '--log-level=3',
