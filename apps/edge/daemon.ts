@@ -9,6 +9,7 @@ import type { LoadedConfiguration } from './config/load.ts';
 import type { Configuration } from './config/schema.ts';
 import { Edge } from './edge.ts';
 import type { EventBus } from './events/bus.ts';
+import { Heartbeat } from './journal/heartbeat.ts';
 import { type MediaEngine, startEngine } from './media/start-engine.ts';
 import { TargetFinder } from './resolve/resolver.ts';
 import type { Store } from './store/contract.ts';
@@ -61,10 +62,11 @@ export class Daemon {
   #stopped = false;
   readonly #liveState: LiveStateFile;
   readonly #sweep: NodeJS.Timeout;
+  readonly #heart: Heartbeat;
 
   private constructor(
     options: DaemonOptions,
-    parts: { edge: Edge; store: Store; admission: Admission; transports: Transports },
+    parts: { edge: Edge; store: Store; admission: Admission; transports: Transports; heart: Heartbeat },
   ) {
     this.#options = options;
     this.#config = options.loaded.config;
@@ -72,6 +74,7 @@ export class Daemon {
     this.#store = parts.store;
     this.#admission = parts.admission;
     this.#transports = parts.transports;
+    this.#heart = parts.heart;
     this.#liveState = new LiveStateFile(
       options.home,
       () => this.edge.liveState(),
@@ -82,6 +85,7 @@ export class Daemon {
       this.edge.expire();
       this.#admission.flush();
       this.#liveState.update();
+      this.#heart.beat();
     }, expiryMs);
     options.bus.subscribe((event) => {
       if (trunkEvents.has(event.type)) this.#liveState.update();
@@ -102,13 +106,12 @@ export class Daemon {
     });
     const cleanup: (() => Promise<void>)[] = [() => store.close()];
     try {
-      const interrupted = await store.closeInterrupted(now());
-      if (interrupted > 0)
-        bus.emit({
-          type: 'edge.error',
-          where: 'start',
-          detail: `${interrupted} calls were cut off by the last stop`,
-        });
+      const began = performance.now();
+      // What was live when the last process died: read before anything is written.
+      const left = await store.openCalls();
+      const heart = new Heartbeat(join(home, 'alive'));
+      const media = await startEngine(config.media, bus, home);
+      cleanup.push(() => (media.adopted ? media.engine.release?.() : undefined) ?? media.engine.stop());
       for (const { key, meaning } of loaded.warnings) bus.emit({ type: 'edge.dangerous', key, meaning });
       const admission = new Admission({
         settings: { ...config.admission, emergency: config.numbers.emergency },
@@ -126,7 +129,7 @@ export class Daemon {
         bus,
         now,
         transports: () => self.transports as Transports,
-        relay: () => self.daemon?.relay,
+        relay: () => (self.daemon === undefined ? media.engine : self.daemon.relay),
         trust: (address, as) => admission.trust(address, as),
         resolver: {
           resolve: (uri) => resolver.resolveTarget(uri),
@@ -148,10 +151,25 @@ export class Daemon {
       const transports = opened.value;
       self.transports = transports;
       cleanup.push(() => transports.close());
-      const daemon = new Daemon(options, { edge, store, admission, transports });
+      // In the turn in which the sockets begin to receive: no request finds its call missing.
+      const { taken, used } = edge.restore(left, media.engine, media.endpoints);
+      const daemon = new Daemon(options, { edge, store, admission, transports, heart });
       self.daemon = daemon;
-      cleanup.push(async () => clearInterval(daemon.#sweep));
-      await daemon.#startRelay();
+      cleanup.push(async () => daemon.#stopTimers());
+      daemon.#useRelay(media.engine);
+      const interrupted = await store.closeInterrupted(heart.last ?? now(), taken);
+      heart.beat();
+      edge.keepAll();
+      const nobodys = [...media.endpoints].filter((id) => !used.has(id));
+      if (nobodys.length > 0) void media.engine.close(nobodys);
+      if (left.length > 0)
+        bus.emit({
+          type: 'edge.taken-over',
+          calls: taken.size,
+          interrupted,
+          pid: media.engine.pid ?? 0,
+          milliseconds: Math.round(performance.now() - began),
+        });
       edge.start();
       daemon.#liveState.update();
       store.onFailure((reason) => bus.emit({ type: 'edge.error', where: 'store', detail: reason }));
@@ -223,7 +241,7 @@ export class Daemon {
     this.edge.hangUpAll('edge-stop');
     const last = performance.now() + farewellMs;
     while ((this.edge.legs > 0 || this.edge.unrecorded > 0) && performance.now() < last) await pause(20);
-    clearInterval(this.#sweep);
+    this.#stopTimers();
     this.edge.stop();
     this.#admission.flush();
     await this.#transports.close();
@@ -233,9 +251,17 @@ export class Daemon {
   }
 
   async #startRelay(): Promise<void> {
-    const relay = await startEngine(this.#config.media, this.#options.bus);
+    const { engine } = await startEngine(this.#config.media, this.#options.bus, this.#options.home);
+    this.#useRelay(engine);
+  }
+
+  #useRelay(relay: MediaEngine): void {
     this.#relay = relay;
     relay.onEvent((event) => this.#relayEvent(event));
+  }
+
+  #stopTimers(): void {
+    clearInterval(this.#sweep);
   }
 
   #relayEvent(event: RelayEvent): void {

@@ -5,12 +5,13 @@ import type { SipRequest, SipUri } from '@ringfence/sip/message/types.ts';
 import { TransactionLayer } from '@ringfence/sip/transaction/layer.ts';
 import { type Flow, isEncrypted } from '@ringfence/sip/transport/flow.ts';
 import type { Call } from './call/call.ts';
-import { mediaAddress, nextFlow } from './call/next-hop.ts';
+import { mediaAddress, nextFlow, reboundFlow } from './call/next-hop.ts';
 import type { CallServices, DialogOwner } from './call/services.ts';
 import { connect, type TargetSources } from './call/targets.ts';
 import type { Configuration, Encryption } from './config/schema.ts';
 import type { EventBus } from './events/bus.ts';
 import { Identifier } from './identity/identify.ts';
+import { type RestoreOutcome, restoreCalls } from './journal/restore.ts';
 import type { Objects } from './objects/types.ts';
 import { PbxFront } from './pbx/front.ts';
 import { PbxNodes, watchedNodes } from './pbx/nodes.ts';
@@ -18,7 +19,7 @@ import { Registrar } from './registrar/registrar.ts';
 import { Directory } from './routing/directory.ts';
 import { Numbers } from './routing/numbers.ts';
 import { Signalling } from './signalling.ts';
-import type { Binding, Store } from './store/contract.ts';
+import type { Binding, OpenCall, Store } from './store/contract.ts';
 import { Tokens } from './tokens.ts';
 import type { Transports } from './transport/contract.ts';
 import { HealthMonitor, type Watched } from './trunks/health/monitor.ts';
@@ -66,6 +67,7 @@ export class Edge {
   readonly health: HealthMonitor;
   readonly limits: Limits;
   readonly #parts: EdgeParts;
+  readonly #callServices: CallServices;
   readonly #dialogs = new Map<string, DialogOwner>();
   readonly #pbxFront: PbxFront;
   #config: Configuration;
@@ -103,6 +105,7 @@ export class Edge {
       parts.identityKey ?? randomBytes(32),
     );
     const services = this.#services(tokens);
+    this.#callServices = services;
     this.limits = new Limits({
       now: () => parts.now(),
       after: (milliseconds, run) => this.#after(milliseconds, () => this.run(run)),
@@ -282,6 +285,28 @@ export class Edge {
     });
   }
 
+  /**
+   * Goes on with answered calls of a process that is gone; `endpoints` are those that live in `relay`. Gives the calls
+   * that it took; the others are over.
+   */
+  restore(calls: readonly OpenCall[], relay: Relay, endpoints: ReadonlySet<number>): RestoreOutcome {
+    const parts = this.#parts;
+    return restoreCalls(calls, {
+      relay,
+      endpoints,
+      services: this.#callServices,
+      calls: this.calls,
+      transports: parts.transports(),
+      domain: (name) => this.#directory.domain(name),
+      problem: (error) => this.#defect(error),
+    });
+  }
+
+  /** Writes down all answered calls anew. */
+  keepAll(): void {
+    for (const call of this.calls.values()) call.keep();
+  }
+
   /** Legs that are not over: live ones, and those whose BYE has no answer yet. */
   get legs(): number {
     return this.#dialogs.size;
@@ -324,8 +349,8 @@ export class Edge {
       token: (length) => tokens.token(length),
       sessionId: () => tokens.digits(),
       run: (step) => this.run(step),
-      record: (call) => parts.store.putCall(call),
-      route: (flow, request, followTarget) => this.#route(flow, request, followTarget),
+      record: (call, state) => parts.store.putCall(call, state),
+      route: (flow, request, followTarget, party) => this.#route(flow, request, followTarget, party),
       mediaAddress: (flow) => mediaAddress(this.#config.media, flow),
       ended: (id, recorded) => {
         this.calls.delete(id);
@@ -339,13 +364,22 @@ export class Edge {
   }
 
   /** A phone whose connection broke in a call is reached over the one that it has made since (RFC 5626 §5.3). */
-  #route(flow: Flow, request: SipRequest, followTarget: boolean): ReturnType<CallServices['route']> {
+  #route(
+    flow: Flow,
+    request: SipRequest,
+    followTarget: boolean,
+    party: string,
+  ): ReturnType<CallServices['route']> {
     const transports = this.#parts.transports();
     const next = nextFlow(transports, this.#parts.resolver, flow, request, followTarget);
     // What goes over UDP shows nobody that it arrives nowhere.
     if (followTarget || (next !== undefined && flow.reliable)) return next;
-    const successor = this.registrar.successor(flow.id, this.#parts.now())?.flow;
-    const found = successor === undefined ? undefined : transports.flow(successor);
+    const now = this.#parts.now();
+    const successor = this.registrar.successor(flow.id, now)?.flow;
+    const found =
+      successor === undefined
+        ? reboundFlow(transports, this.registrar, flow, party, now)
+        : transports.flow(successor);
     if (found === undefined || (isEncrypted(flow.transport) && !isEncrypted(found.transport))) return next;
     return found;
   }

@@ -121,6 +121,8 @@ export type RelayErrorCode =
 
 /** The edge's side of the control socket. Messages are applied in the order in which they were given. */
 export interface Relay {
+  /** Names this run of the media process: endpoint ids mean something within it alone. */
+  readonly instance?: string;
   /** Opens all or none. */
   open(
     specs: readonly EndpointSpec[],

@@ -4,8 +4,8 @@ import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import type { SrtpContext } from '@ringfence/srtp/context.ts';
 import { type Suite, suiteParameters } from '@ringfence/srtp/suite.ts';
-import type { RunningRelay } from './client.ts';
 import type { EndpointOpened, EndpointSpec, EndpointStats, Remote } from './contract.ts';
+import type { RunningRelay } from './control.ts';
 
 const patienceMs = 5000;
 

@@ -20,6 +20,12 @@ export interface Native {
   limitDescriptors(most: number): void;
   trim(): void;
   controlPair(out: Uint8Array): number;
+  /** A listening UNIX socket with mode 0600: its descriptor in 4 octets; octets written, 0 where there is none. */
+  openDoor(path: Uint8Array, out: Uint8Array): number;
+  /** Whoever waits at the door and runs as `user` or root; -1 where nobody does. */
+  acceptAt(door: number, user: number): number;
+  /** The descriptor outlives `execve`; 1 where that was possible. */
+  inherit(descriptor: number): number;
   createContext(suite: number, direction: number, material: Uint8Array, mki: Uint8Array): ContextHandle;
   createSessionContext(suite: number, direction: number, rtp: Uint8Array, rtcp: Uint8Array): ContextHandle;
   deriveKeys(suite: number, material: Uint8Array, rtcp: number, out: Uint8Array): number;

@@ -12,6 +12,10 @@ export interface ProcessOptions {
   readonly nice: number;
   /** How long media flows on after the control socket has closed. */
   readonly graceMs: number;
+  /** Who may come through the door, descriptor 4, when the edge is gone: a user number; -1 where there is no door. */
+  readonly owner: number;
+  /** Names this run of the process. */
+  readonly instance: string;
   readonly pollMs: number;
   readonly oneWayAfterMs: number;
   /** Under load each thread looks at its sockets no more often than this. */

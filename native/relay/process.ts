@@ -1,17 +1,33 @@
 /**
  * The media process: holds the sockets and keys of all calls, and nothing else. Started by `client.ts` with one end of
  * a socket as descriptor 3; has no credentials, no environment, no root.
+ *
+ * When the edge dies it goes on, and the next edge comes in through the door, descriptor 4: a UNIX socket whose file
+ * the edge's user alone may open. One edge at a time: as long as one is here, others wait.
  */
 import { flushCompileCache } from 'node:module';
 import { Socket } from 'node:net';
 import { setPriority } from 'node:os';
+import { counters, rowLength } from './counters.ts';
 import { native } from './native.ts';
 import type { ProcessOptions } from './options.ts';
 import { dropPrivileges } from './privileges.ts';
-import { FrameReader, FrameWriter, frameTypes, longestFrame, readSource, writeEvent } from './protocol.ts';
+import {
+  FrameReader,
+  FrameWriter,
+  frameTypes,
+  longestFrame,
+  readSource,
+  writeEvent,
+  writeGreeting,
+  writeList,
+} from './protocol.ts';
 import { Watch } from './watch.ts';
 
 const controlDescriptor = 3;
+const doorDescriptor = 4;
+/** How often the door is looked at while there is no edge. */
+const doorMs = 10;
 const options = JSON.parse(process.argv[2] ?? '{}') as ProcessOptions;
 
 const relay = native();
@@ -34,6 +50,11 @@ const frames = new FrameWriter();
 const answer = Buffer.alloc(longestFrame);
 
 function handle(type: number, request: number, body: Uint8Array): void {
+  if (type === frameTypes.end) return end();
+  if (type === frameTypes.list && body.length === 4) {
+    const first = new DataView(body.buffer, body.byteOffset, 4).getUint32(0);
+    return writeList(frames, request, first, relay.tick(), idAt);
+  }
   let length = -1;
   if (type >= frameTypes.open && type <= frameTypes.stats) length = relay.request(type, body, answer);
   if (length < 0) {
@@ -48,9 +69,17 @@ function handle(type: number, request: number, body: Uint8Array): void {
   answer.fill(0, 0, length);
 }
 
-const reader = new FrameReader();
+function end(): never {
+  relay.stop();
+  process.exit(0);
+}
 
-function serve(descriptor: number): Socket {
+let control: Socket | undefined;
+let waiting: NodeJS.Timeout | undefined;
+let grace: NodeJS.Timeout | undefined;
+
+function serve(descriptor: number): void {
+  const reader = new FrameReader();
   const socket = new Socket({
     fd: descriptor,
     readable: true,
@@ -59,33 +88,52 @@ function serve(descriptor: number): Socket {
       buffer: reader.buffer,
       callback: (length) => {
         if (!reader.feed(length, handle)) socket.destroy();
-        flush(socket);
+        flush();
         return true;
       },
     },
   });
+  control = socket;
   socket.on('error', () => {});
   socket.on('close', detached);
-  return socket;
+  writeGreeting(frames, { instance: options.instance, pid: process.pid });
+  flush();
 }
 
-function flush(socket: Socket): void {
+function flush(): void {
   if (frames.length === 0) return;
   const bytes = frames.take();
-  socket.write(bytes, () => bytes.fill(0));
+  if (control === undefined) bytes.fill(0);
+  else control.write(bytes, () => bytes.fill(0));
 }
 
-/** The edge is gone. Media flows on for the grace period, then there is nobody left to end it. */
+/** The edge is gone. Media flows on for the grace period, unless there is none or somebody takes it over. */
 function detached(): void {
-  clearInterval(poll);
-  setTimeout(() => {
-    relay.stop();
-    process.exit(0);
-  }, options.graceMs);
+  control = undefined;
+  flush();
+  if (!inUse()) end();
+  grace = setTimeout(end, options.graceMs);
+  if (options.owner < 0) return;
+  waiting = setInterval(() => {
+    const peer = relay.acceptAt(doorDescriptor, options.owner);
+    if (peer < 0) return;
+    clearInterval(waiting);
+    clearTimeout(grace);
+    serve(peer);
+  }, doorMs);
 }
 
-const control = serve(controlDescriptor);
-const watch = new Watch(new Float64Array(relay.rows()), options.oneWayAfterMs);
+const table = new Float64Array(relay.rows());
+const idAt = (row: number): number => table[row * rowLength + counters.id] ?? 0;
+
+/** Some endpoint talks with another. */
+function inUse(): boolean {
+  for (let row = relay.tick() - 1; row >= 0; row--)
+    if (table[row * rowLength + counters.peer] !== 0) return true;
+  return false;
+}
+
+const watch = new Watch(table, options.oneWayAfterMs);
 const sourceBytes = new Uint8Array(19);
 
 function sourceOf(id: number): { address: string; port: number } | undefined {
@@ -93,14 +141,13 @@ function sourceOf(id: number): { address: string; port: number } | undefined {
   return length > 0 ? readSource(sourceBytes.subarray(0, length)) : undefined;
 }
 
-const poll = setInterval(() => {
-  const events = watch.look(relay.tick(), Number(process.hrtime.bigint() / 1000n) / 1000, sourceOf);
+setInterval(() => {
+  const rows = relay.tick();
+  if (control === undefined) return;
+  const events = watch.look(rows, Number(process.hrtime.bigint() / 1000n) / 1000, sourceOf);
   for (const event of events) writeEvent(frames, event);
-  flush(control);
+  flush();
 }, options.pollMs);
 
-// Ready: a reply to request 0, which nobody asks.
-frames.begin(frameTypes.reply, 0);
-frames.end();
-flush(control);
+serve(controlDescriptor);
 setTimeout(() => relay.trim(), 1000).unref();

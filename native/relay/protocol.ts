@@ -22,6 +22,10 @@ export const frameTypes = {
   unlink: 4,
   close: 5,
   stats: 6,
+  /** u32 row: the ids of endpoints from that row on; answered by u32 next row (0: no more), then u32 ids. */
+  list: 7,
+  /** The media process ends at once, whatever it holds. Without it the closing of the socket leaves it waiting for another edge. */
+  end: 8,
   reply: 0x80,
   event: 0xc0,
   refused: 0xff,
@@ -32,6 +36,8 @@ export const headerLength = 9;
 export const longestFrame = 65536;
 /** Endpoints in one `open`. */
 export const mostSpecs = 64;
+/** Rows that one `list` looks at. */
+export const mostListed = 8192;
 /** Ids in one `close` or `stats`; more are asked for in several frames. */
 export const mostIds = 256;
 
@@ -427,6 +433,52 @@ export function readStats(body: Uint8Array): EndpointStats[] {
     all.push({ id, received, sent, dropped, ...(from ? { source: from } : {}) });
   }
   return all;
+}
+
+/** What the media process says of itself to whoever begins to control it. */
+export interface Greeting {
+  /** Names this run of the process. */
+  readonly instance: string;
+  readonly pid: number;
+}
+
+export function writeGreeting(writer: FrameWriter, { instance, pid }: Greeting): void {
+  writer.begin(frameTypes.reply, 0);
+  writer.u32(pid);
+  writer.bytes(Buffer.from(instance, 'latin1'));
+  writer.end();
+}
+
+export function readGreeting(body: Uint8Array): Greeting {
+  const reader = new BodyReader(body);
+  const pid = reader.u32();
+  return { pid, instance: Buffer.from(reader.bytes(Math.max(0, body.length - 4))).toString('latin1') };
+}
+
+/** `idAt` says which endpoint a row holds, 0 for none; at most `mostListed` of `rows` from `first` on. */
+export function writeList(
+  writer: FrameWriter,
+  request: number,
+  first: number,
+  rows: number,
+  idAt: (row: number) => number,
+): void {
+  const last = Math.min(rows, first + mostListed);
+  writer.begin(frameTypes.reply, request);
+  writer.u32(last < rows ? last : 0);
+  for (let row = first; row < last; row++) {
+    const id = idAt(row);
+    if (id !== 0) writer.u32(id);
+  }
+  writer.end();
+}
+
+export function readList(body: Uint8Array): { readonly next: number; readonly ids: number[] } {
+  const reader = new BodyReader(body);
+  const next = reader.u32();
+  const ids: number[] = [];
+  while (!reader.atEnd) ids.push(reader.u32());
+  return reader.failed ? { next: 0, ids: [] } : { next, ids };
 }
 
 const eventKinds = { learned: 1, refused: 2, oneWay: 3, keyExhausted: 4 } as const;

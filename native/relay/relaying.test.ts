@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { SrtpContext } from '@ringfence/srtp/context.ts';
 import { type Suite, suites } from '@ringfence/srtp/suite.ts';
-import { type RunningRelay, startRelay } from './client.ts';
+import { startRelay } from './client.ts';
 import type { EndpointConfig, EndpointOpened, EndpointSpec, RelayEvent } from './contract.ts';
+import type { RunningRelay } from './control.ts';
 import {
   hex,
   materialOf,

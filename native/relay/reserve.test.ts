@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { RunningRelay } from './client.ts';
 import type { EndpointConfig, EndpointSpec, RelayEvent } from './contract.ts';
+import type { RunningRelay } from './control.ts';
 import { Reserve } from './reserve.ts';
 
 const spec: EndpointSpec = { local: '127.0.0.1', ports: 'pair', dscp: 46, suites: [] };
@@ -9,6 +9,8 @@ const periodMs = 5;
 
 class CountingRelay implements RunningRelay {
   readonly pid = 1;
+  readonly instance = 'counting';
+  readonly lasting = false;
   readonly requests: number[] = [];
   readonly live = new Set<number>();
   readonly configured = new Map<number, EndpointConfig>();
@@ -30,6 +32,12 @@ class CountingRelay implements RunningRelay {
   configure(id: number, config: EndpointConfig): void {
     this.configured.set(id, config);
   }
+
+  async endpoints() {
+    return [...this.live];
+  }
+
+  async release() {}
 
   link(): void {}
   unlink(): void {}

@@ -1,6 +1,5 @@
 import { MisuseError } from '@ringfence/bytes/misuse.ts';
 import { untilNext } from '@ringfence/bytes/moment.ts';
-import type { RunningRelay } from './client.ts';
 import type {
   EndpointConfig,
   EndpointOpened,
@@ -9,6 +8,7 @@ import type {
   Relay,
   RelayEvent,
 } from './contract.ts';
+import type { RunningRelay } from './control.ts';
 
 export interface ReserveOptions {
   /** Endpoints of one kind that are kept open beforehand, at most. Default 64. */
@@ -66,6 +66,24 @@ export class Reserve implements RunningRelay {
 
   get pid(): number {
     return this.#relay.pid;
+  }
+
+  get instance(): string {
+    return this.#relay.instance;
+  }
+
+  get lasting(): boolean {
+    return this.#relay.lasting;
+  }
+
+  endpoints(): Promise<readonly number[]> {
+    return this.#relay.endpoints();
+  }
+
+  /** What is in stock is for the next edge to close. */
+  release(): Promise<void> {
+    this.#forget();
+    return this.#relay.release();
   }
 
   /** Endpoints that wait to be asked for. */

@@ -3,8 +3,9 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { after, before, test } from 'node:test';
 import { SrtpContext } from '@ringfence/srtp/context.ts';
-import { type RunningRelay, startRelay } from './client.ts';
+import { startRelay } from './client.ts';
 import type { EndpointConfig, EndpointOpened, RelayEvent } from './contract.ts';
+import type { RunningRelay } from './control.ts';
 import {
   hex,
   materialOf,

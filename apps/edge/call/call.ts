@@ -19,12 +19,14 @@ import { Renegotiation } from './renegotiation.ts';
 import type { CallServices, InviteOwner } from './services.ts';
 import type { CallPlan, OpenedCall, SetupProblem } from './setup.ts';
 import { SetupMedia } from './setup-media.ts';
+import { type RestoredCall, RestoredSide, snapshotOf } from './snapshot.ts';
 
 /** A BYE's answer waits so long for the record to be on disk, no longer. */
 const recordPatience = 200;
 
 /** `joining`: somebody has taken the call, and the caller is answered as soon as the media is ready. */
 type State = 'setup' | 'joining' | 'answered' | 'ended';
+type CallIdentity = Pick<CallFacts, 'domain' | 'caller' | 'callee' | 'principal' | 'route' | 'decision'>;
 
 /**
  * One call: the caller's dialog, the dialogs of those who are rung, and the media between (RFC 7092 §3.2, a
@@ -35,7 +37,7 @@ type State = 'setup' | 'joining' | 'answered' | 'ended';
 export class Call implements HuntEvents, InviteOwner {
   readonly id: string;
   readonly #services: CallServices;
-  readonly #identity: Pick<CallFacts, 'domain' | 'caller' | 'callee' | 'principal' | 'route' | 'decision'>;
+  readonly #identity: CallIdentity;
   readonly #caller: CallerSide;
   readonly #startedAt: number;
   #state: State = 'setup';
@@ -51,13 +53,31 @@ export class Call implements HuntEvents, InviteOwner {
   #liveness: Liveness | undefined = undefined;
   #stopRinging: (() => void) | undefined = undefined;
 
-  constructor(services: CallServices, plan: CallPlan, side: (events: LegEvents) => CallerSide) {
+  constructor(
+    services: CallServices,
+    plan: Pick<CallPlan, 'id' | keyof CallIdentity> | RestoredCall,
+    side: (events: LegEvents) => CallerSide,
+  ) {
     const { domain, caller, callee, principal, route, decision } = plan;
+    const reasons = typeof decision === 'string' ? decision : JSON.stringify(decision);
     this.id = plan.id;
     this.#services = services;
-    this.#identity = { domain, caller, callee, principal, route, decision: JSON.stringify(decision) };
-    this.#startedAt = services.now();
+    this.#identity = { domain, caller, callee, principal, route, decision: reasons };
+    this.#startedAt = 'startedAt' in plan ? plan.startedAt : services.now();
     this.#caller = side(this);
+  }
+
+  /** Goes on with an answered call that another process has left. */
+  static restore(services: CallServices, restored: RestoredCall): Call {
+    const call = new Call(services, restored, (events) => new RestoredSide(services, events, restored));
+    const side = call.#caller as RestoredSide;
+    call.#state = 'answered';
+    call.#ringingAt = restored.ringingAt;
+    call.#answeredAt = restored.answeredAt;
+    call.#winner = side.callee;
+    call.#media = side.media;
+    call.#liveness = new Liveness(services, call.#legs(), side.media, () => call.hangUp('timeout'));
+    return call;
   }
 
   get live(): boolean {
@@ -172,7 +192,7 @@ export class Call implements HuntEvents, InviteOwner {
     );
     if (!delayed && leg.media !== undefined) media.settle(leg.media);
     this.#liveness = new Liveness(this.#services, this.#legs(), media, () => this.hangUp('timeout'));
-    recordLive(this.#services, this.#facts('live', 200, 'normal', undefined), this.#legs(), media);
+    this.keep();
     if (this.#services.bus.wants('call.answered'))
       this.#services.bus.emit({ type: 'call.answered', call: this.id, protection: this.protection() });
   }
@@ -183,6 +203,7 @@ export class Call implements HuntEvents, InviteOwner {
     if (!answer.ok) return void this.#end('failed', 488, 'media', answer.error.warning);
     void setup.media.applied.then(() => this.#services.run(() => leg.answerOffer(answer.value)));
     if (leg.media !== undefined) setup.media.settle(leg.media);
+    this.keep();
     this.#services.bus.emit({ type: 'call.protection', call: this.id, protection: this.protection() });
   }
 
@@ -219,6 +240,14 @@ export class Call implements HuntEvents, InviteOwner {
       default:
         return answer(405, new HeaderList().add('Allow', dialogMethods));
     }
+  }
+
+  /** Writes down what another process would need to go on with the call; whoever changes a dialog or media calls it. */
+  keep(): void {
+    if (this.#state !== 'answered') return;
+    const legs = this.#legs();
+    const facts = this.#facts('live', 200, 'normal', undefined);
+    recordLive(this.#services, facts, legs, this.#media, snapshotOf(this.#services, legs));
   }
 
   /** The padlock's facts, caller first. */
@@ -297,8 +326,10 @@ export class Call implements HuntEvents, InviteOwner {
     this.#renegotiation = new Renegotiation(
       this.#services,
       {
-        changed: () =>
-          this.#services.bus.emit({ type: 'call.protection', call: this.id, protection: this.protection() }),
+        changed: () => {
+          this.#services.bus.emit({ type: 'call.protection', call: this.id, protection: this.protection() });
+          this.keep();
+        },
         broken: () => this.hangUp('timeout'),
         finished: () => {
           this.#renegotiation = undefined;

@@ -13,15 +13,16 @@ export function outcomeOf(status: number): [cause: string, disposition: CallReco
   return ['normal', 'failed'];
 }
 
-/** The record of a call that was answered and lives. */
+/** The record of a call that was answered and lives; `state` is its snapshot, for the next process. */
 export function recordLive(
   services: CallServices,
   facts: CallFacts,
   legs: readonly CallLeg[],
   media: CallMedia | undefined,
+  state: string,
 ): void {
   const records = legs.map((leg) => legRecord(leg, JSON.stringify(leg.protection(media)), undefined));
-  services.record(callRecord(facts, records)).catch((error: unknown) => storeFailed(services, error));
+  services.record(callRecord(facts, records), state).catch((error: unknown) => storeFailed(services, error));
 }
 
 /** Gives the media back, tells of the end and, with `keep`, writes the last record. Never rejects. */

@@ -33,7 +33,13 @@ export interface LegFields {
   readonly rang?: string;
   /** Whose challenges are answered. */
   readonly trunk?: Trunk;
+  /** Of a leg that another process began: its tag and when that was. */
+  readonly began?: { readonly localTag: string; readonly at: number };
 }
+
+/** A phone that has lost its connection gets its BYE when it is back, within the 32 s of timer F. */
+const byeTries = 16;
+const byeEveryMs = 2_000;
 
 /** One dialog of a call, whichever side began it. */
 export class CallLeg implements DialogOwner {
@@ -71,13 +77,18 @@ export class CallLeg implements DialogOwner {
     this.#followTarget = fields.followTarget;
     this.#secure = fields.secure;
     this.#trunk = fields.trunk;
-    this.startedAt = services.now();
-    this.localTag = services.token(16);
+    this.startedAt = fields.began?.at ?? services.now();
+    this.localTag = fields.began?.localTag ?? services.token(16);
     services.dialogs.set(this.localTag, this);
   }
 
   get remoteTag(): string {
     return this.dialog?.remoteTag ?? '';
+  }
+
+  /** What does not change as long as the leg lives, for its snapshot. */
+  get constants(): Pick<LegFields, 'followTarget' | 'secure'> & { readonly trunk: string | undefined } {
+    return { followTarget: this.#followTarget, secure: this.#secure, trunk: this.#trunk?.name };
   }
 
   get contact(): string {
@@ -118,7 +129,7 @@ export class CallLeg implements DialogOwner {
       sdp === undefined ? { headers } : { headers, body: withSdp(headers, sdp) },
     );
     const { layer, run } = this.#services;
-    const flow = this.#services.route(this.flow, request, this.#followTarget);
+    const flow = this.#services.route(this.flow, request, this.#followTarget, this.party);
     if (flow instanceof Promise)
       void flow.then((found) =>
         run(() => {
@@ -148,13 +159,26 @@ export class CallLeg implements DialogOwner {
     this.#leaving = true;
     // §13.2.2.4: whatever comes of it, a 2xx gets its ACK first.
     this.answerOffer(undefined);
-    const request = dialog.request('BYE', headers === undefined ? {} : { headers });
+    this.#farewell(dialog, headers, byeTries);
     dialog.terminate();
-    this.send(request, {
+  }
+
+  /** A phone whose connection is gone may be back in a moment, and would talk on into nothing without its BYE. */
+  #farewell(dialog: Dialog, headers: HeaderList | undefined, tries: number): void {
+    this.send(dialog.request('BYE', headers === undefined ? {} : { headers }), {
       response: (response) => {
         if (response.status >= 200) this.forget();
       },
-      failed: () => this.forget(),
+      failed: (reason) => {
+        if (reason !== 'transport' || tries <= 1 || this.#followTarget || !this.flow.reliable)
+          return this.forget();
+        this.#services.after(byeEveryMs, () =>
+          this.#services.run(() => {
+            if (this.#services.dialogs.get(this.localTag) === this)
+              this.#farewell(dialog, headers, tries - 1);
+          }),
+        );
+      },
     });
   }
 
@@ -199,7 +223,7 @@ export class CallLeg implements DialogOwner {
       transaction.context = owner;
       owner.sent?.(transaction);
     };
-    const flow = this.#services.route(this.flow, request, this.#followTarget);
+    const flow = this.#services.route(this.flow, request, this.#followTarget, this.party);
     if (flow instanceof Promise) void flow.then((found) => this.#services.run(() => go(found)));
     else go(flow);
   }

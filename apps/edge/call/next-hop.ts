@@ -3,6 +3,7 @@ import type { SipRequest, SipUri } from '@ringfence/sip/message/types.ts';
 import { type Flow, isEncrypted } from '@ringfence/sip/transport/flow.ts';
 import { isInside } from '../config/address-class.ts';
 import type { Configuration } from '../config/schema.ts';
+import type { Registrar } from '../registrar/registrar.ts';
 import type { Transports } from '../transport/contract.ts';
 import { connect, type TargetSources } from './targets.ts';
 
@@ -40,6 +41,34 @@ export function nextFlow(
     return undefined;
   });
 }
+
+/**
+ * The connection over which a phone has come back, RFC 5626 §5.3: that of its newest binding.
+ *
+ * Only for phones whose own connection is gone, and never from an encrypted one to a plain one.
+ */
+export function reboundFlow(
+  transports: Transports,
+  registrar: Registrar,
+  flow: Flow,
+  party: string,
+  now: number,
+): Flow | undefined {
+  if (!flow.reliable || !party.startsWith(devicePrefix)) return undefined;
+  const slash = party.lastIndexOf('/');
+  const at = party.lastIndexOf('@', slash);
+  if (at < 0) return undefined;
+  const device = party.slice(slash + 1);
+  const user = party.slice(devicePrefix.length, at);
+  for (const binding of registrar.lookup(party.slice(at + 1, slash), user, now)) {
+    if (binding.device !== device || binding.flow === undefined) continue;
+    const live = transports.flow(binding.flow);
+    if (live !== undefined && (!isEncrypted(flow.transport) || isEncrypted(live.transport))) return live;
+  }
+  return undefined;
+}
+
+const devicePrefix = 'device:';
 
 function nextHop(request: SipRequest): SipUri | undefined {
   const { uri } = request;

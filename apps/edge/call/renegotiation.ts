@@ -5,6 +5,7 @@ import type { SipRequest, SipResponse } from '@ringfence/sip/message/types.ts';
 import type { ClientTransaction, ServerTransaction } from '@ringfence/sip/transaction/transaction.ts';
 import type { CallMedia } from '../media/call-media.ts';
 import type { PendingOffer } from '../media/change.ts';
+import type { MediaLeg } from '../media/leg.ts';
 import { Confirmation } from './confirmation.ts';
 import { statusForCaller } from './hunt.ts';
 import type { CallLeg } from './leg.ts';
@@ -66,7 +67,7 @@ export class Renegotiation implements ClientOwner, InviteOwner {
     if (from === undefined || to === undefined) return this.#refuse(488, 'No media in this call');
     if (body === undefined) {
       if (this.#request.body.length > 0) return this.#refuse(415);
-      return this.#accept(this.#media.repeat(from), (ack) => this.#takeLateAnswer(ack));
+      return from.keyless ? this.#refreshWithNewKeys(from) : this.#refresh(from);
     }
     const parsed = parseSession(body);
     if (!parsed.ok) return this.#refuse(400, `SDP: ${parsed.error.detail}`);
@@ -80,6 +81,21 @@ export class Renegotiation implements ClientOwner, InviteOwner {
         if (!offered.ok) return this.#refuse(488, offered.error.warning);
         this.#pending = offered.value;
         this.#carry(offered.value.description);
+      }),
+    );
+  }
+
+  #refresh(from: MediaLeg): void {
+    this.#accept(this.#media.repeat(from), (ack) => this.#takeLateAnswer(ack));
+  }
+
+  #refreshWithNewKeys(from: MediaLeg): void {
+    this.#services.layer.trying(this.#transaction, this.#services.now());
+    void this.#media.renewKeys(from).then((renewed) =>
+      this.#services.run(() => {
+        if (this.#state !== 'offering') return this.#media.dropKeys(from);
+        if (renewed.ok) this.#refresh(from);
+        else this.#refuse(500, 'No media ports are left');
       }),
     );
   }
@@ -179,6 +195,7 @@ export class Renegotiation implements ClientOwner, InviteOwner {
     if (body === undefined || leg === undefined) return;
     const parsed = parseSession(body);
     if (parsed.ok && this.#media.confirm(leg, parsed.value).ok) this.#events.changed();
+    else this.#media.dropKeys(leg);
   }
 
   #refuse(status: number, why?: string): void {

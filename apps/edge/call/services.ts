@@ -22,10 +22,18 @@ export interface CallServices {
   sessionId(): string;
   /** Runs a continuation and then sends what the transaction layer has to send. */
   run(step: () => void): void;
-  /** Resolves once the record is on disk. */
-  record(call: CallRecord): Promise<void>;
-  /** The same flow if it lives, else a new one to where the request's next hop is; undefined: unreachable. */
-  route(flow: Flow, request: SipRequest, followTarget: boolean): Flow | undefined | Promise<Flow | undefined>;
+  /** Resolves once the record is on disk; `state` is what another process goes on with while the call lives. */
+  record(call: CallRecord, state?: string): Promise<void>;
+  /**
+   * The same flow if it lives, else a new one to where the request's next hop is, or the one over which the phone that
+   * is this party has registered last; undefined: unreachable.
+   */
+  route(
+    flow: Flow,
+    request: SipRequest,
+    followTarget: boolean,
+    party: string,
+  ): Flow | undefined | Promise<Flow | undefined>;
   /** Address for media on that flow, and the one written into SDP. */
   mediaAddress(flow: Flow): { readonly local: string; readonly advertised: string };
   readonly dialogs: DialogTable;

@@ -171,6 +171,13 @@ export const Configuration = Type.Object(
           default: 'nobody',
           description: 'User that the media process becomes when started as root.',
         }),
+        graceSeconds: Type.Integer({
+          minimum: 0,
+          maximum: 3600,
+          default: 60,
+          description:
+            'How long the media of answered calls flows on when the edge process has died; started again within this time, it goes on with them.',
+        }),
         silenceSeconds: Type.Integer({
           minimum: 2,
           maximum: 3600,

@@ -6,6 +6,7 @@ const severities: Readonly<Record<EdgeEventType, Severity>> = {
   'edge.stopped': 'notice',
   'edge.dangerous': 'warning',
   'edge.error': 'error',
+  'edge.taken-over': 'notice',
   'config.reloaded': 'notice',
   'config.refused': 'error',
   'flow.opened': 'debug',

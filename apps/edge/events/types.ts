@@ -132,7 +132,15 @@ export type EdgeEvent =
       readonly reason: string;
       readonly streams: number;
     }
-  | { readonly type: 'media.lost'; readonly call: string; readonly leg: number; readonly reason: string };
+  | { readonly type: 'media.lost'; readonly call: string; readonly leg: number; readonly reason: string }
+  /** Calls of the process before go on (`calls`), or are over (`interrupted`); `pid` is the media process. */
+  | {
+      readonly type: 'edge.taken-over';
+      readonly calls: number;
+      readonly interrupted: number;
+      readonly pid: number;
+      readonly milliseconds: number;
+    };
 
 export type EdgeEventType = EdgeEvent['type'];
 /** Hears of an event, when it happened (Unix ms) and how much it matters. */

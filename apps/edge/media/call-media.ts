@@ -6,9 +6,10 @@ import type { LegProtection } from '../policy/protection.ts';
 import { checkAnswer, type MediaProblem } from './agreement.ts';
 import { adopt, judgeOffer, openChange, openedFor, type PendingOffer } from './change.ts';
 import { describeAnswer, describeOffer, describeRepeat } from './describe.ts';
-import { answeringSpec, configOf, type LegSide, MediaLeg, type StreamState } from './leg.ts';
-import { offering, openAll, type Place } from './places.ts';
+import { answeringSpec, configOf, type LegSide, MediaLeg, type StreamState, wipe } from './leg.ts';
+import { type OpenedPlace, offering, openAll, ownersOf, type Place, renewing } from './places.ts';
 import type { ReadSession, ReadStream } from './read-offer.ts';
+import { Renewal } from './renewal.ts';
 
 export interface MediaOptions {
   readonly dscp: number;
@@ -24,12 +25,15 @@ export interface MediaOptions {
 export class CallMedia {
   readonly caller: MediaLeg;
   readonly callees: MediaLeg[];
-  readonly #relay: Relay;
+  #relay: Relay;
   readonly #options: MediaOptions;
   /** The caller's offer, until the call is settled; an INVITE may come without. */
   #offer: ReadSession | undefined;
   #connected: MediaLeg | undefined = undefined;
   #applied: Promise<void> = Promise.resolve();
+  /** Only of calls whose endpoints are or were replaced. */
+  #renewal: Renewal | undefined = undefined;
+  #closed = false;
   /** What each leg said before anybody had taken the call. */
   readonly #early = new Map<MediaLeg, Uint8Array>();
 
@@ -98,6 +102,21 @@ export class CallMedia {
     leg.wipe();
     leg.streams.length = 0;
     return ids;
+  }
+
+  /** The media of an answered call that another edge process set up; `relay` is where its endpoints live. */
+  static restore(
+    relay: Relay,
+    options: MediaOptions,
+    caller: MediaLeg,
+    callee: MediaLeg,
+    index: number,
+  ): CallMedia {
+    // Counters are told by the number of the leg: those who were rung beside this one have left their places.
+    const callees = Array.from({ length: index }, (_, i) =>
+      i === index - 1 ? callee : new MediaLeg(callee.side, '0'),
+    );
+    return new CallMedia(relay, options, undefined, caller, callees);
   }
 
   /** Nobody has made an offer yet: the called side does. */
@@ -177,8 +196,8 @@ export class CallMedia {
     const { from, to, read } = pending;
     const answer = checkAnswer(to, session, pending.toStreams);
     if (!answer.ok) return answer;
-    const replaced = adopt(pending);
-    if (replaced.length > 0) void this.#relay.close(replaced);
+    const owners = ownersOf([from, to]);
+    this.#retire(adopt(pending), owners);
     for (const [index, stream] of read.streams.entries()) {
       const state = from.streams[index];
       if (stream !== undefined && state !== undefined) this.#configure(state, stream);
@@ -195,20 +214,88 @@ export class CallMedia {
     if (opened.length > 0) void this.#relay.close(opened);
   }
 
-  /** What we have said to a leg, as a new offer: with the agreed keys and no others. */
+  /** What we have said to a leg, as a new offer: with the agreed keys and no others, or with those of `renewKeys`. */
   repeat(leg: MediaLeg): string {
-    return describeRepeat(leg);
+    return describeRepeat(leg, this.#renewal?.streamsOf(leg));
+  }
+
+  /** New ports and keys for streams whose keys nobody here knows. Until the peer has agreed, what serves now goes on. */
+  async renewKeys(leg: MediaLeg): Promise<Result<undefined, RelayErrorCode>> {
+    const opened = await this.#openAgain([leg], (state) => state.keyless === true);
+    if (!opened.ok) return opened;
+    this.#renewal ??= new Renewal();
+    this.#renewal.propose(leg, opened.value);
+    return ok(undefined);
+  }
+
+  /** The peer has not agreed to new keys: what was opened for them is given back. */
+  dropKeys(leg: MediaLeg): void {
+    const opened = this.#renewal?.drop(leg) ?? [];
+    if (opened.length > 0) void this.#relay.close(opened);
+  }
+
+  /** New ports and keys for all streams, in the media process that has taken the place of one that is gone. */
+  async moveTo(relay: Relay): Promise<Result<undefined, RelayErrorCode>> {
+    this.#relay = relay;
+    // Whatever was open or proposed is gone with it.
+    this.#renewal?.forget();
+    const opened = await this.#openAgain([this.caller, ...this.callees], () => true);
+    if (!opened.ok) return opened;
+    for (const { leg, index, state } of opened.value) {
+      const gone = leg.streams[index];
+      if (gone !== undefined) wipe(gone);
+      leg.streams[index] = state;
+    }
+    const callee = this.callees.find(({ streams }) => streams.length > 0);
+    if (callee !== undefined) this.#linkWith(this.caller, callee);
+    return ok(undefined);
+  }
+
+  async #openAgain(
+    legs: readonly MediaLeg[],
+    wanted: (state: StreamState) => boolean,
+  ): Promise<Result<readonly OpenedPlace[], RelayErrorCode>> {
+    const opened = await openAll(this.#relay, renewing(legs, this.#options.dscp, wanted));
+    if (!opened.ok || !this.#closed) return opened;
+    // The call has ended meanwhile.
+    if (opened.value.length > 0) void this.#relay.close(opened.value.map(({ state }) => state.endpoint.id));
+    return err('relay-down');
+  }
+
+  /** Closes endpoints whose place others have taken; their counters count for the record. */
+  #retire(ids: readonly number[], owners: ReadonlyMap<number, MediaLeg>): void {
+    if (ids.length === 0) return;
+    this.#renewal ??= new Renewal();
+    const { keep } = this.#renewal;
+    void this.#relay.close(ids).then((rows) => {
+      for (const row of rows) keep(owners.get(row.id), row);
+    });
   }
 
   /** An answer to an offer that we repeated: to a re-INVITE without SDP, or in our own refresh. */
   confirm(leg: MediaLeg, session: SessionDescription): Result<undefined, MediaProblem> {
-    const read = checkAnswer(leg, session);
+    const proposed = this.#renewal?.streamsOf(leg);
+    const read = checkAnswer(leg, session, proposed);
     if (!read.ok) return read;
+    if (proposed !== undefined) {
+      const owners = ownersOf([leg]);
+      this.#retire(this.#renewal?.adopt(leg) ?? [], owners);
+    }
     for (const [index, stream] of read.value.streams.entries()) {
       const state = leg.streams[index];
       if (stream !== undefined && state !== undefined) this.#configure(state, stream);
     }
+    const other = leg === this.caller ? this.callees.find(({ streams }) => streams.length > 0) : this.caller;
+    if (proposed !== undefined && other !== undefined) this.#linkWith(leg, other);
     return ok(undefined);
+  }
+
+  #linkWith(leg: MediaLeg, other: MediaLeg): void {
+    for (const [index, state] of leg.streams.entries()) {
+      const peer = other.streams[index];
+      if (state !== undefined && peer !== undefined) this.#relay.link(state.endpoint.id, peer.endpoint.id);
+    }
+    this.#applied = this.#relay.flush();
   }
 
   /** Milliseconds since the last packet of any of these endpoints; Infinity where none ever came. */
@@ -224,7 +311,9 @@ export class CallMedia {
     const legs = [this.caller, ...this.callees];
     const owners = new Map<number, number>();
     for (const [index, leg] of legs.entries()) for (const id of leg.endpointIds()) owners.set(id, index);
-    const stats: EndpointStats[][] = legs.map(() => []);
+    const stats: EndpointStats[][] = legs.map((leg) => this.#renewal?.past(leg) ?? []);
+    this.#closed = true;
+    for (const leg of legs) this.dropKeys(leg);
     if (owners.size === 0) return stats;
     for (const leg of legs) leg.wipe();
     for (const row of await this.#relay.close([...owners.keys()])) stats[owners.get(row.id) ?? 0]?.push(row);

@@ -54,10 +54,14 @@ export async function openChange(
     if (stream === undefined) continue;
     const ours = from.streams[index];
     // Ports and keys are made for one kind of media: another kind gets new ones.
-    if (ours === undefined || ours.media !== stream.media)
+    if (ours === undefined || ours.media !== stream.media || ours.keyless === true)
       places.push({ leg: from, index, stream, spec: answeringSpec(from.side, stream, dscp) });
     const theirs = to.streams[index];
-    if (theirs === undefined || (theirs.media === 'opaque') !== (stream.media === 'opaque'))
+    if (
+      theirs === undefined ||
+      theirs.keyless === true ||
+      (theirs.media === 'opaque') !== (stream.media === 'opaque')
+    )
       places.push(offering(to, index, stream, dscp));
   }
   const opened = await openAll(relay, places, from.endpointIds()[0] ?? to.endpointIds()[0]);

@@ -49,11 +49,11 @@ export function describeAnswer(leg: MediaLeg, offer: SessionDescription, from: S
 }
 
 /** Our last description to a leg as an offer: the keys that were offered and not taken are left out. */
-export function describeRepeat(leg: MediaLeg): string {
+export function describeRepeat(leg: MediaLeg, streams: Streams = leg.streams): string {
   const last = parseSession(Buffer.from(leg.lastDescription, 'utf8'));
   if (!last.ok) return leg.lastDescription;
   return leg.describe(last.value, (index) => {
-    const stream = leg.streams[index];
+    const stream = streams[index];
     const media = last.value.media[index];
     if (stream === undefined || media === undefined || media.port === 0) return leg.refused(media?.protocol);
     return leg.anchor(stream, media.protocol, leg.answeredCrypto(stream));

@@ -33,6 +33,8 @@ export interface StreamState {
   receive: Uint8Array | undefined;
   /** Encoding name of the first agreed format, for the quality estimate. */
   codec: string;
+  /** Its keys are known to the media process alone, since another edge process asked for them: new ones at the next offer. */
+  readonly keyless?: true;
 }
 
 /** Media of one leg: what we said and what was agreed, stream by stream in the order of the `m=` lines. */
@@ -40,12 +42,24 @@ export class MediaLeg {
   readonly side: LegSide;
   readonly streams: (StreamState | undefined)[] = [];
   readonly #sessionId: string;
-  #version = 0;
-  #last = '';
+  #version: number;
+  #last: string;
 
-  constructor(side: LegSide, sessionId: string) {
+  constructor(side: LegSide, sessionId: string, said = { version: 0, last: '' }) {
     this.side = side;
     this.#sessionId = sessionId;
+    this.#version = said.version;
+    this.#last = said.last;
+  }
+
+  /** What our descriptions go on from, RFC 3264 §8. */
+  get said(): { readonly sessionId: string; readonly version: number; readonly last: string } {
+    return { sessionId: this.#sessionId, version: this.#version, last: this.#last };
+  }
+
+  /** Some stream cannot be described again: its keys are not ours to tell. */
+  get keyless(): boolean {
+    return this.streams.some((stream) => stream?.keyless === true);
   }
 
   /** What we said last; empty before anything was. */
@@ -159,6 +173,16 @@ export function offeringSpec(side: LegSide, stream: ReadStream, dscp: number): E
     ports: opaque ? 'single' : 'pair',
     dscp,
     suites: opaque || side.demanded === 'none' ? [] : offeredSuites,
+  };
+}
+
+/** Fresh ports and keys for a stream that is agreed already: of the same kind and suite. */
+export function renewingSpec(side: LegSide, state: StreamState, dscp: number): EndpointSpec {
+  return {
+    local: side.local,
+    ports: state.media === 'opaque' ? 'single' : state.mux ? 'mux' : 'pair',
+    dscp,
+    suites: state.media !== 'srtp' ? [] : state.suite === undefined ? offeredSuites : [state.suite],
   };
 }
 

@@ -1,6 +1,6 @@
 import { ok, type Result } from '@ringfence/bytes/result.ts';
 import type { EndpointSpec, Relay, RelayErrorCode } from '@ringfence/relay/contract.ts';
-import { type MediaLeg, offeringSpec, type StreamState, stateOf } from './leg.ts';
+import { type MediaLeg, offeringSpec, renewingSpec, type StreamState, stateOf } from './leg.ts';
 import type { ReadStream } from './read-offer.ts';
 
 /** A stream of a leg that wants ports. */
@@ -9,6 +9,8 @@ export interface Place {
   readonly index: number;
   readonly stream: ReadStream;
   readonly spec: EndpointSpec;
+  /** What a stream that gets other ports has agreed to already. */
+  readonly agreed?: Pick<StreamState, 'suite' | 'tag'>;
 }
 
 /** The place with the ports that it was given. */
@@ -47,8 +49,36 @@ export async function openAll(
     for (const [i, place] of part.entries()) {
       const endpoint = opened.value[i];
       if (endpoint === undefined) continue;
-      done.push({ ...place, state: stateOf(endpoint, place.spec, place.stream) });
+      const state = stateOf(endpoint, place.spec, place.stream);
+      if (place.agreed !== undefined) {
+        state.suite = place.agreed.suite;
+        state.tag = place.agreed.tag;
+      }
+      done.push({ ...place, state });
     }
   }
   return ok(done);
+}
+
+/** Other ports and keys for the streams of these legs that are wanted; what they have agreed to stays. */
+export function renewing(
+  legs: readonly MediaLeg[],
+  dscp: number,
+  wanted: (state: StreamState) => boolean,
+): Place[] {
+  const places: Place[] = [];
+  for (const leg of legs)
+    for (const [index, state] of leg.streams.entries()) {
+      if (state === undefined || !wanted(state)) continue;
+      const { media, mux, codec } = state;
+      const spec = renewingSpec(leg.side, state, dscp);
+      places.push({ leg, index, stream: { media, mux, codec }, spec, agreed: state });
+    }
+  return places;
+}
+
+export function ownersOf(legs: readonly MediaLeg[]): Map<number, MediaLeg> {
+  const owners = new Map<number, MediaLeg>();
+  for (const leg of legs) for (const id of leg.endpointIds()) owners.set(id, leg);
+  return owners;
 }

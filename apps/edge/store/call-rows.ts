@@ -1,6 +1,7 @@
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
 import type { CallRecord, LegRecord } from './contract.ts';
 import { callFields, legFields, packCall, splitCall, unpackCall } from './pack-call.ts';
+import type { JournalRow } from './protocol.ts';
 
 /** `legs.number` is `calls.number` times this, plus the leg's index. */
 const legsPerCall = 64;
@@ -24,15 +25,15 @@ export class CallWriter {
 
   constructor(database: DatabaseSync) {
     this.#database = database;
-    this.#putLive = database.prepare('INSERT OR REPLACE INTO live_calls VALUES (?, ?, ?)');
+    this.#putLive = database.prepare('INSERT OR REPLACE INTO live_calls VALUES (?, ?, ?, ?)');
     this.#dropLive = database.prepare('DELETE FROM live_calls WHERE sequence = ?');
     this.#putCall = database.prepare(`INSERT INTO calls VALUES ${callValues}`);
     const row = database.prepare('SELECT coalesce(max(number), 0) + 1 AS next FROM calls').get();
     this.#next = (row as { next: number }).next;
   }
 
-  live(sequence: number, packed: string): void {
-    this.#putLive.run(sequence, this.#next, packed);
+  live(sequence: number, packed: string, state: string): void {
+    this.#putLive.run(sequence, this.#next, packed, state);
   }
 
   /** `sequence` 0: the call was never written as live. */
@@ -71,9 +72,10 @@ export class CallWriter {
     return statement;
   }
 
-  /** Ends what was live when the last process died; gives how many calls that were. */
-  closeInterrupted(now: number): number {
-    const rows = liveRows(this.#database);
+  /** Ends what was live when the last process died, but the sequences in `keep`; gives how many calls that were. */
+  closeInterrupted(now: number, keep: readonly number[] = []): number {
+    const kept = new Set(keep);
+    const rows = liveRows(this.#database).filter(({ sequence }) => !kept.has(sequence));
     for (const { sequence, record } of rows) {
       const live = unpackCall(record);
       if (live === undefined) continue;
@@ -88,7 +90,8 @@ export class CallWriter {
       this.ended(sequence, packCall(ended));
     }
     this.#ended = [];
-    this.#database.exec('DELETE FROM live_calls');
+    const stale = this.#database.prepare('SELECT sequence FROM live_calls').all() as { sequence: number }[];
+    for (const { sequence } of stale) if (!kept.has(sequence)) this.#dropLive.run(sequence);
     return rows.length;
   }
 
@@ -104,14 +107,14 @@ export class CallWriter {
 }
 
 /** Rows of `live_calls` whose calls have not ended. */
-function liveRows(database: DatabaseSync): { sequence: number; record: string }[] {
+export function liveRows(database: DatabaseSync): JournalRow[] {
   return database
     .prepare(
-      `SELECT sequence, record FROM live_calls WHERE sequence NOT IN
+      `SELECT sequence, record, state FROM live_calls WHERE sequence NOT IN
          (SELECT sequence FROM calls WHERE number >= (SELECT coalesce(min(number), 0) FROM live_calls))
        ORDER BY sequence DESC`,
     )
-    .all() as { sequence: number; record: string }[];
+    .all() as unknown as JournalRow[];
 }
 
 export interface CallQuery {

@@ -85,6 +85,12 @@ export interface LegRecord {
   readonly quality: string;
 }
 
+/** A call of the last process: its record and what it left for going on. */
+export interface OpenCall {
+  readonly record: CallRecord;
+  readonly journal: string;
+}
+
 /**
  * The database, owned by a worker thread. A returned promise settles once the change is committed, so whatever has
  * been acknowledged survives `kill -9`. Calls never wait for it longer than their owner wants to.
@@ -98,9 +104,15 @@ export interface Store {
     put: readonly Binding[],
     remove: readonly { domain: string; user: string; key: string }[],
   ): Promise<void>;
-  putCall(record: CallRecord): Promise<void>;
-  /** Calls that were live when the last process died: closed with `interrupted`/`edge-restart`; gives their number. */
-  closeInterrupted(now: number): Promise<number>;
+  /** `journal`: what another process goes on with, while the call lives; empty where it cannot. */
+  putCall(record: CallRecord, journal?: string): Promise<void>;
+  /** Calls that were live when the last process died. Asked before anything is written. */
+  openCalls(): Promise<readonly OpenCall[]>;
+  /**
+   * Closes them with `interrupted`/`edge-restart` as of `at`, but those whose ids are in `keep`, which go on under
+   * the record that they have; gives the number of those closed.
+   */
+  closeInterrupted(at: number, keep?: ReadonlySet<string>): Promise<number>;
   /** The thread died: nothing can be recorded from here on, every promise rejects. Called at most once. */
   onFailure(listener: (reason: string) => void): void;
   close(): Promise<void>;

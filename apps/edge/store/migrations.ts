@@ -113,6 +113,12 @@ export const migrations: readonly Migration[] = [
       ALTER TABLE users ADD COLUMN settings TEXT NOT NULL DEFAULT '{}';
     `,
   },
+  {
+    version: 5,
+    name: 'journal of live calls',
+    // What another process goes on with; no keys and no passwords. Empty where it cannot.
+    sql: `ALTER TABLE live_calls ADD COLUMN state TEXT NOT NULL DEFAULT ''`,
+  },
 ];
 
 export const layoutVersion = migrations.at(-1)!.version;

@@ -1,9 +1,9 @@
 import { Worker } from 'node:worker_threads';
 import { untilNext } from '@ringfence/bytes/moment.ts';
 import type { Objects } from '../objects/types.ts';
-import type { Binding, CallRecord, Store } from './contract.ts';
+import type { Binding, CallRecord, OpenCall, Store } from './contract.ts';
 import { assembleObjects } from './object-rows.ts';
-import { packCall } from './pack-call.ts';
+import { packCall, unpackCall } from './pack-call.ts';
 import { type Reply, type Request, type WorkerOptions, Write } from './protocol.ts';
 import { StoreError, type StoreErrorCode } from './store-error.ts';
 
@@ -69,6 +69,8 @@ class ThreadedStore implements Store {
   readonly #bindingWindow: number;
   readonly #callWindow: number;
   readonly #live = new Map<string, number>();
+  /** Calls of the last process, until it is said which go on. */
+  readonly #open = new Map<string, number>();
   readonly #answers = new Map<number, { resolve(reply: Reply): void; reject(error: Error): void }>();
   readonly #inFlight: Gathering[] = [];
   readonly #objectListeners: (() => void)[] = [];
@@ -107,8 +109,28 @@ class ThreadedStore implements Store {
     return reply.kind === 'bindings' ? reply.bindings : [];
   }
 
-  async closeInterrupted(now: number): Promise<number> {
-    const reply = await this.#ask((id) => ({ kind: 'close-interrupted', id, now }));
+  async openCalls(): Promise<readonly OpenCall[]> {
+    const reply = await this.#ask((id) => ({ kind: 'open-calls', id }));
+    if (reply.kind !== 'open-calls') return [];
+    const calls: OpenCall[] = [];
+    for (const { sequence, record, state } of reply.calls) {
+      const call = unpackCall(record);
+      if (call === undefined) continue;
+      this.#open.set(call.id, sequence);
+      calls.push({ record: call, journal: state });
+    }
+    return calls;
+  }
+
+  async closeInterrupted(at: number, keep: ReadonlySet<string> = new Set()): Promise<number> {
+    const kept: number[] = [];
+    for (const [callId, sequence] of this.#open) {
+      if (!keep.has(callId)) continue;
+      this.#live.set(callId, sequence);
+      kept.push(sequence);
+    }
+    this.#open.clear();
+    const reply = await this.#ask((id) => ({ kind: 'close-interrupted', id, now: at, keep: kept }));
     return reply.kind === 'count' ? reply.count : 0;
   }
 
@@ -123,7 +145,7 @@ class ThreadedStore implements Store {
     return this.#gather(put.length + remove.length, this.#bindingWindow);
   }
 
-  putCall(record: CallRecord): Promise<void> {
+  putCall(record: CallRecord, journal = ''): Promise<void> {
     const refused = this.#refusal();
     if (refused !== undefined) return refused;
     const known = this.#live.get(record.id);
@@ -133,7 +155,7 @@ class ThreadedStore implements Store {
     } else {
       const sequence = known ?? this.#sequence++;
       if (known === undefined) this.#live.set(record.id, sequence);
-      this.#writes.push(Write.live, sequence, packCall(record));
+      this.#writes.push(Write.live, sequence, packCall(record), journal);
     }
     return this.#gather(1, this.#callWindow);
   }
@@ -231,6 +253,7 @@ class ThreadedStore implements Store {
         return;
       case 'objects':
       case 'bindings':
+      case 'open-calls':
       case 'count':
         this.#answers.get(reply.id)?.resolve(reply);
         this.#answers.delete(reply.id);

@@ -10,7 +10,7 @@ export interface WorkerOptions {
 
 /** Codes of queued writes; a batch is one flat array of a code and its arguments each, cheap to hand over. */
 export const Write = {
-  /** sequence, packed record */
+  /** sequence, packed record, journal */
   live: 1,
   /** sequence or 0, packed record */
   ended: 2,
@@ -20,13 +20,26 @@ export const Write = {
   unbind: 4,
 } as const;
 
+/** A row of `live_calls`. */
+export interface JournalRow {
+  readonly sequence: number;
+  readonly record: string;
+  readonly state: string;
+}
+
 export type Batch = readonly (number | string)[];
 
 export type Request =
   | { readonly kind: 'batch'; readonly writes: Batch }
   | { readonly kind: 'objects'; readonly id: number }
   | { readonly kind: 'bindings'; readonly id: number }
-  | { readonly kind: 'close-interrupted'; readonly id: number; readonly now: number }
+  | { readonly kind: 'open-calls'; readonly id: number }
+  | {
+      readonly kind: 'close-interrupted';
+      readonly id: number;
+      readonly now: number;
+      readonly keep: readonly number[];
+    }
   | { readonly kind: 'close'; readonly id: number };
 
 export type Reply =
@@ -36,6 +49,7 @@ export type Reply =
   | { readonly kind: 'uncommitted'; readonly code: string; readonly message: string }
   | { readonly kind: 'objects'; readonly id: number; readonly objects: OpenedObjects }
   | { readonly kind: 'bindings'; readonly id: number; readonly bindings: readonly Binding[] }
+  | { readonly kind: 'open-calls'; readonly id: number; readonly calls: readonly JournalRow[] }
   | { readonly kind: 'count'; readonly id: number; readonly count: number }
   | { readonly kind: 'failed'; readonly id: number; readonly code: string; readonly message: string }
   | { readonly kind: 'objects-changed' };

@@ -126,6 +126,42 @@ test('calls that were live when the process died are closed as interrupted, once
   assert.equal(interrupted?.legs[1]?.endedAt, 1_790_000_009_000);
 });
 
+test('calls that go on in the next process keep their record; the others are closed', async () => {
+  const options = newHome();
+  await withStore(options, async (store) => {
+    await Promise.all([
+      store.putCall(call('a'), 'what a needs'),
+      store.putCall(call('b'), 'what b needs'),
+      store.putCall(call('c')),
+    ]);
+    await store.putCall(call('a'), 'what a needs now');
+    await store.putCall(call('c', { endedAt: 1_790_000_002_000 }));
+  });
+  await withStore(options, async (store) => {
+    const open = await store.openCalls();
+    assert.deepEqual(
+      new Map(open.map(({ record, journal }) => [record.id, journal])),
+      new Map([
+        ['a', 'what a needs now'],
+        ['b', 'what b needs'],
+      ]),
+    );
+    assert.equal(await store.closeInterrupted(1_790_000_009_000, new Set(['a'])), 1);
+    await store.putCall(call('d'));
+    await store.putCall(call('a', { endedAt: 1_790_000_010_000 }));
+  });
+  await withStore(options, async (store) => {
+    assert.deepEqual(
+      (await store.openCalls()).map(({ record }) => record.id),
+      ['d'],
+    );
+  });
+  const database = openDatabase(options.file);
+  const ends = listCalls(database, { limit: 10 }).map(({ id, disposition }) => `${id} ${disposition}`);
+  database.close();
+  assert.deepEqual(ends, ['d live', 'a answered', 'b interrupted', 'c answered']);
+});
+
 test('rows of ended calls are swept out of live_calls', async () => {
   const options = newHome();
   await withStore(options, async (store) => {

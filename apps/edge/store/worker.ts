@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { bindingWriter, listBindings } from './binding-rows.ts';
-import { CallWriter } from './call-rows.ts';
+import { CallWriter, liveRows } from './call-rows.ts';
 import type { Binding } from './contract.ts';
 import { inTransaction, openDatabase } from './database.ts';
 import { readObjects } from './object-rows.ts';
@@ -10,7 +10,7 @@ import { openSealer, type Sealer } from './seal.ts';
 import { asStoreError, StoreError } from './store-error.ts';
 
 const lengthOf: Readonly<Record<number, number>> = {
-  [Write.live]: 3,
+  [Write.live]: 4,
   [Write.ended]: 3,
   [Write.bind]: 2,
   [Write.unbind]: 4,
@@ -42,8 +42,8 @@ function serve(port: MessagePort, options: WorkerOptions, database: DatabaseSync
   const apply = (writes: Batch, at: number): number => {
     switch (writes[at]) {
       case Write.live:
-        calls.live(writes[at + 1] as number, writes[at + 2] as string);
-        return at + 3;
+        calls.live(writes[at + 1] as number, writes[at + 2] as string, writes[at + 3] as string);
+        return at + 4;
       case Write.ended:
         calls.ended(writes[at + 1] as number, writes[at + 2] as string);
         return at + 3;
@@ -141,11 +141,14 @@ function serve(port: MessagePort, options: WorkerOptions, database: DatabaseSync
       case 'bindings':
         reply({ kind: 'bindings', id: request.id, bindings: listBindings(database) });
         return;
+      case 'open-calls':
+        reply({ kind: 'open-calls', id: request.id, calls: liveRows(database) });
+        return;
       case 'close-interrupted':
         reply({
           kind: 'count',
           id: request.id,
-          count: inTransaction(database, () => calls.closeInterrupted(request.now)),
+          count: inTransaction(database, () => calls.closeInterrupted(request.now, request.keep)),
         });
         return;
       case 'close':

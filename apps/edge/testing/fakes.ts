@@ -11,7 +11,7 @@ import { suiteParameters } from '@ringfence/srtp/suite.ts';
 import type { SeededRandom } from '@ringfence/testkit/random.ts';
 import type { VirtualTime } from '@ringfence/testkit/virtual-time.ts';
 import type { Objects } from '../objects/types.ts';
-import type { Binding, CallRecord, Store } from '../store/contract.ts';
+import type { Binding, CallRecord, OpenCall, Store } from '../store/contract.ts';
 
 /** An endpoint as the fake media process knows it. */
 export interface FakeEndpoint {
@@ -26,6 +26,7 @@ export interface FakeEndpoint {
 
 /** Records what the edge asks of the media process, and answers after a while in virtual time. */
 export class FakeRelay implements Relay {
+  instance = 'fake';
   readonly endpoints = new Map<number, FakeEndpoint>();
   /** Every endpoint that ever was, closed ones too. */
   readonly all: FakeEndpoint[] = [];
@@ -140,6 +141,8 @@ const statsOf = ({ opened, packets, idleMs }: FakeEndpoint): EndpointStats => ({
 export class FakeStore implements Store {
   readonly records: CallRecord[] = [];
   readonly table = new Map<string, Binding>();
+  /** What calls in progress have left for another process. */
+  readonly journal = new Map<string, OpenCall>();
   fails = false;
   /** Milliseconds until a write is on disk. */
   latency = 5;
@@ -172,8 +175,16 @@ export class FakeStore implements Store {
     });
   }
 
-  putCall(record: CallRecord): Promise<void> {
-    return this.#write(() => this.records.push(record));
+  putCall(record: CallRecord, journal = ''): Promise<void> {
+    return this.#write(() => {
+      this.records.push(record);
+      if (record.endedAt === undefined) this.journal.set(record.id, { record, journal });
+      else this.journal.delete(record.id);
+    });
+  }
+
+  openCalls(): Promise<readonly OpenCall[]> {
+    return Promise.resolve([...this.journal.values()]);
   }
 
   closeInterrupted(): Promise<number> {

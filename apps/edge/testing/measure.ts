@@ -113,6 +113,7 @@ const store: Store = {
   bindings: () => Promise.resolve([]),
   putBindings: () => Promise.resolve(),
   putCall: () => Promise.resolve(),
+  openCalls: () => Promise.resolve([]),
   closeInterrupted: () => Promise.resolve(0),
   close: () => Promise.resolve(),
 };

@@ -152,6 +152,35 @@ napi_value controlPair(napi_env env, napi_callback_info info) {
   return arguments.result(static_cast<double>(out.length()));
 }
 
+// openDoor(path, out): a listening UNIX socket that its owner alone may connect to; its descriptor in 4 octets, 0 where there is none
+napi_value openDoor(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  const Bytes path = arguments.bytes(0);
+  Writer out(arguments.bytes(1));
+  if (arguments.failed()) return arguments.throwBadArgument();
+  const int door = ringfence::openDoor({reinterpret_cast<const char*>(path.data()), path.size()});
+  if (door < 0) return arguments.result(0);
+  out.u32(static_cast<std::uint32_t>(door));
+  return arguments.result(static_cast<double>(out.length()));
+}
+
+// acceptAt(door, user): the descriptor of one who has connected and runs as that user or as root; -1 where there is none
+napi_value acceptAt(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  const std::uint32_t door = arguments.u32(0);
+  const std::uint32_t user = arguments.u32(1);
+  if (arguments.failed()) return arguments.throwBadArgument();
+  return arguments.result(ringfence::acceptAt(static_cast<int>(door), user));
+}
+
+// inherit(descriptor): it stays open in the program that takes this one's place; 1 where that was possible
+napi_value inherit(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  const std::uint32_t descriptor = arguments.u32(0);
+  if (arguments.failed()) return arguments.throwBadArgument();
+  return arguments.result(ringfence::inheritDescriptor(static_cast<int>(descriptor)) ? 1 : 0);
+}
+
 napi_value wrap(napi_env env, std::unique_ptr<Context> context) {
   napi_value out = nullptr;
   if (context == nullptr) return nullptr;
@@ -295,6 +324,8 @@ napi_value initialize(napi_env env, napi_value exports) {
       RINGFENCE_EXPORT(createContext), RINGFENCE_EXPORT(createSessionContext),
       RINGFENCE_EXPORT(deriveKeys),    RINGFENCE_EXPORT(keystream),
       RINGFENCE_EXPORT(transform),     RINGFENCE_EXPORT(resume),
+      RINGFENCE_EXPORT(openDoor),      RINGFENCE_EXPORT(acceptAt),
+      RINGFENCE_EXPORT(inherit),
 #undef RINGFENCE_EXPORT
   };
   napi_define_properties(env, exports, sizeof functions / sizeof *functions, functions);

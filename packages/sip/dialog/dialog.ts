@@ -1,7 +1,9 @@
 import { MisuseError } from '@ringfence/bytes/misuse.ts';
 import { tagOf } from '../message/build.ts';
 import { HeaderList } from '../message/header-list.ts';
+import { parseNameAddr, serializeNameAddr } from '../message/name-addr.ts';
 import type { NameAddr, SipMessage, SipRequest, SipResponse, Uri } from '../message/types.ts';
+import { parseUri, serializeUri } from '../message/uri.ts';
 import { asRequestUri, contactUri, recordRoute, routeRequest } from './route.ts';
 
 export interface DialogRequestFields {
@@ -65,6 +67,22 @@ interface DialogFields {
   readonly secure: boolean;
   readonly state: DialogState;
 }
+
+/** A confirmed dialog as plain data, for whoever has to go on with it in another process. */
+export interface DialogSnapshot {
+  readonly callId: string;
+  readonly local: string;
+  readonly remote: string;
+  /** -1 where no request went that way yet. */
+  readonly localSeq: number;
+  readonly remoteSeq: number;
+  readonly remoteTarget: string;
+  readonly routeSet: readonly string[];
+  readonly secure: boolean;
+}
+
+/** Requests of ours that may have been sent since the snapshot was taken: a gap in CSeq is no error (§12.2.2). */
+const restoredGap = 10_000;
 
 /**
  * Peer-to-peer relation of two user agents, RFC 3261 §12: makes the requests of one side, orders those of the other.
@@ -132,6 +150,43 @@ export class Dialog {
       routeSet: recordRoute(request) ?? [],
       secure: request.uri.scheme === 'sips',
       state: response.status < 200 ? 'early' : 'confirmed',
+    });
+  }
+
+  /** What `restore` needs, as long as the dialog is confirmed. Holds no secrets but the tags. */
+  snapshot(): DialogSnapshot {
+    return {
+      callId: this.callId,
+      local: serializeNameAddr(this.local),
+      remote: serializeNameAddr(this.remote),
+      localSeq: this.#localSeq ?? -1,
+      remoteSeq: this.#remoteSeq ?? -1,
+      remoteTarget: serializeUri(this.#remoteTarget),
+      routeSet: this.#routeSet,
+      secure: this.secure,
+    };
+  }
+
+  /**
+   * A confirmed dialog out of its snapshot; undefined where that is none.
+   *
+   * Our CSeq goes on well above the snapshot's, since requests may have been sent after it was taken.
+   */
+  static restore(snapshot: DialogSnapshot): Dialog | undefined {
+    const local = parseNameAddr(snapshot.local);
+    const remote = parseNameAddr(snapshot.remote);
+    const target = parseUri(snapshot.remoteTarget);
+    if (!local.ok || !remote.ok || !target.ok || tagText(local.value) === '') return undefined;
+    return new Dialog({
+      callId: snapshot.callId,
+      local: local.value,
+      remote: remote.value,
+      localSeq: Math.max(0, snapshot.localSeq) + restoredGap,
+      remoteSeq: snapshot.remoteSeq < 0 ? undefined : snapshot.remoteSeq,
+      remoteTarget: target.value,
+      routeSet: snapshot.routeSet,
+      secure: snapshot.secure,
+      state: 'confirmed',
     });
   }
 

@@ -112,6 +112,11 @@ export class Agent {
     return this.#cseq;
   }
 
+  /** The same phone as that one, so its numbers go on. */
+  goOnFrom(before: Agent): void {
+    this.#cseq = Math.max(this.#cseq, before.nextCseq());
+  }
+
   address(user: string): string {
     return `<sip:${user}@${this.domain}>`;
   }
@@ -438,7 +443,7 @@ interface LegState {
 
 /** One side of a call that is up. */
 export class Leg {
-  readonly agent: Agent;
+  agent: Agent;
   readonly state: LegState;
   acknowledged = false;
   /** Set once the other side has hung up. */
@@ -458,6 +463,13 @@ export class Leg {
 
   get remoteSdp(): string {
     return this.state.remoteSdp;
+  }
+
+  /** The phone has come back over another connection, and its calls with it. */
+  moveTo(agent: Agent): void {
+    agent.goOnFrom(this.agent);
+    agent.adopt(this.state.callId, this);
+    this.agent = agent;
   }
 
   acknowledge(cseq: number): void {

@@ -92,9 +92,10 @@ export class EdgeProcess {
     return this.exit === undefined;
   }
 
-  /** The media process: the only child that the edge has. */
+  /** The media process: the only child that the edge has, or what it has taken over from the one before. */
   get mediaPid(): number | undefined {
-    return childrenOf(this.pid)[0];
+    const taken = this.ofType('edge.taken-over').at(-1)?.pid;
+    return childrenOf(this.pid)[0] ?? (typeof taken === 'number' ? taken : undefined);
   }
 
   at(listener: string): SocketAddress {
