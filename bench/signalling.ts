@@ -3,7 +3,7 @@
  * through the edge and through its peers, in alternating runs. CPU is user and system time of all processes and
  * threads of the server.
  *
- *     npm run bench:signalling -- [--runs 5] [--seconds 10] [--rates 100,500,1000] [--ladder 200,...]
+ *     npm run bench:signalling -- [--runs 5] [--seconds 10] [--warm 6] [--warm-calls 3000] [--rates 100,500,1000] [--ladder 200,...]
  *                                 [--held 2000] [--only ours,kamailio] [--profile DIR] [--loopback] [--no-write]
  */
 import { loadavg } from 'node:os';
@@ -21,6 +21,7 @@ const { values } = parseArgs({
     runs: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '10' },
     warm: { type: 'string', default: '6' },
+    'warm-calls': { type: 'string', default: '3000' },
     rates: { type: 'string', default: '100,500,1000' },
     ladder: { type: 'string', default: '200,300,400,600,800,1000,1200,1500,2000' },
     held: { type: 'string', default: '2000' },
@@ -49,6 +50,7 @@ const network = await ownNetwork(!values.loopback);
 const runs = Number(values.runs);
 const seconds = Number(values.seconds);
 const warmSeconds = Number(values.warm);
+const warmCalls = Number(values['warm-calls']);
 const rates = numbers(values.rates);
 const wanted = new Set<string>(
   values.only?.split(',') ?? ['ours', 'ours-tls', 'kamailio-rtpengine', 'kamailio'],
@@ -87,6 +89,7 @@ for (let run = 0; run < runs; run += 1) {
     for (const one of order) {
       const result = await attempt(one, {
         rate,
+        warmCalls,
         warmSeconds,
         seconds,
         holdMs: HOLD_MS,
@@ -139,7 +142,7 @@ function writeTable(): void {
       '',
       `${new Date().toISOString().slice(0, 10)}; ${revision()}; ${machine()}; ${network.described}; load of the machine before: ${loadBefore}.`,
       `\`npm run bench:signalling -- ${process.argv.slice(2).join(' ')}\`: medians of ${runs} alternating run(s) of ` +
-        `${seconds} s after ${warmSeconds} s of the same load. sipp is caller and called party on the same machine; ` +
+        `${seconds} s after ${warmCalls} calls at 300/s and ${warmSeconds} s of the same load. sipp is caller and called party on the same machine; ` +
         'set-up time added is INVITE in to INVITE out plus 200 in to 200 out, by the kernel’s time stamps of 3 s more of the same load.',
       '',
       table(rows),
@@ -208,7 +211,7 @@ async function highestRate(one: Contender, ladder: readonly number[]): Promise<n
   for (const rate of ladder) {
     let held = false;
     for (let time = 0; time < 2 && !held; time += 1) {
-      const result = await attempt(one, { rate, warmSeconds: 3, seconds: 6, holdMs: HOLD_MS });
+      const result = await attempt(one, { rate, warmCalls, warmSeconds: 3, seconds: 6, holdMs: HOLD_MS });
       if (result === null) continue;
       held = result.setUp >= SUSTAINED && result.achievedRate >= rate * OFFERED;
       say(

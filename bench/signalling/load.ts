@@ -18,6 +18,11 @@ export const CALLED = join(folder, 'uas.xml');
 
 export type Load = {
   readonly rate: number;
+  /**
+   * Calls through the server before all else, at `WARM_RATE`: a daemon runs for weeks, and what runs in its first
+   * seconds is not yet compiled. The peers get the same.
+   */
+  readonly warmCalls: number;
   /** Before the measurement, so that timers of ended calls (Kamailio keeps a transaction for 5 s) run in it as they do for ever. */
   readonly warmSeconds: number;
   readonly seconds: number;
@@ -39,6 +44,7 @@ export type Measured = {
 
 /** Captured after the CPU time was read, since a capture costs the sender of each packet. */
 const CAPTURE_SECONDS = 3;
+const WARM_RATE = 300;
 
 export async function offer(
   contender: Contender,
@@ -59,6 +65,7 @@ export async function offer(
   let server: Running | null = null;
   try {
     server = await startContender(contender, { workspace, places, calledPort, profile: load.profile });
+    if (load.warmCalls > 0) await warm(workspace, server, load);
     const statistics = workspace.path('statistics.csv');
     const offered = load.rate * (load.warmSeconds + load.seconds + (capture ? CAPTURE_SECONDS + 1 : 1));
     const callerPort = await freePort(server.callerAddress);
@@ -110,6 +117,29 @@ export async function offer(
     await server?.stop();
     workspace.remove();
   }
+}
+
+/** What becomes of these calls is not looked at: a server that fails them will fail those that count, too. */
+async function warm(workspace: Workspace, server: Running, load: Load): Promise<void> {
+  const caller = await startSipp({
+    workspace,
+    name: 'warm',
+    scenario: CALLER,
+    address: server.callerAddress,
+    port: await freePort(server.callerAddress),
+    target: server.target,
+    transport: server.transport,
+    keys: { proto: server.viaTransport },
+    calls: load.warmCalls,
+    perSecond: WARM_RATE,
+    holdMs: load.holdMs,
+    extra: [
+      ...['-inf', workspace.write('warm.csv', numbersFile(load.warmCalls))],
+      ...['-l', '15000', '-recv_timeout', '10000'],
+    ],
+  });
+  await caller.waitForExit((load.warmCalls / WARM_RATE) * 1_000 + 15_000).catch(() => undefined);
+  await caller.stop('SIGKILL');
 }
 
 async function captured(workspace: Workspace, ends: Ends): Promise<number[]> {

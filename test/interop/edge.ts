@@ -80,6 +80,8 @@ export type Edge = {
   /** Everything that it has written so far. */
   log(): string;
   stop(): Promise<void>;
+  /** The same ports and the same data folder. */
+  restart(): Promise<void>;
 };
 
 export const edgePresent = (): boolean => existsSync(MAIN);
@@ -141,23 +143,29 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   );
   const env = { RINGFENCE_HOME: home };
   await apply(workspace, env, options.objects);
-  const program = await Program.start({
-    name: 'ringfence',
-    command: process.execPath,
-    args: [
-      ...(options.keyLog ? [`--tls-keylog=${options.keyLog}`] : []),
-      ...(options.profile ? ['--cpu-prof', `--cpu-prof-dir=${options.profile}`] : []),
-      MAIN,
-      'up',
-    ],
-    cwd: ROOT,
-    log: workspace.path('ringfence.log'),
-    env,
-  });
-  await program.readyWhen(() => program.waitFor(/\bready\b/, 30_000));
+  const launch = async (): Promise<Program> => {
+    const started = await Program.start({
+      name: 'ringfence',
+      command: process.execPath,
+      args: [
+        ...(options.keyLog ? [`--tls-keylog=${options.keyLog}`] : []),
+        ...(options.profile ? ['--cpu-prof', `--cpu-prof-dir=${options.profile}`] : []),
+        MAIN,
+        'up',
+      ],
+      cwd: ROOT,
+      log: workspace.path('ringfence.log'),
+      env,
+    });
+    await started.readyWhen(() => started.waitFor(/\bready\b/, 30_000));
+    return started;
+  };
+  let program = await launch();
   return {
     address,
-    pid: program.pid,
+    get pid() {
+      return program.pid;
+    },
     media,
     listeners: options.listeners.map(({ name, transport }) => ({ transport, port: ports.get(name)! })),
     port: (listener) => {
@@ -168,6 +176,10 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     log: () => program.output,
     stop: async () => {
       await program.stop();
+    },
+    restart: async () => {
+      await program.stop();
+      program = await launch();
     },
   };
 }
@@ -187,7 +199,7 @@ async function apply(
     log: workspace.path('ringfence-apply.log'),
     env,
   });
-  const { code } = await program.waitForExit(20_000);
+  const { code } = await program.waitForExit(120_000);
   if (code !== 0) throw new Error(`ringfence apply ended with ${code}: ${program.output.slice(-600)}`);
 }
 
