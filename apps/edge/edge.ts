@@ -175,6 +175,8 @@ export class Edge {
         numbers: () => this.#numbers,
         draining: () => this.#draining,
         listenerEncryption: (listener) => this.#encryption.get(listener) ?? 'required',
+        directory: (domain) => this.#directory.domain(domain),
+        isForeign: (uri, domain) => identifier.isForeign(uri, domain),
       },
       transports: () => parts.transports(),
       now: () => parts.now(),
@@ -352,6 +354,7 @@ export class Edge {
       record: (call, state) => parts.store.putCall(call, state),
       route: (flow, request, followTarget, party) => this.#route(flow, request, followTarget, party),
       mediaAddress: (flow) => mediaAddress(this.#config.media, flow),
+      refer: (referral) => this.signalling.refer(referral),
       ended: (id, recorded) => {
         this.calls.delete(id);
         this.limits.release(id);

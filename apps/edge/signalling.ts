@@ -9,7 +9,9 @@ import type { TransactionLayer } from '@ringfence/sip/transaction/layer.ts';
 import type { ServerTransaction, TransactionOutput } from '@ringfence/sip/transaction/transaction.ts';
 import type { Flow } from '@ringfence/sip/transport/flow.ts';
 import { acceptInvite, type Doorway } from './call/accept.ts';
+import type { Referral } from './call/judge-refer.ts';
 import { allowedMethods } from './call/messages.ts';
+import { acceptRefer } from './call/refer.ts';
 import { type ClientOwner, type DialogOwner, type InviteOwner, socketText } from './call/services.ts';
 import type { EventBus } from './events/bus.ts';
 import type { Identifier, KnownSender, UnprovenSender } from './identity/identify.ts';
@@ -47,6 +49,7 @@ const challenged = new Set(
 const screen = {
   supportedSchemes: new Set(['sip', 'sips', 'tel', 'urn']),
   acceptableBodies: new Set(['application/sdp']),
+  supportedExtensions: new Set(['replaces']),
 };
 const onStream: Framing = { stream: true };
 const inDatagram: Framing = { stream: false };
@@ -107,6 +110,11 @@ export class Signalling {
   drain(): void {
     const { layer } = this.#parts;
     for (let output = layer.poll(); output !== undefined; output = layer.poll()) this.#output(output);
+  }
+
+  /** A REFER within a call. */
+  refer(referral: Referral): void {
+    acceptRefer(this.#parts.door, referral);
   }
 
   closed(flow: Flow): void {

@@ -1,7 +1,7 @@
 import { parseSession } from '@ringfence/sdp/parse.ts';
 import { initialMaxForwards, makeResponse } from '@ringfence/sip/message/build.ts';
 import { HeaderList } from '@ringfence/sip/message/header-list.ts';
-import type { SipRequest } from '@ringfence/sip/message/types.ts';
+import type { SipRequest, Uri } from '@ringfence/sip/message/types.ts';
 import type { ServerTransaction } from '@ringfence/sip/transaction/transaction.ts';
 import type { Flow } from '@ringfence/sip/transport/flow.ts';
 import type { Encryption } from '../config/schema.ts';
@@ -20,10 +20,13 @@ import type { BranchTarget } from './branch.ts';
 import { Call } from './call.ts';
 import { Caller } from './caller.ts';
 import { copyAllowed, sdpOf, warning } from './messages.ts';
+import { trunkClaims } from './party.ts';
+import { judgePickup, startPickup } from './pickup.ts';
 import { callRecord } from './record.ts';
 import { type CallServices, socketText } from './services.ts';
 import { type AcceptedCall, openMedia } from './setup.ts';
 import { callerIdentity, type TargetSources, userTargets } from './targets.ts';
+import type { Place } from './transfer.ts';
 
 /** The world that a new call is judged in. */
 export interface Doorway {
@@ -34,9 +37,12 @@ export interface Doorway {
   numbers(): Numbers;
   draining(): boolean;
   listenerEncryption(listener: string): Encryption;
+  directory(domain: string): DomainDirectory | undefined;
+  /** The URI is an address in the domain of another tenant. */
+  isForeign(uri: Uri, domain: DomainDirectory): boolean;
 }
 
-interface Arrival {
+export interface Arrival {
   readonly transaction: ServerTransaction;
   readonly request: SipRequest;
   readonly flow: Flow;
@@ -54,6 +60,8 @@ interface Judged extends Arrival {
   readonly offer: ReadSession | undefined;
   readonly demanded: Encryption;
   readonly from: ReturnType<typeof callerIdentity>;
+  /** The party whose place the caller takes (Replaces). */
+  readonly replaced: Place | undefined;
 }
 
 /** A new INVITE from somebody known: where to, may they, and then the call begins, or is refused with its reasons. */
@@ -63,19 +71,25 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
   const config = services.config();
   const now = services.now();
   const dialled = readDialled(request.uri, door.numbers());
-  const destination = arrival.foreign
-    ? nowhere
-    : directory.pbx === undefined
-      ? findRoute(directory, principal, dialled, config.numbers.emergencyTrunk)
-      : pbxRoute(
-          directory,
-          directory.pbx,
-          principal,
-          dialled,
-          sources.registrar,
-          config.numbers.emergencyTrunk,
-          now,
-        );
+  const pickup =
+    request.headers.has('Replaces') && !dialled.emergency ? judgePickup(door, arrival) : undefined;
+  if (pickup !== undefined && pickup.decision.verdict !== 'accept')
+    return refuse(door, arrival, dialled, pickup.decision);
+  if (pickup !== undefined && sdpOf(request) === undefined) return refuse(door, arrival, dialled, offerless);
+  const destination =
+    arrival.foreign || pickup !== undefined
+      ? nowhere
+      : directory.pbx === undefined
+        ? findRoute(directory, principal, dialled, config.numbers.emergencyTrunk)
+        : pbxRoute(
+            directory,
+            directory.pbx,
+            principal,
+            dialled,
+            sources.registrar,
+            config.numbers.emergencyTrunk,
+            now,
+          );
   const listenerEncryption = door.listenerEncryption(flow.listener);
   const body = sdpOf(request);
   const parsed = body === undefined ? undefined : parseSession(body);
@@ -115,13 +129,16 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
       mediaAvailable: services.relay() !== undefined,
       route: isLoop(services, request, dialled)
         ? { kind: 'loop', name: 'name' in destination ? destination.name : '' }
-        : routeFacts(destination, targets),
+        : pickup === undefined
+          ? routeFacts(destination, targets)
+          : { kind: 'found', name: 'pickup' },
       ...(limit === undefined ? {} : { limit }),
     },
   );
   if (decision.verdict !== 'accept') return refuse(door, arrival, dialled, decision, destination);
   const id = services.token(20);
-  const judged: Judged = { ...arrival, id, claims, dialled, destination, offer, demanded, from };
+  const replaced = pickup?.place;
+  const judged: Judged = { ...arrival, id, claims, dialled, destination, offer, demanded, from, replaced };
   if (destination.kind === 'pbx') {
     const others = [...directory.trunks.values()].filter(({ name }) => !isNodeTrunk(name));
     const rescue = dialled.emergency
@@ -157,10 +174,12 @@ function begin(door: Doorway, judged: Judged, decision: Decision, targets: Accep
   const { services, calls } = door;
   const { id, transaction, request, flow, principal, directory, dialled, destination, offer, demanded } =
     judged;
-  const route = 'name' in destination ? destination.name : '';
-  const caller = callerText(judged.from);
+  const { replaced } = judged;
+  const route = replaced !== undefined ? 'pickup' : 'name' in destination ? destination.name : '';
   // A token says nothing to whoever reads the record.
-  const callee = destination.kind === 'phone' ? destination.binding.user : dialled.text;
+  const dialledText = destination.kind === 'phone' ? destination.binding.user : dialled.text;
+  const callee = replaced === undefined ? dialledText : replaced.call.partyFacing(replaced.leg);
+  const caller = callerText(judged.from);
   const described = describePrincipal(principal);
   const headers = new HeaderList();
   copyAllowed(request, services.config().calls.allowedHeaders, headers);
@@ -187,7 +206,9 @@ function begin(door: Doorway, judged: Judged, decision: Decision, targets: Accep
   const call = new Call(services, accepted, (events) => new Caller(services, events, accepted));
   transaction.context = call;
   calls.set(id, call);
-  door.limits.take(id, judged.claims);
+  const partner = replaced?.call.other(replaced.leg);
+  const more = partner === undefined ? [] : trunkClaims(directory, [partner]);
+  door.limits.take(id, more.length === 0 ? judged.claims : [...judged.claims, ...more]);
   if (services.bus.wants('call.started'))
     services.bus.emit({
       type: 'call.started',
@@ -198,13 +219,14 @@ function begin(door: Doorway, judged: Judged, decision: Decision, targets: Accep
       route,
       decision,
     });
+  if (replaced !== undefined) return startPickup(door, replaced, call, accepted);
   call.start(accepted, openMedia(services, accepted));
 }
 
 const callerText = ({ uri }: Judged['from']): string =>
   uri.scheme === 'sip' || uri.scheme === 'sips' ? `${uri.user ?? ''}@${uri.host}` : '';
 
-function routeFacts(destination: Destination, targets: readonly BranchTarget[]): RouteFacts {
+export function routeFacts(destination: Destination, targets: readonly BranchTarget[]): RouteFacts {
   switch (destination.kind) {
     case 'none':
       return { kind: 'none' };
@@ -220,6 +242,21 @@ function routeFacts(destination: Destination, targets: readonly BranchTarget[]):
       return { kind: 'found', name: destination.name };
   }
 }
+
+const offerless: Decision = {
+  verdict: 'refuse',
+  cause: 'media',
+  status: 488,
+  reason: 'Not Acceptable Here',
+  warning: 'An INVITE with Replaces must carry an SDP offer',
+  reasons: [
+    {
+      rule: 'pickup.offer-missing',
+      text: 'An INVITE with Replaces must carry an SDP offer.',
+      evidence: { method: 'INVITE' },
+    },
+  ],
+};
 
 const malformed = (detail: string, line: number): Decision => ({
   verdict: 'refuse',

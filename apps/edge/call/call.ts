@@ -14,12 +14,14 @@ import { type HuntEvents, type Search, statusForCaller } from './hunt.ts';
 import type { CallLeg, LegEvents } from './leg.ts';
 import { Liveness } from './liveness.ts';
 import { dialogMethods, reasonOf, sdpOf } from './messages.ts';
+import { type PassedRefer, passNotify } from './pass-refer.ts';
 import type { CallFacts } from './record.ts';
 import { Renegotiation } from './renegotiation.ts';
 import type { CallServices, InviteOwner } from './services.ts';
 import type { CallPlan, OpenedCall, SetupProblem } from './setup.ts';
 import { SetupMedia } from './setup-media.ts';
 import { type RestoredCall, RestoredSide, snapshotOf } from './snapshot.ts';
+import type { Transfer } from './transfer.ts';
 
 /** A BYE's answer waits so long for the record to be on disk, no longer. */
 const recordPatience = 200;
@@ -36,6 +38,16 @@ type CallIdentity = Pick<CallFacts, 'domain' | 'caller' | 'callee' | 'principal'
  */
 export class Call implements HuntEvents, InviteOwner {
   readonly id: string;
+  readonly domain: string;
+  readonly route: string;
+  /** How many transfers have led to it. */
+  readonly generation: number;
+  /** REFERs that were accepted in it. */
+  referrals = 0;
+  /** What is being done at the request of one of its parties. */
+  transfer: Transfer | undefined = undefined;
+  /** The last REFER that was left to the other party. */
+  passed: PassedRefer | undefined = undefined;
   readonly #services: CallServices;
   readonly #identity: CallIdentity;
   readonly #caller: CallerSide;
@@ -55,12 +67,15 @@ export class Call implements HuntEvents, InviteOwner {
 
   constructor(
     services: CallServices,
-    plan: Pick<CallPlan, 'id' | keyof CallIdentity> | RestoredCall,
+    plan: Pick<CallPlan, 'id' | 'generation' | keyof CallIdentity> | RestoredCall,
     side: (events: LegEvents) => CallerSide,
   ) {
     const { domain, caller, callee, principal, route, decision } = plan;
     const reasons = typeof decision === 'string' ? decision : JSON.stringify(decision);
     this.id = plan.id;
+    this.domain = domain;
+    this.route = route;
+    this.generation = 'generation' in plan ? (plan.generation ?? 0) : 0;
     this.#services = services;
     this.#identity = { domain, caller, callee, principal, route, decision: reasons };
     this.#startedAt = 'startedAt' in plan ? plan.startedAt : services.now();
@@ -118,6 +133,27 @@ export class Call implements HuntEvents, InviteOwner {
         hunt.start();
       }),
     );
+  }
+
+  /** Both parties are there, and nobody is transferring one of them. */
+  get transferable(): boolean {
+    return this.#state === 'answered' && this.transfer === undefined && !this.#caller.confirming;
+  }
+
+  /** Whom a party of an answered call talks to. */
+  other(leg: CallLeg): CallLeg | undefined {
+    if (leg !== this.#caller.leg) return this.#caller.leg;
+    return this.#winner;
+  }
+
+  /** Caller or called party as the records have it, whichever is not on that leg. */
+  partyFacing(leg: CallLeg): string {
+    return leg === this.#caller.leg ? this.#identity.callee : this.#identity.caller;
+  }
+
+  /** Another call has taken a party over: this one is done. */
+  handedOver(cause: string): void {
+    if (this.#state === 'answered') void this.#end('answered', 200, cause);
   }
 
   /** The caller gave up before anybody answered. */
@@ -235,6 +271,11 @@ export class Call implements HuntEvents, InviteOwner {
         return this.#bye(leg, () => answer(200));
       case 'INVITE':
         return this.#reinvite(leg, transaction, request, answer);
+      case 'REFER':
+        return this.#services.refer({ call: this, leg, transaction, request });
+      case 'NOTIFY':
+        if (this.passed?.to !== leg) return answer(481);
+        return passNotify(this.#services, this.passed, transaction, request);
       case 'OPTIONS':
         return answer(200, new HeaderList().add('Allow', dialogMethods).add('Accept', 'application/sdp'));
       default:
@@ -292,7 +333,7 @@ export class Call implements HuntEvents, InviteOwner {
       // §15.1.2: a BYE on the early dialog ends the INVITE too.
       this.#refuse(487, 'normal', 'cancelled');
     } else if (this.#state === 'joining' && leg === this.#winner) this.#refuse(480, 'normal', 'failed');
-    if (this.#state !== 'answered') return answer();
+    if (this.#state !== 'answered' || this.transfer?.leaves(leg) === true) return answer();
     let answered = false;
     const once = (): void => {
       if (answered) return;
@@ -319,6 +360,7 @@ export class Call implements HuntEvents, InviteOwner {
       other === undefined ||
       media === undefined ||
       this.#renegotiation !== undefined ||
+      this.transfer?.joining === true ||
       this.#caller.confirming
     )
       return answer(491);
@@ -356,6 +398,7 @@ export class Call implements HuntEvents, InviteOwner {
     this.#stopRinging?.();
     this.#liveness?.stop();
     this.#renegotiation?.stop();
+    this.transfer?.ended();
     const legs = this.#legs();
     if (this.#caller.leg.status === 0) this.#caller.leg.status = status;
     this.#hunt?.stop();

@@ -15,6 +15,8 @@ import type { CallServices, ClientOwner, DialogOwner } from './services.ts';
 
 /** What a leg tells its call. */
 export interface LegEvents {
+  /** Of the call. */
+  readonly id: string;
   inDialog(leg: CallLeg, transaction: ServerTransaction, request: SipRequest): void;
   acknowledged(leg: CallLeg, request: SipRequest): void;
 }
@@ -35,6 +37,8 @@ export interface LegFields {
   readonly trunk?: Trunk;
   /** Of a leg that another process began: its tag and when that was. */
   readonly began?: { readonly localTag: string; readonly at: number };
+  /** The same dialog as a leg of another call, which serves it until `takeOver`. */
+  readonly continues?: CallLeg;
 }
 
 /** A phone that has lost its connection gets its BYE when it is back, within the 32 s of timer F. */
@@ -54,6 +58,10 @@ export class CallLeg implements DialogOwner {
   dialog: Dialog | undefined = undefined;
   media: MediaLeg | undefined = undefined;
   status = 0;
+  /** Requests of the other side that wait for this peer's answer. */
+  relayed = 0;
+  /** Whom this party has asked, by a REFER that was passed on, to take its place. */
+  grantedTo: string | undefined = undefined;
   answeredAt: number | undefined = undefined;
   endedAt: number | undefined = undefined;
   readonly #services: CallServices;
@@ -64,6 +72,10 @@ export class CallLeg implements DialogOwner {
   /** A BYE of ours is out. */
   #leaving = false;
   #acknowledge: ((answer: string | undefined) => void) | undefined = undefined;
+  /** The leg that still serves the dialog. */
+  #former: CallLeg | undefined;
+  /** Another leg serves the dialog. */
+  #handedOver = false;
 
   constructor(services: CallServices, events: LegEvents, fields: LegFields) {
     this.#services = services;
@@ -78,8 +90,45 @@ export class CallLeg implements DialogOwner {
     this.#secure = fields.secure;
     this.#trunk = fields.trunk;
     this.startedAt = fields.began?.at ?? services.now();
-    this.localTag = fields.began?.localTag ?? services.token(16);
-    services.dialogs.set(this.localTag, this);
+    this.#former = fields.continues;
+    this.localTag = fields.continues?.localTag ?? fields.began?.localTag ?? services.token(16);
+    if (fields.continues === undefined) services.dialogs.set(this.localTag, this);
+    else this.dialog = fields.continues.dialog;
+  }
+
+  /** The same dialog as a leg of another call: nothing changes until that one takes it over. */
+  continuation(events: LegEvents, index: number): CallLeg {
+    const { party, demanded, flow, callId, rang } = this;
+    const fields = { index, party, demanded, flow, callId, rang, continues: this };
+    return new CallLeg(this.#services, events, {
+      ...fields,
+      followTarget: this.#followTarget,
+      secure: this.#secure,
+      ...(this.#trunk === undefined ? {} : { trunk: this.#trunk }),
+    });
+  }
+
+  /** From now on the dialog is this leg's, and the one that had it does nothing more to it. */
+  takeOver(): void {
+    const former = this.#former;
+    if (former === undefined) return;
+    this.#former = undefined;
+    former.#handedOver = true;
+    former.endedAt = this.#services.now();
+    this.flow = former.flow;
+    this.status = 200;
+    this.answeredAt = this.#services.now();
+    this.#services.dialogs.set(this.localTag, this);
+  }
+
+  /** The dialog is another leg's: not yet, or no longer this one's. */
+  get elsewhere(): boolean {
+    return this.#former !== undefined || this.#handedOver;
+  }
+
+  /** The call that it belongs to. */
+  get call(): string {
+    return this.#events.id;
   }
 
   get remoteTag(): string {
@@ -154,7 +203,7 @@ export class CallLeg implements DialogOwner {
   /** Ends the dialog from our side; the tag stays known until the peer has answered. Early dialogs have no BYE. */
   bye(headers?: HeaderList): void {
     const { dialog } = this;
-    if (this.#leaving) return;
+    if (this.#leaving || this.elsewhere) return;
     if (dialog?.state !== 'confirmed') return this.forget();
     this.#leaving = true;
     // §13.2.2.4: whatever comes of it, a 2xx gets its ACK first.
@@ -191,7 +240,7 @@ export class CallLeg implements DialogOwner {
 
   /** Requests with this leg's tag are unknown from now on. */
   forget(): void {
-    this.#services.dialogs.delete(this.localTag);
+    if (!this.elsewhere) this.#services.dialogs.delete(this.localTag);
   }
 
   protection(media: CallMedia | undefined): LegProtection {

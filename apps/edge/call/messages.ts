@@ -6,7 +6,7 @@ import type { Flow } from '@ringfence/sip/transport/flow.ts';
 
 export const allowedMethods = 'INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER';
 /** Within a dialog. */
-export const dialogMethods = 'INVITE, ACK, CANCEL, BYE, OPTIONS';
+export const dialogMethods = 'INVITE, ACK, CANCEL, BYE, OPTIONS, REFER';
 export const product = 'Ringfence';
 
 /** Value of our Contact on a leg: our own token and address, nothing of the other side. */

@@ -59,6 +59,10 @@ export class SerialHunt implements Search, HuntEvents {
     this.#hunt = new Hunt(services, this, targets, invite);
   }
 
+  get id(): string {
+    return this.#events.id;
+  }
+
   /** Those that have failed come first. */
   get legs(): CallLeg[] {
     return this.#tried.length === 0 ? this.#hunt.legs : [...this.#tried, ...this.#hunt.legs];

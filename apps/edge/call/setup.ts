@@ -30,6 +30,8 @@ export interface CallPlan {
   /** Header fields to pass on. */
   readonly headers: HeaderList;
   readonly maxForwards: number;
+  /** How many transfers have led to it; default 0. */
+  readonly generation?: number;
 }
 
 /** An INVITE that policy has accepted, with everything that was found out about it. */
@@ -57,11 +59,14 @@ export async function openMedia(
   services: CallServices,
   accepted: AcceptedCall,
 ): Promise<Result<OpenedCall, SetupProblem>> {
-  const places = 'next' in accepted.targets ? accepted.targets : undefined;
-  const targets = 'next' in accepted.targets ? await firstOf(accepted.targets) : accepted.targets;
+  const targets = await whomToRing(accepted.targets);
   if (targets.length === 0)
     return err(
-      places?.problem ?? { status: 500, cause: 'no-route', warning: 'The called side cannot be reached' },
+      problemOf(accepted.targets) ?? {
+        status: 500,
+        cause: 'no-route',
+        warning: 'The called side cannot be reached',
+      },
     );
   const relay = services.relay();
   if (relay === undefined)
@@ -74,24 +79,38 @@ export async function openMedia(
     targets.map((target) => sideOf(services, target.flow, target.demanded)),
   );
   if (!opened.ok) return err({ status: 503, cause: 'media', warning: `No media ports: ${opened.error}` });
-  return ok({
-    media: opened.value,
-    search: (events, invite) =>
-      places === undefined
-        ? new Hunt(services, events, targets, invite)
-        : new SerialHunt(services, events, targets, invite, {
-            places,
-            media: opened.value,
-            side: ({ flow, demanded }) => sideOf(services, flow, demanded),
-          }),
-  });
+  return ok(searching(services, opened.value, accepted.targets, targets));
 }
 
-async function firstOf(places: Places): Promise<readonly BranchTarget[]> {
-  const found = places.next();
+/** Everybody at once, or the first of several places that are tried one after another. */
+export async function whomToRing(wanted: AcceptedCall['targets']): Promise<readonly BranchTarget[]> {
+  if (!('next' in wanted)) return wanted;
+  const found = wanted.next();
   const first = found instanceof Promise ? await found : found;
   return first === undefined ? [] : [first];
 }
+
+/** Why nobody was found, where the search knows. */
+export const problemOf = (wanted: AcceptedCall['targets']): SetupProblem | undefined =>
+  'next' in wanted ? wanted.problem : undefined;
+
+/** The search that rings them. */
+export const searching = (
+  services: CallServices,
+  media: CallMedia,
+  wanted: AcceptedCall['targets'],
+  targets: readonly BranchTarget[],
+): OpenedCall => ({
+  media,
+  search: (events, invite) =>
+    'next' in wanted
+      ? new SerialHunt(services, events, targets, invite, {
+          places: wanted,
+          media,
+          side: ({ flow, demanded }) => sideOf(services, flow, demanded),
+        })
+      : new Hunt(services, events, targets, invite),
+});
 
 export function sideOf(services: CallServices, flow: Flow, demanded: Encryption): LegSide {
   const { local, advertised } = services.mediaAddress(flow);

@@ -60,7 +60,8 @@ export function snapshotOf(services: CallServices, legs: readonly CallLeg[]): st
 
 function snapshotLeg(leg: CallLeg): LegSnapshot | undefined {
   const { dialog, media, flow } = leg;
-  if (dialog?.state !== 'confirmed' || media === undefined) return undefined;
+  // A dialog that another call still serves is in that one's snapshot.
+  if (dialog?.state !== 'confirmed' || media === undefined || leg.elsewhere) return undefined;
   const { transport, reliable, local, remote, sentBy, listener, tls } = flow;
   const { followTarget, secure, trunk = '' } = leg.constants;
   return {

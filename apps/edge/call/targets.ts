@@ -32,7 +32,7 @@ export interface TargetSources {
 export function callerIdentity(
   directory: DomainDirectory,
   principal: Principal,
-  request: SipRequest,
+  request: Pick<SipRequest, 'from'>,
   towardsTrunk: boolean,
 ): NameAddr {
   if (principal.kind === 'device') {

@@ -248,6 +248,16 @@ export const Configuration = Type.Object(
           default: 8,
           description: 'Phones of one user rung at once.',
         }),
+        transfer: Type.Union([Type.Literal('edge'), Type.Literal('pass'), Type.Literal('refuse')], {
+          default: 'edge',
+          description:
+            'REFER within a call. edge: the edge places the call itself, by the rights of who transfers, and joins the remaining party by re-INVITE. pass: the other party is asked to place it. refuse: 403.',
+        }),
+        pickup: Type.Union([Type.Literal('own'), Type.Literal('tenant'), Type.Literal('refuse')], {
+          default: 'own',
+          description:
+            'INVITE with Replaces, which takes the place of a party in a call. own: of the same user (or trunk), or where that party has asked for it by REFER. tenant: of anybody in the tenant. refuse: 403. Never across tenants.',
+        }),
         allowedHeaders: Type.Array(Type.String(), {
           default: ['Subject', 'Priority', 'Accept-Language', 'Organization'],
           description: 'Header fields copied from one side to the other; nothing else is.',

@@ -6,6 +6,7 @@ import type { LegProtection } from '../policy/protection.ts';
 import { checkAnswer, type MediaProblem } from './agreement.ts';
 import { adopt, judgeOffer, openChange, openedFor, type PendingOffer } from './change.ts';
 import { describeAnswer, describeOffer, describeRepeat } from './describe.ts';
+import { describeAgain, readKnown, resumed } from './joined.ts';
 import { answeringSpec, configOf, type LegSide, MediaLeg, type StreamState, wipe } from './leg.ts';
 import { type OpenedPlace, offering, openAll, ownersOf, type Place, renewing } from './places.ts';
 import type { ReadSession, ReadStream } from './read-offer.ts';
@@ -36,6 +37,8 @@ export class CallMedia {
   #closed = false;
   /** What each leg said before anybody had taken the call. */
   readonly #early = new Map<MediaLeg, Uint8Array>();
+  /** The caller is offered what the called side has answered, and has not agreed yet. */
+  #joining: 'plain' | 'srtp' | undefined = undefined;
 
   private constructor(
     relay: Relay,
@@ -57,11 +60,13 @@ export class CallMedia {
     options: MediaOptions,
     offer: ReadSession | undefined,
     callerSide: LegSide,
-    calleeSides: readonly LegSide[],
+    calleeSides: readonly (LegSide | MediaLeg)[],
   ): Promise<Result<CallMedia, RelayErrorCode>> {
     const places: Place[] = [];
     const caller = new MediaLeg(callerSide, options.newSessionId());
-    const callees = calleeSides.map((side) => new MediaLeg(side, options.newSessionId()));
+    const callees = calleeSides.map((side) =>
+      side instanceof MediaLeg ? side : new MediaLeg(side, options.newSessionId()),
+    );
     for (const [index, stream] of (offer?.streams ?? []).entries()) {
       if (stream === undefined) continue;
       places.push({ leg: caller, index, stream, spec: answeringSpec(caller.side, stream, options.dscp) });
@@ -129,11 +134,45 @@ export class CallMedia {
     return this.#applied;
   }
 
+  /**
+   * The media of a call between parties of other calls: every leg is offered to, the caller's too. Ports and keys
+   * are fresh, so that what was agreed before stays in force until both have agreed.
+   *
+   * @param session what the caller is known to be able to do.
+   * @param plain the caller's media was not encrypted before.
+   */
+  static async openJoined(
+    relay: Relay,
+    options: MediaOptions,
+    session: SessionDescription,
+    caller: MediaLeg,
+    callees: MediaLeg[],
+    plain: boolean,
+  ): Promise<Result<CallMedia, RelayErrorCode>> {
+    const offer = readKnown(resumed(session));
+    const places: Place[] = [];
+    for (const [index, stream] of offer.streams.entries()) {
+      if (stream === undefined) continue;
+      for (const leg of [caller, ...callees]) {
+        if (leg.side.demanded === 'required' && stream.media === 'opaque') continue;
+        places.push(offering(leg, index, stream, options.dscp));
+      }
+    }
+    const opened = await openAll(relay, places);
+    if (!opened.ok) return opened;
+    for (const { leg, index, state } of opened.value) leg.streams[index] = state;
+    const media = new CallMedia(relay, options, offer, caller, callees);
+    media.#joining = plain ? 'plain' : 'srtp';
+    return ok(media);
+  }
+
   /** The offer for one phone; `plain` after it has refused SRTP and policy lets it. */
   offerTo(leg: MediaLeg, plain: boolean): string {
     if (this.#offer === undefined) return leg.lastDescription;
     const protection = plain || leg.side.demanded === 'none' ? 'plain' : 'srtp';
-    return describeOffer(leg, this.#offer.session, () => protection);
+    return leg.lastDescription === ''
+      ? describeOffer(leg, this.#offer.session, () => protection)
+      : describeAgain(leg, this.#offer.session, protection);
   }
 
   /**
@@ -156,7 +195,21 @@ export class CallMedia {
     this.#join(leg, this.caller, read.value);
     this.#connected = leg;
     if (early) this.#early.set(leg, body.slice());
-    return ok(describeAnswer(this.caller, offer.session, session.value));
+    return ok(
+      this.#joining === undefined
+        ? describeAnswer(this.caller, offer.session, session.value)
+        : describeAgain(this.caller, session.value, this.#joining),
+    );
+  }
+
+  /** The caller of a joined call has agreed to what `answer` gave. */
+  joined(session: SessionDescription): Result<undefined, MediaProblem> {
+    const confirmed = this.confirm(this.caller, session);
+    if (!confirmed.ok) return confirmed;
+    this.#joining = undefined;
+    this.caller.keepAgreedKeys();
+    this.#applied = this.#relay.flush();
+    return confirmed;
   }
 
   /** Somebody has been taken: the others give their ports back, and what only set-up needs is let go. */
@@ -168,7 +221,7 @@ export class CallMedia {
       if (leg === winner) continue;
       ids.push(...this.#release(leg));
     }
-    this.caller.keepAgreedKeys();
+    if (this.#joining === undefined) this.caller.keepAgreedKeys();
     winner.keepAgreedKeys();
     if (ids.length > 0) void this.#relay.close(ids);
   }

@@ -94,6 +94,11 @@ const settings = {
   health: Type.Optional(Health),
   failover: Type.Optional(Failover),
   limits: Type.Optional(TrunkLimits),
+  transfer: Type.Optional(
+    Type.Union([Type.Literal('edge'), Type.Literal('pass'), Type.Literal('refuse')], {
+      description: 'What a REFER of this trunk does, in place of `calls.transfer`.',
+    }),
+  ),
 };
 
 export const TrunkSettings = Type.Object(settings, { additionalProperties: false });

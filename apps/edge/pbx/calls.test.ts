@@ -234,3 +234,27 @@ test('a node that dies unheard is noticed by OPTIONS (RFC 3261 §11), so that no
   await world.until(() => call.state === 'up');
   assert.ok(world.time.now - at < 500);
 });
+
+test('a REFER of a phone goes to the PBX, which knows its second call by its own dialog with the edge (RFC 3891 §3)', async () => {
+  const { world, pbx, phone } = await office();
+  pbx.onInvite = (call) => call.answer();
+  const first = phone.call('102');
+  await world.until(() => first.state === 'up' && pbx.calls[0]?.confirmed === true);
+  const second = phone.call('103');
+  await world.until(() => second.state === 'up' && pbx.calls[1]?.confirmed === true);
+  const { callId, remoteTag, localTag } = second.dialog!;
+  const replaces = encodeURIComponent(`${callId};to-tag=${remoteTag};from-tag=${localTag}`);
+  assert.ok(
+    (await first.inside('REFER', [['Refer-To', `<sip:103@198.51.100.1?Replaces=${replaces}>`]])) < 300,
+  );
+  const refer = pbx.heard.find((message) => message.kind === 'request' && message.method === 'REFER');
+  const there = pbx.calls[1]!.dialog!;
+  assert.equal(
+    decodeURIComponent(refer!.headers.get('Refer-To')!),
+    `<sip:103@example.test?Replaces=${there.callId};to-tag=${there.localTag};from-tag=${there.remoteTag}>`,
+  );
+  assert.equal(world.edge.calls.size, 2);
+  first.hangUp();
+  second.hangUp();
+  await over(world);
+});

@@ -1,0 +1,185 @@
+import type { ReferTo } from '@ringfence/sip/headers/refer-to.ts';
+import type { Replaces } from '@ringfence/sip/headers/replaces.ts';
+import type { NameAddr, SipRequest } from '@ringfence/sip/message/types.ts';
+import type { ServerTransaction } from '@ringfence/sip/transaction/transaction.ts';
+import { decide } from '../policy/decide.ts';
+import { decideTransfer } from '../policy/transfer.ts';
+import type { Decision, Principal } from '../policy/types.ts';
+import type { DomainDirectory } from '../routing/directory.ts';
+import { findRoute, readDialled } from '../routing/find-route.ts';
+import { claimsOf, limitFacts } from '../trunks/limits/judge.ts';
+import { TrunkSearch } from '../trunks/search.ts';
+import { type Doorway, routeFacts } from './accept.ts';
+import type { Call } from './call.ts';
+import { CallLeg } from './leg.ts';
+import { party, userUri } from './messages.ts';
+import { partyOf } from './party.ts';
+import type { AcceptedCall } from './setup.ts';
+import { callerIdentity, userTargets } from './targets.ts';
+import type { Place } from './transfer.ts';
+
+/** A REFER in a call of the edge. */
+export interface Referral {
+  readonly call: Call;
+  /** Where it came in. */
+  readonly leg: CallLeg;
+  readonly transaction: ServerTransaction;
+  readonly request: SipRequest;
+}
+
+export interface JudgedRefer {
+  /** Of the call that is made. */
+  readonly id: string;
+  readonly decision: Extract<Decision, { verdict: 'accept' }>;
+  readonly route: string;
+  readonly callee: string;
+  readonly targets: AcceptedCall['targets'];
+  /** Attended: the leg of the referrer in the call that is to be joined with this one. */
+  readonly named: CallLeg | undefined;
+  /** The other party is to do it itself. */
+  readonly pass: boolean;
+}
+
+/** Where to, and may they: the referrer's rights, the same policy and routing as for a call of its own. */
+export function judgeRefer(
+  door: Doorway,
+  { call, leg }: Referral,
+  { uri, method, replaces }: ReferTo,
+  directory: DomainDirectory | undefined,
+  principal: Principal | undefined,
+): Omit<JudgedRefer, 'decision'> & { readonly decision: Decision } {
+  const { services, sources } = door;
+  const config = services.config();
+  const dialled = readDialled(uri, door.numbers());
+  const owner = replaces === undefined ? undefined : namedBy(door, replaces);
+  const named = owner === undefined || owner.call === call ? undefined : owner;
+  const trunk = principal?.kind === 'trunk' ? directory?.trunks.get(principal.trunk) : undefined;
+  const general =
+    config.calls.transfer === 'edge' && directory?.pbx !== undefined ? 'pass' : config.calls.transfer;
+  const mode = trunk?.transfer ?? general;
+  const allowed = decideTransfer(principal, {
+    mode,
+    call: call.id,
+    dialled: dialled.text,
+    emergency: dialled.emergency,
+    method,
+    free: call.transferable,
+    generation: call.generation,
+    ...(replaces === undefined ? {} : { replaced: standing(call, leg, named) }),
+  });
+  const pass = mode === 'pass' && !dialled.emergency;
+  const callee = named === undefined || pass ? dialled.text : named.call.partyFacing(named.leg);
+  const id = services.token(20);
+  const result = { id, callee, targets: [], named: named?.leg, route: named?.call.route ?? '', pass };
+  if (allowed.verdict !== 'accept' || directory === undefined || principal === undefined)
+    return { ...result, decision: allowed };
+  if (named !== undefined || pass) return { ...result, decision: noted(allowed, call, leg) };
+
+  const destination = door.isForeign(uri, directory)
+    ? ({ kind: 'none' } as const)
+    : findRoute(directory, principal, dialled, config.numbers.emergencyTrunk);
+  const remaining = call.other(leg);
+  const from =
+    destination.kind === 'trunk' || remaining === undefined
+      ? callerIdentity(directory, principal, { from: leg.dialog?.remote ?? nobody }, true)
+      : shownAs(directory, remaining);
+  const targets =
+    destination.kind === 'user'
+      ? userTargets(sources, directory, destination.user, from, services.now(), config.calls.maximumForks)
+      : [];
+  const limit = dialled.emergency
+    ? undefined
+    : limitFacts(
+        door.limits,
+        claimsOf(principal, directory),
+        directory,
+        destination.kind === 'trunk' ? destination.trunks : [],
+      );
+  const encrypted = leg.media?.encrypted === true;
+  const decision = decide(
+    principal,
+    {
+      method: 'INVITE',
+      source: leg.flow.remote.address,
+      transport: leg.flow.transport,
+      dialled: dialled.text,
+      emergency: dialled.emergency,
+      media: { present: true, srtp: encrypted, plain: !encrypted, unsupported: false, usable: 1 },
+    },
+    {
+      listener: leg.flow.listener,
+      listenerEncryption: door.listenerEncryption(leg.flow.listener),
+      draining: door.draining(),
+      calls: door.calls.size,
+      maximumCalls: config.calls.maximum,
+      mediaAvailable: services.relay() !== undefined,
+      route: routeFacts(destination, targets),
+      ...(limit === undefined ? {} : { limit }),
+    },
+  );
+  const route = 'name' in destination ? destination.name : '';
+  if (decision.verdict !== 'accept') return { ...result, route, decision };
+  return {
+    ...result,
+    route,
+    decision: noted({ ...decision, reasons: [...allowed.reasons, ...decision.reasons] }, call, leg),
+    targets:
+      destination.kind === 'trunk'
+        ? new TrunkSearch(
+            sources.search,
+            destination.trunks.map((one) => ({ trunk: one, number: destination.number, from })),
+            { id, emergency: dialled.emergency, wanted: () => door.calls.has(id) },
+          )
+        : targets,
+  };
+}
+
+export const nobody: NameAddr = party(userUri('anonymous', 'anonymous.invalid'), undefined);
+
+/** Who has transferred which call: for the record. */
+function noted(
+  decision: Extract<Decision, { verdict: 'accept' }>,
+  call: Call,
+  leg: CallLeg,
+): Extract<Decision, { verdict: 'accept' }> {
+  const [first, ...rest] = decision.reasons;
+  if (first === undefined) return decision;
+  return {
+    ...decision,
+    reasons: [{ ...first, evidence: { ...first.evidence, call: call.id, by: leg.party } }, ...rest],
+  };
+}
+
+/** The leg that a Replaces names, by our own tag; Call-ID and the peer's tag must fit too (RFC 3891 §3). */
+export function namedBy(door: Doorway, { callId, toTag, fromTag }: Replaces): Place | undefined {
+  const leg = door.services.dialogs.get(toTag);
+  if (!(leg instanceof CallLeg) || leg.callId !== callId || leg.remoteTag !== fromTag) return undefined;
+  return placeOf(door, leg);
+}
+
+export function placeOf(door: Doorway, leg: CallLeg): Place | undefined {
+  const call = door.calls.get(leg.call);
+  return call === undefined ? undefined : { call, leg };
+}
+
+/** Both calls must be the referrer's own: of the same user, or of the same trunk. */
+function standing(
+  call: Call,
+  leg: CallLeg,
+  named: Place | undefined,
+): 'own' | 'unknown' | 'foreign' | 'unanswered' {
+  if (named === undefined) return 'unknown';
+  if (named.call.domain !== call.domain || ownerOf(named.leg) !== ownerOf(leg)) return 'foreign';
+  return named.call.transferable ? 'own' : 'unanswered';
+}
+
+/** `device:alice@example.test/desk` without its device: what is said to one phone of a user is said to the user. */
+export const ownerOf = ({ party }: { readonly party: string }): string => party.split('/')[0] ?? party;
+
+/** A party of a call as a new called side shall see it: as the other side of the old call saw it. */
+export function shownAs(directory: DomainDirectory, leg: CallLeg): NameAddr {
+  const known = partyOf(directory, leg.party);
+  const from =
+    leg.rang === '' ? (leg.dialog?.remote ?? nobody) : party(userUri(leg.rang, directory.name), undefined);
+  return known === undefined ? from : callerIdentity(directory, known.principal, { from }, false);
+}
