@@ -1,5 +1,4 @@
 import type { ReferTo } from '@ringfence/sip/headers/refer-to.ts';
-import type { Replaces } from '@ringfence/sip/headers/replaces.ts';
 import type { NameAddr, SipRequest } from '@ringfence/sip/message/types.ts';
 import type { ServerTransaction } from '@ringfence/sip/transaction/transaction.ts';
 import { decide } from '../policy/decide.ts';
@@ -11,8 +10,9 @@ import { claimsOf, limitFacts } from '../trunks/limits/judge.ts';
 import { TrunkSearch } from '../trunks/search.ts';
 import { type Doorway, routeFacts } from './accept.ts';
 import type { Call } from './call.ts';
-import { CallLeg } from './leg.ts';
+import type { CallLeg } from './leg.ts';
 import { party, userUri } from './messages.ts';
+import { namedBy, ownerOf } from './named-leg.ts';
 import { partyOf } from './party.ts';
 import type { AcceptedCall } from './setup.ts';
 import { callerIdentity, userTargets } from './targets.ts';
@@ -150,18 +150,6 @@ function noted(
   };
 }
 
-/** The leg that a Replaces names, by our own tag; Call-ID and the peer's tag must fit too (RFC 3891 §3). */
-export function namedBy(door: Doorway, { callId, toTag, fromTag }: Replaces): Place | undefined {
-  const leg = door.services.dialogs.get(toTag);
-  if (!(leg instanceof CallLeg) || leg.callId !== callId || leg.remoteTag !== fromTag) return undefined;
-  return placeOf(door, leg);
-}
-
-export function placeOf(door: Doorway, leg: CallLeg): Place | undefined {
-  const call = door.calls.get(leg.call);
-  return call === undefined ? undefined : { call, leg };
-}
-
 /** Both calls must be the referrer's own: of the same user, or of the same trunk. */
 function standing(
   call: Call,
@@ -172,9 +160,6 @@ function standing(
   if (named.call.domain !== call.domain || ownerOf(named.leg) !== ownerOf(leg)) return 'foreign';
   return named.call.transferable ? 'own' : 'unanswered';
 }
-
-/** `device:alice@example.test/desk` without its device: what is said to one phone of a user is said to the user. */
-export const ownerOf = ({ party }: { readonly party: string }): string => party.split('/')[0] ?? party;
 
 /** A party of a call as a new called side shall see it: as the other side of the old call saw it. */
 export function shownAs(directory: DomainDirectory, leg: CallLeg): NameAddr {

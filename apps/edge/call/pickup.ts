@@ -5,7 +5,7 @@ import { decidePickup } from '../policy/transfer.ts';
 import { type Decision, describePrincipal } from '../policy/types.ts';
 import type { Arrival, Doorway } from './accept.ts';
 import type { Call } from './call.ts';
-import { namedBy, ownerOf } from './judge-refer.ts';
+import { namedBy, ownerOf } from './named-leg.ts';
 import { continued } from './open-joining.ts';
 import { type AcceptedCall, sideOf } from './setup.ts';
 import { type Place, Transfer } from './transfer.ts';

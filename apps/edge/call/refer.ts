@@ -9,17 +9,10 @@ import type { DomainDirectory } from '../routing/directory.ts';
 import { claimsOf } from '../trunks/limits/judge.ts';
 import type { Doorway } from './accept.ts';
 import { Call } from './call.ts';
-import {
-  type JudgedRefer,
-  judgeRefer,
-  nobody,
-  ownerOf,
-  placeOf,
-  type Referral,
-  shownAs,
-} from './judge-refer.ts';
+import { type JudgedRefer, judgeRefer, nobody, type Referral, shownAs } from './judge-refer.ts';
 import type { CallLeg } from './leg.ts';
 import { warning } from './messages.ts';
+import { ownerOf, placeOf } from './named-leg.ts';
 import { openJoining } from './open-joining.ts';
 import { partyOf, trunkClaims } from './party.ts';
 import { passRefer } from './pass-refer.ts';
