@@ -45,7 +45,13 @@ export interface DaemonOptions {
 const relayRestartMs = 500;
 const expiryMs = 5_000;
 /** After these the file about trunks is written at once, not with the next sweep. */
-const trunkEvents: ReadonlySet<string> = new Set(['target.quarantined', 'target.recovered']);
+const trunkEvents: ReadonlySet<string> = new Set([
+  'target.quarantined',
+  'target.recovered',
+  'trunk.registered',
+  'trunk.unregistered',
+  'trunk.registration-failed',
+]);
 /** How long the answers to our last BYEs are waited for. */
 const farewellMs = 2_000;
 
@@ -239,6 +245,7 @@ export class Daemon {
     while (!this.#stopped && this.edge.calls.size > 0 && performance.now() < until) await pause(50);
     this.#stopped = true;
     this.edge.hangUpAll('edge-stop');
+    await this.edge.farewell;
     const last = performance.now() + farewellMs;
     while ((this.edge.legs > 0 || this.edge.unrecorded > 0) && performance.now() < last) await pause(20);
     this.#stopTimers();

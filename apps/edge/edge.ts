@@ -25,6 +25,8 @@ import type { Transports } from './transport/contract.ts';
 import { HealthMonitor, type Watched } from './trunks/health/monitor.ts';
 import { Limits } from './trunks/limits/limits.ts';
 import type { LiveState } from './trunks/live-state.ts';
+import { tellRegistration } from './trunks/registration/events.ts';
+import { Registrations } from './trunks/registration/registrations.ts';
 import { watchedTrunks } from './trunks/watch.ts';
 
 /** What the edge is joined from; whoever makes it owns the processes and sockets behind these. */
@@ -66,6 +68,7 @@ export class Edge {
   readonly signalling: Signalling;
   readonly health: HealthMonitor;
   readonly limits: Limits;
+  readonly registrations: Registrations;
   readonly #parts: EdgeParts;
   readonly #callServices: CallServices;
   readonly #dialogs = new Map<string, DialogOwner>();
@@ -78,6 +81,7 @@ export class Edge {
   #unrecorded = 0;
   #running = false;
   #started = false;
+  #farewell: Promise<void> = Promise.resolve();
   readonly #after: (milliseconds: number, run: () => void) => () => void;
   #stopTimer: (() => void) | undefined = undefined;
   #armedAt = Number.POSITIVE_INFINITY;
@@ -98,11 +102,13 @@ export class Edge {
       nonceLifetimeMs: parts.config.registrar.nonceSeconds * 1000,
       maxNonces: 100_000,
     });
+    const key = parts.identityKey ?? randomBytes(32);
     const identifier = new Identifier(
       digest,
       () => this.#directory,
       () => this.#config.domain,
-      parts.identityKey ?? randomBytes(32),
+      key,
+      (request, flow) => this.registrations.match(request, flow),
     );
     const services = this.#services(tokens);
     this.#callServices = services;
@@ -110,6 +116,21 @@ export class Edge {
       now: () => parts.now(),
       after: (milliseconds, run) => this.#after(milliseconds, () => this.run(run)),
     });
+    this.registrations = new Registrations(
+      {
+        layer: this.layer,
+        now: () => parts.now(),
+        after: (milliseconds, run) => this.#after(milliseconds, () => this.run(run)),
+        token: (length) => tokens.token(length),
+        random: () => (parts.random ?? randomReally)(),
+        run: (step) => this.run(step),
+        resolve: (uri) => parts.resolver.resolve(uri),
+        connect: (candidate) => connect(parts.transports(), candidate),
+        keep: (flow, keep) => parts.transports().keep(flow, keep),
+        changed: (client) => tellRegistration(parts.bus, client),
+      },
+      key,
+    );
     this.health = new HealthMonitor({
       layer: this.layer,
       now: () => parts.now(),
@@ -138,6 +159,7 @@ export class Edge {
       search: {
         health: this.health,
         limits: this.limits,
+        registrations: this.registrations,
         random: () => (parts.random ?? randomReally)(),
         resolveNumeric: (uri) => parts.resolver.resolveNumeric(uri),
         resolve: (uri) => parts.resolver.resolve(uri),
@@ -194,6 +216,7 @@ export class Edge {
   start(): void {
     this.#started = true;
     this.health.watch(this.#watched());
+    this.registrations.update(this.#directory);
   }
 
   #watched(): Watched[] {
@@ -213,7 +236,10 @@ export class Edge {
   }
 
   closed(flow: Flow): void {
-    this.run(() => this.signalling.closed(flow));
+    this.run(() => {
+      this.signalling.closed(flow);
+      this.registrations.flowClosed(flow.id);
+    });
   }
 
   /** Does something and then sends what came of it. */
@@ -246,7 +272,10 @@ export class Edge {
   replaceObjects(objects: Objects): void {
     this.#directory = new Directory(objects, this.#config.domain);
     this.#trustTrunks();
-    if (this.#started) this.health.watch(this.#watched());
+    if (this.#started) {
+      this.health.watch(this.#watched());
+      this.registrations.update(this.#directory);
+    }
     this.#pbxFront.retain(objects.pbx ?? []);
     const gone = this.registrar.retain(({ domain, user, device, upstream }) => {
       const directory = this.#directory.domain(domain);
@@ -279,6 +308,7 @@ export class Edge {
 
   drain(): void {
     this.#draining = true;
+    this.#farewell = this.registrations.stop();
   }
 
   hangUpAll(cause: string): void {
@@ -309,6 +339,11 @@ export class Edge {
     for (const call of this.calls.values()) call.keep();
   }
 
+  /** Settles when providers know that nobody is here any more; begun by `drain`. */
+  get farewell(): Promise<void> {
+    return this.#farewell;
+  }
+
   /** Legs that are not over: live ones, and those whose BYE has no answer yet. */
   get legs(): number {
     return this.#dialogs.size;
@@ -330,7 +365,11 @@ export class Edge {
 
   /** What only this process knows of its trunks. */
   liveState(): Omit<LiveState, 'pid' | 'at'> {
-    return { targets: this.health.reports(), usage: this.limits.usage() };
+    return {
+      targets: this.health.reports(),
+      usage: this.limits.usage(),
+      registrations: this.registrations.reports(),
+    };
   }
 
   stop(): void {

@@ -273,7 +273,16 @@ export class Signalling {
     switch (request.method) {
       case 'INVITE': {
         const foreign = identifier.isForeign(request.uri, domain);
-        return acceptInvite(door, { transaction, request, flow, principal, directory: domain, foreign });
+        const called = who.called ?? request.uri;
+        return acceptInvite(door, {
+          transaction,
+          request,
+          flow,
+          principal,
+          directory: domain,
+          foreign,
+          called,
+        });
       }
       case 'REGISTER': {
         if (domain.pbx !== undefined && principal.kind === 'unknown')

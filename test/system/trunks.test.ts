@@ -72,3 +72,54 @@ test('OPTIONS that stay without an answer lead into quarantine, seen in events a
     ['quarantined', 'up'],
   );
 });
+
+test('the edge registers at a provider, is called by that contact, and takes it back when it stops (RFC 3261 §10.2)', async () => {
+  const provider = await bed.phone('provider', 'udp', { from: '127.0.0.83' });
+  let contact = '';
+  let challenged = 0;
+  const expiries: string[] = [];
+  provider.onOther = (incoming) => {
+    const { headers } = incoming.message;
+    if (headers.get('Authorization') === undefined) {
+      challenged += 1;
+      const challenge = 'Digest realm="provider.test", nonce="abc", algorithm=SHA-256, qop="auth"';
+      return incoming.respond(401, 'Unauthorized', [['WWW-Authenticate', challenge]]);
+    }
+    const value = headers.get('Contact') ?? '';
+    contact = /<([^>]+)>/.exec(value)?.[1] ?? '';
+    expiries.push(headers.get('Expires') ?? '');
+    incoming.respond(200, 'OK', [['Contact', value]]);
+  };
+  await bed.apply({
+    trunks: [
+      {
+        name: 'provider',
+        target: `sip:127.0.0.83:${provider.local.port}`,
+        outboundAuthentication: { username: 'us', password: 'given-by-the-provider' },
+        registration: { domain: 'provider.test' },
+        encryption: 'none',
+      },
+    ],
+  });
+  await until('registration', () => bed.edge.ofType('trunk.registered').length === 1);
+  assert.equal(challenged, 1);
+  assert.match(contact, /^sip:[A-Za-z0-9_-]{24}@/);
+  const alice = await bed.registered('alice', 'udp');
+  const voice = await bed.voice();
+  // She has no SRTP, and is asked again without.
+  alice.onInvite = (incoming) => {
+    if (incoming.sdp.includes('RTP/SAVP')) incoming.respond(488, 'Not Acceptable Here');
+    else incoming.accept(voice.describe());
+  };
+  const called: readonly (readonly [string, string])[] = [
+    ['P-Called-Party-ID', '<sip:+15550001111@provider.test>'],
+  ];
+  const { answer, leg } = await provider.call('x', voice.describe(), { uri: contact, more: [...called] });
+  assert.equal(answer.status, 200);
+  await leg?.hangUp();
+  const thief = await bed.phone('thief', 'udp', { from: '127.0.0.84' });
+  const stolen = await thief.call('x', voice.describe(), { uri: contact, more: [...called] });
+  assert.equal(stolen.answer.status, 401);
+  await bed.edge.stop();
+  assert.deepEqual(expiries, ['3600', '0']);
+});

@@ -50,6 +50,8 @@ export interface Arrival {
   readonly directory: DomainDirectory;
   /** The Request-URI names another tenant's domain. */
   readonly foreign: boolean;
+  /** Whom the caller wants: the Request-URI, or what it stands for. */
+  readonly called: Uri;
 }
 
 interface Judged extends Arrival {
@@ -70,7 +72,7 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
   const { services, sources } = door;
   const config = services.config();
   const now = services.now();
-  const dialled = readDialled(request.uri, door.numbers());
+  const dialled = readDialled(arrival.called, door.numbers());
   const pickup =
     request.headers.has('Replaces') && !dialled.emergency ? judgePickup(door, arrival) : undefined;
   if (pickup !== undefined && pickup.decision.verdict !== 'accept')

@@ -28,6 +28,8 @@ export interface BranchTarget extends BranchWay {
   /** Other flows of the same phone, tried where the one before fails (RFC 5626 §7). */
   readonly further?: readonly BranchWay[];
   readonly trunk?: Trunk;
+  /** Values of Route, topmost first. */
+  readonly route?: readonly string[];
   /** The attempt is given up where nothing but 100 has come within this time. */
   readonly silenceMs?: number;
   /** Told what became of the INVITE: the status of its first answer that is not 100, or why there was none. */
@@ -60,6 +62,7 @@ export interface BranchInvite {
   offer(leg: CallLeg, plain: boolean): string | undefined;
 }
 
+const noRoute: readonly string[] = [];
 const transportFailure = 503;
 const timedOut = 408;
 
@@ -113,6 +116,7 @@ export class Branch implements ClientOwner {
   invite(): void {
     const { leg, target } = this;
     const headers = new HeaderList();
+    for (const hop of target.route ?? noRoute) headers.add('Route', hop);
     headers.add('Contact', leg.contact);
     headers.add('Allow', dialogMethods);
     headers.add('User-Agent', product);

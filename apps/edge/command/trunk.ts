@@ -65,8 +65,13 @@ function showState(
   const usage = (live?.usage ?? []).filter(
     ({ key }) => domain === undefined || key.endsWith(`@${domain}`) || key === `domain:${domain}`,
   );
-  if (json) return printJson({ running: live !== undefined, targets, usage });
+  const registrations = (live?.registrations ?? []).filter(({ owner }) => owners.has(owner));
+  if (json) return printJson({ running: live !== undefined, targets, usage, registrations });
   if (live === undefined) return print('No edge runs from this data folder: nothing is known of its trunks.');
+  for (const { owner, registrar, state, until, failure } of registrations)
+    print(
+      `${owner}: ${state} at ${registrar}${until === 0 ? '' : ` until ${new Date(until).toISOString()}`}${failure === '' ? '' : ` (last: ${failure})`}`,
+    );
   for (const { key, calls, waiting } of usage)
     print(`${key}: ${calls} calls${waiting === 0 ? '' : `, ${waiting} waiting`}`);
   if (targets.length === 0)

@@ -86,6 +86,21 @@ export type EdgeEvent =
       readonly expires: number;
     }
   | {
+      readonly type: 'trunk.registered';
+      readonly owner: string;
+      readonly registrar: string;
+      /** Seconds granted. */
+      readonly expires: number;
+    }
+  | { readonly type: 'trunk.unregistered'; readonly owner: string; readonly registrar: string }
+  | {
+      readonly type: 'trunk.registration-failed';
+      readonly owner: string;
+      readonly registrar: string;
+      /** A status, `timeout`, `transport`, `not-found`, or `not-kept`. */
+      readonly reason: string;
+    }
+  | {
       readonly type: 'target.quarantined' | 'target.recovered';
       /** e.g. `trunk:carrier@example.test` */
       readonly owner: string;

@@ -4,14 +4,17 @@ import { parseAuthParams } from '@ringfence/sip/message/auth-params.ts';
 import type { SipRequest, Uri } from '@ringfence/sip/message/types.ts';
 import { serializeUri } from '@ringfence/sip/message/uri.ts';
 import { type Flow, isEncrypted } from '@ringfence/sip/transport/flow.ts';
-import type { DigestAlgorithm, Ha1Set } from '../objects/types.ts';
+import type { DigestAlgorithm, Ha1Set, Trunk } from '../objects/types.ts';
 import type { Principal } from '../policy/types.ts';
 import type { Directory, DomainDirectory } from '../routing/directory.ts';
+import type { Registrations } from '../trunks/registration/registrations.ts';
 
 export interface KnownSender {
   readonly kind: 'known';
   readonly principal: Principal;
   readonly domain: DomainDirectory;
+  /** Whom a provider calls, where the Request-URI is the contact that we registered with it. */
+  readonly called?: Uri;
 }
 
 export interface UnprovenSender {
@@ -43,6 +46,7 @@ export class Identifier {
   readonly #directory: () => Directory;
   readonly #defaultDomain: () => string;
   readonly #key: Uint8Array;
+  readonly #registered: Registrations['match'];
 
   /** @param key keeps what unknown names are offered the same, also after a restart, and unpredictable. */
   constructor(
@@ -50,7 +54,9 @@ export class Identifier {
     directory: () => Directory,
     defaultDomain: () => string,
     key: Uint8Array,
+    registered: Registrations['match'] = () => undefined,
   ) {
+    this.#registered = registered;
     this.#key = key;
     this.#digest = digest;
     this.#directory = directory;
@@ -60,6 +66,8 @@ export class Identifier {
   /** The trunk that the flow alone proves, without reading any credentials. */
   byFlow(flow: Flow, request: SipRequest): KnownSender | undefined {
     const directory = this.#directory();
+    const registered = this.#registered(request, flow);
+    if (registered !== undefined) return trunkOf(directory, registered);
     const names = flow.tls?.peerNames;
     const host = 'host' in request.uri ? request.uri.host : undefined;
     const certified = names === undefined ? undefined : directory.trunkByCertificate(names, host);
@@ -211,6 +219,22 @@ export class Identifier {
     const unproven = { kind: 'unproven', domain, challenges, stale } as const;
     return failure === undefined ? unproven : { ...unproven, failure };
   }
+}
+
+/** The trunk as it is now; the registration may be older. */
+function trunkOf(
+  directory: Directory,
+  { trunk, called }: { readonly trunk: Trunk; readonly called: Uri },
+): KnownSender | undefined {
+  const domain = directory.domain(trunk.domain);
+  const { name, encryption } = domain?.trunks.get(trunk.name) ?? trunk;
+  if (domain === undefined) return undefined;
+  return {
+    kind: 'known',
+    domain,
+    called,
+    principal: { kind: 'trunk', domain: domain.name, trunk: name, encryption, proof: 'registration' },
+  };
 }
 
 function known(domain: DomainDirectory, name: string): KnownSender | undefined {

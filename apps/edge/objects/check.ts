@@ -75,6 +75,20 @@ function checkTrunk(trunk: TrunkObject, key: string, options: CheckOptions, repo
   checkDomain(trunk.domain, key, report);
   const encryption: Encryption = trunk.encryption ?? 'required';
   checkTargets(trunk, encryption, key, report);
+  const { registration } = trunk;
+  if (registration?.registrar !== undefined)
+    checkTarget(registration.registrar, trunk, encryption, `${key}.registration.registrar`, key, report);
+  if (registration?.domain !== undefined) checkDomain(registration.domain, `${key}.registration`, report);
+  if (
+    registration !== undefined &&
+    registration.user === undefined &&
+    trunk.outboundAuthentication === undefined
+  )
+    report.value(
+      `${key}.registration`,
+      'says no user to register',
+      'Add `outboundAuthentication:` with `username` and `password`, or `user:` where the provider asks for none.',
+    );
   trunk.addresses?.forEach((text, i) => {
     const range = readRange(text);
     if (range === undefined) {

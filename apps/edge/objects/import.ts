@@ -430,6 +430,7 @@ function keepOutbound(
       known === undefined ||
       before?.target !== row.target ||
       JSON.stringify(before.targets) !== JSON.stringify(row.targets) ||
+      before.registration?.registrar !== row.registration?.registrar ||
       before.outbound?.username !== row.outbound.username
     ) {
       report.value(

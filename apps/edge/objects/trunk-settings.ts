@@ -82,6 +82,33 @@ export const Failover = Type.Object(
   { additionalProperties: false },
 );
 
+/** The edge registers at the provider, and is called by the contact that it has registered. */
+export const Registration = Type.Object(
+  {
+    registrar: Type.Optional(
+      Type.String({ description: 'SIP URI of the registrar. Default: the first target.' }),
+    ),
+    user: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 64,
+        pattern: '^[A-Za-z0-9._+~-]+$',
+        description: 'User part of the address of record. Default: `outboundAuthentication.username`.',
+      }),
+    ),
+    domain: Type.Optional(
+      Type.String({ description: 'Host of the address of record. Default: the host of the registrar.' }),
+    ),
+    expiresSeconds: Type.Integer({
+      minimum: 60,
+      maximum: 86400,
+      default: 3600,
+      description: 'What the registrar is asked for; it may grant less.',
+    }),
+  },
+  { additionalProperties: false },
+);
+
 /** Keys of a trunk that are stored together as one document. */
 const settings = {
   targets: Type.Optional(
@@ -99,6 +126,7 @@ const settings = {
       description: 'What a REFER of this trunk does, in place of `calls.transfer`.',
     }),
   ),
+  registration: Type.Optional(Registration),
 };
 
 export const TrunkSettings = Type.Object(settings, { additionalProperties: false });

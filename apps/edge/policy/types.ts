@@ -15,7 +15,7 @@ export type Principal =
       readonly domain: string;
       readonly trunk: string;
       readonly encryption: Encryption;
-      readonly proof: 'address' | 'digest' | 'certificate';
+      readonly proof: 'address' | 'digest' | 'certificate' | 'registration';
     }
   | { readonly kind: 'unknown' };
 

@@ -3,6 +3,7 @@ import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TargetReport } from './health/monitor.ts';
 import type { UsageReport } from './limits/limits.ts';
+import type { RegistrationReport } from './registration/registrations.ts';
 
 /** What only the running edge knows of its trunks. */
 export interface LiveState {
@@ -13,6 +14,7 @@ export interface LiveState {
   readonly targets: readonly TargetReport[];
   /** Calls that count against a limit. */
   readonly usage: readonly UsageReport[];
+  readonly registrations: readonly RegistrationReport[];
 }
 
 const fileName = 'trunks.json';

@@ -1,3 +1,4 @@
+import { parseNameAddr } from '@ringfence/sip/message/name-addr.ts';
 import type { NameAddr, SipUri } from '@ringfence/sip/message/types.ts';
 import { parseUri, sipUri } from '@ringfence/sip/message/uri.ts';
 import type { Candidate } from '@ringfence/sip/resolve/target.ts';
@@ -10,11 +11,13 @@ import { answerOf } from './limits/judge.ts';
 import type { Limits } from './limits/limits.ts';
 import { drawOrder, targetsOf } from './order.ts';
 import { ownerOf } from './owner.ts';
+import type { Registrations } from './registration/registrations.ts';
 
 /** What trunks are reached with. */
 export interface SearchSources {
   readonly health: Pick<HealthMonitor, 'quarantined' | 'report'>;
   readonly limits: Limits;
+  readonly registrations: Pick<Registrations, 'of'>;
   /** Numbers from 0 up to, and without, 1. */
   random(): number;
   resolveNumeric(uri: SipUri): readonly Candidate[] | undefined;
@@ -44,6 +47,8 @@ interface Place {
   readonly attempt: TrunkAttempt;
   readonly uri: SipUri;
   readonly candidate: Candidate;
+  /** Values of Route, topmost first (RFC 3608). */
+  readonly route: readonly string[];
 }
 
 /** The call that is to go out. */
@@ -56,6 +61,15 @@ export interface SearchCall {
 
 /** Attempts of one call in all: every one of them is a leg with ports of its own. */
 const mostAttempts = 16;
+
+const noRoute: readonly string[] = [];
+
+function hopOf(route: readonly string[]): SipUri | undefined {
+  const parsed = parseNameAddr(route[0] ?? '');
+  if (!parsed.ok) return undefined;
+  const { uri } = parsed.value;
+  return uri.scheme === 'sip' || uri.scheme === 'sips' ? uri : undefined;
+}
 
 /** A status that says nothing of where it went: 408 stands for silence, 503 for no connection (RFC 3261 §8.1.3.1). */
 const noFailover: readonly number[] = [408, 503];
@@ -169,6 +183,11 @@ export class TrunkSearch {
   #expand(attempt: TrunkAttempt): Promise<void> | undefined {
     const waiting: Promise<void>[] = [];
     const lists: Place[][] = [];
+    const registration = this.#sources.registrations.of(attempt.trunk);
+    // The provider does not know us at present; for an emergency call it is asked all the same.
+    if (registration?.state === 'waiting' && registration.until === 0 && !this.#call.emergency)
+      return undefined;
+    const route = registration?.serviceRoute ?? noRoute;
     for (const { target } of drawOrder(targetsOf(attempt.trunk), () => this.#sources.random())) {
       const parsed = parseUri(target);
       if (!parsed.ok || (parsed.value.scheme !== 'sip' && parsed.value.scheme !== 'sips')) continue;
@@ -176,11 +195,14 @@ export class TrunkSearch {
       const list: Place[] = [];
       lists.push(list);
       const add = (found: readonly Candidate[]): void => {
-        for (const candidate of found) list.push({ attempt, uri, candidate });
+        for (const candidate of found) list.push({ attempt, uri, candidate, route });
       };
-      const numeric = this.#sources.resolveNumeric(uri);
-      if (numeric === undefined) waiting.push(this.#sources.resolve(uri).then(add));
+      // RFC 3608 §6.1: what was learned from the registrar is the way out.
+      const hop = hopOf(route) ?? uri;
+      const numeric = this.#sources.resolveNumeric(hop);
+      if (numeric === undefined) waiting.push(this.#sources.resolve(hop).then(add));
       else add(numeric);
+      if (route.length > 0) break;
     }
     const gather = (): void => {
       const owner = ownerOf(attempt.trunk);
@@ -209,7 +231,7 @@ export class TrunkSearch {
       : this.#sources.connect(candidate).then(take);
   }
 
-  #target({ attempt, uri, candidate }: Place, flow: Flow): BranchTarget {
+  #target({ attempt, uri, candidate, route }: Place, flow: Flow): BranchTarget {
     const { trunk, number, from } = attempt;
     this.#current = trunk;
     const silence = trunk.failover?.silenceSeconds;
@@ -227,6 +249,7 @@ export class TrunkSearch {
       to: party(sipUri({ user: number, host: uri.host }), undefined),
       flow,
       trunk,
+      ...(route.length === 0 ? {} : { route }),
       ...(silence === undefined ? {} : { silenceMs: silence * 1000 }),
       heard: (result) => this.#sources.health.report(ownerOf(trunk), candidate, result),
     };

@@ -63,6 +63,9 @@ export class Agent {
   /** Everything that came, as text. */
   readonly heard: string[] = [];
   /** What is done with an INVITE outside a dialog. Default: refused with 486. */
+  /** Requests of no call, such as REGISTER and OPTIONS. */
+  onOther: (incoming: Incoming) => void = (incoming) =>
+    incoming.respond(481, 'Call/Transaction Does Not Exist');
   onInvite: (incoming: Incoming) => void = (incoming) => incoming.respond(486, 'Busy Here');
   readonly #options: AgentOptions;
   readonly #waiting = new Map<string, Waiting>();
@@ -337,7 +340,7 @@ export class Agent {
       this.onInvite(incoming);
       return;
     }
-    if (leg === undefined) return incoming.respond(481, 'Call/Transaction Does Not Exist');
+    if (leg === undefined) return this.onOther(incoming);
     leg.request(incoming);
   }
 
