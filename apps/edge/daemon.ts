@@ -41,8 +41,9 @@ export interface DaemonOptions {
   renewCertificates?(): Promise<void>;
 }
 
-/** Between two attempts to start the media process again. */
+/** Between two attempts to start the media process again, and how long live calls wait for it. */
 const relayRestartMs = 500;
+const relayPatienceMs = 5_000;
 const expiryMs = 5_000;
 /** After these the file about trunks is written at once, not with the next sweep. */
 const trunkEvents: ReadonlySet<string> = new Set([
@@ -158,7 +159,12 @@ export class Daemon {
       self.transports = transports;
       cleanup.push(() => transports.close());
       // In the turn in which the sockets begin to receive: no request finds its call missing.
-      const { taken, used } = edge.restore(left, media.engine, media.endpoints);
+      const recent = heart.age(Date.now()) < config.media.graceSeconds * 1000;
+      const { taken, used, silent } = edge.restore(left, {
+        relay: media.engine,
+        endpoints: media.endpoints,
+        recent,
+      });
       const daemon = new Daemon(options, { edge, store, admission, transports, heart });
       self.daemon = daemon;
       cleanup.push(async () => daemon.#stopTimers());
@@ -177,6 +183,7 @@ export class Daemon {
           milliseconds: Math.round(performance.now() - began),
         });
       edge.start();
+      if (silent.length > 0) void edge.recoverMedia(media.engine, [...silent]);
       daemon.#liveState.update();
       store.onFailure((reason) => bus.emit({ type: 'edge.error', where: 'store', detail: reason }));
       store.onObjectsChanged(() => void daemon.#reloadObjects());
@@ -288,19 +295,25 @@ export class Daemon {
       bus.emit({ type: 'call.one-way', call: call.id, leg, seconds: Math.round(event.silentMs / 1000) });
   }
 
-  /** Calls without media end with that cause; the process is started again. */
+  /** The process is started again at once, and live calls move to it; where that does not succeed, they end. */
   #relayDown(reason: string): void {
     this.#relay = undefined;
     this.#options.bus.emit({ type: 'media.down', reason, calls: this.edge.calls.size });
-    this.edge.hangUpAll('media');
-    const again = (): void => {
+    this.edge.mediaGone();
+    const began = performance.now();
+    const again = async (): Promise<void> => {
       if (this.#stopped) return;
-      this.#startRelay().catch((error: unknown) => {
+      try {
+        await this.#startRelay();
+      } catch (error) {
         this.#options.bus.emit({ type: 'edge.error', where: 'media', detail: String(error) });
-        setTimeout(again, relayRestartMs * 10).unref();
-      });
+        if (performance.now() - began > relayPatienceMs) this.edge.hangUpAll('media');
+        setTimeout(again, relayRestartMs).unref();
+        return;
+      }
+      if (this.#relay !== undefined) await this.edge.recoverMedia(this.#relay);
     };
-    setTimeout(again, relayRestartMs).unref();
+    void again();
   }
 
   async #reloadObjects(): Promise<void> {

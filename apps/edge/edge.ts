@@ -11,7 +11,7 @@ import { connect, type TargetSources } from './call/targets.ts';
 import type { Configuration, Encryption } from './config/schema.ts';
 import type { EventBus } from './events/bus.ts';
 import { Identifier } from './identity/identify.ts';
-import { type RestoreOutcome, restoreCalls } from './journal/restore.ts';
+import { type RestoreOutcome, type RestoreParts, restoreCalls } from './journal/restore.ts';
 import type { Objects } from './objects/types.ts';
 import { PbxFront } from './pbx/front.ts';
 import { PbxNodes, watchedNodes } from './pbx/nodes.ts';
@@ -52,6 +52,9 @@ export interface EdgeParts {
 
 const randomReally = (): number => randomInt(0x1_0000_0000) / 0x1_0000_0000;
 
+/** 4,000 calls a second are offered new media. */
+const recoveredAtOnce = 40;
+const recoveryPauseMs = 10;
 /** How late a timer of a transaction may fire. */
 const granularityMs = 50;
 
@@ -319,19 +322,47 @@ export class Edge {
 
   /**
    * Goes on with answered calls of a process that is gone; `endpoints` are those that live in `relay`. Gives the calls
-   * that it took; the others are over.
+   * that it took, those of them that need `recoverMedia`; all others are over.
    */
-  restore(calls: readonly OpenCall[], relay: Relay, endpoints: ReadonlySet<number>): RestoreOutcome {
+  restore(
+    calls: readonly OpenCall[],
+    { relay, endpoints, recent }: Pick<RestoreParts, 'relay' | 'endpoints' | 'recent'>,
+  ): RestoreOutcome {
     const parts = this.#parts;
     return restoreCalls(calls, {
       relay,
       endpoints,
+      recent,
       services: this.#callServices,
       calls: this.calls,
       transports: parts.transports(),
       domain: (name) => this.#directory.domain(name),
       problem: (error) => this.#defect(error),
     });
+  }
+
+  /** The media process is gone: calls that nobody has taken end, the others wait for `recoverMedia`. */
+  mediaGone(): void {
+    this.run(() => {
+      for (const call of [...this.calls.values()]) if (!call.live) call.hangUp('media');
+    });
+  }
+
+  /** Every answered call moves to a media process that has taken the place of the one before; some at a time. */
+  async recoverMedia(
+    relay: Relay,
+    waiting = [...this.calls.values()].filter(({ live }) => live),
+  ): Promise<void> {
+    for (let i = 0; i < waiting.length; i += recoveredAtOnce) {
+      this.run(() => {
+        for (const call of waiting.slice(i, i + recoveredAtOnce)) if (call.live) call.recoverMedia(relay);
+      });
+      // What was asked for is answered in between: a burst of all at once would overrun the sockets of the phones.
+      await new Promise<void>((done) => {
+        this.#after(recoveryPauseMs, done);
+      });
+      if (this.#parts.relay() !== relay) return;
+    }
   }
 
   /** Writes down all answered calls anew. */
@@ -388,6 +419,7 @@ export class Edge {
       now: () => parts.now(),
       after: this.#after,
       token: (length) => tokens.token(length),
+      random: () => (parts.random ?? randomReally)(),
       sessionId: () => tokens.digits(),
       run: (step) => this.run(step),
       record: (call, state) => parts.store.putCall(call, state),

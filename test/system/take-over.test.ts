@@ -189,3 +189,28 @@ test('after a take-over a phone that comes back over TLS is in its calls again; 
     await bed.close();
   }
 });
+
+test('edge and media process are killed together: the next edge offers both sides new media, and they talk again', async () => {
+  const bed = await Bed.openToRestart({ users: [{ name: 'alice' }, { name: 'bob' }] });
+  try {
+    const alice = await bed.registered('alice', 'udp');
+    const bob = await bed.registered('bob', 'udp');
+    const pair = await bed.connect(alice, bob, 'bob', { to: 'AEAD_AES_128_GCM' });
+    follow(pair, 'caller');
+    follow(pair, 'callee');
+    await pause(surelyLiveMs);
+    const media = bed.edge.mediaPid ?? 0;
+    await bed.edge.kill();
+    process.kill(media, 'SIGKILL');
+    await bed.restart();
+    assert.equal((await bed.edge.event('edge.taken-over')).calls, 1);
+    await bed.edge.event('call.media-recovered');
+    assert.equal(await talk(pair.callerVoice, pair.calleeVoice, 5), undefined);
+    assert.equal((await pair.caller.hangUp()).status, 200);
+    await within('the other side', pair.callee.over);
+    const [record] = await bed.records();
+    assert.equal(record?.cause, 'normal');
+  } finally {
+    await bed.close();
+  }
+});

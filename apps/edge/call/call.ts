@@ -1,4 +1,5 @@
 import type { Result } from '@ringfence/bytes/result.ts';
+import type { Relay } from '@ringfence/relay/contract.ts';
 import { makeResponse } from '@ringfence/sip/message/build.ts';
 import { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import type { SipRequest, SipResponse } from '@ringfence/sip/message/types.ts';
@@ -16,6 +17,7 @@ import { Liveness } from './liveness.ts';
 import { dialogMethods, reasonOf, sdpOf } from './messages.ts';
 import { type PassedRefer, passNotify } from './pass-refer.ts';
 import type { CallFacts } from './record.ts';
+import { Recovery } from './recovery.ts';
 import { Renegotiation } from './renegotiation.ts';
 import type { CallServices, InviteOwner } from './services.ts';
 import type { CallPlan, OpenedCall, SetupProblem } from './setup.ts';
@@ -62,6 +64,7 @@ export class Call implements HuntEvents, InviteOwner {
   /** Why the last answer of a called side could not be used. */
   #problem: string | undefined = undefined;
   #renegotiation: Renegotiation | undefined = undefined;
+  #recovery: Recovery | undefined = undefined;
   #liveness: Liveness | undefined = undefined;
   #stopRinging: (() => void) | undefined = undefined;
 
@@ -169,6 +172,30 @@ export class Call implements HuntEvents, InviteOwner {
   hangUp(cause: string): void {
     if (this.#state === 'setup' || this.#state === 'joining') this.#refuse(503, cause, 'failed');
     else if (this.#state === 'answered') void this.#end('answered', 200, cause);
+  }
+
+  /**
+   * The media process is gone and another one has taken its place: both sides are offered new ports and keys. A call
+   * that nobody has taken yet ends, as one that cannot be offered anew does.
+   */
+  recoverMedia(relay: Relay): void {
+    const media = this.#media;
+    if (this.#state !== 'answered' || media === undefined) return this.hangUp('media');
+    this.#renegotiation?.stop();
+    this.#recovery?.stop();
+    const began = this.#services.now();
+    const recovery = new Recovery(this.#services, this.#legs(), media, {
+      confirmed: () => !this.#caller.confirming,
+      recovered: () => {
+        this.#recovery = undefined;
+        const milliseconds = this.#services.now() - began;
+        this.#services.bus.emit({ type: 'call.media-recovered', call: this.id, milliseconds });
+        this.keep();
+      },
+      failed: (cause) => this.hangUp(cause),
+    });
+    this.#recovery = recovery;
+    recovery.start(relay);
   }
 
   provisional(leg: CallLeg, response: SipResponse): void {
@@ -361,6 +388,7 @@ export class Call implements HuntEvents, InviteOwner {
       media === undefined ||
       this.#renegotiation !== undefined ||
       this.transfer?.joining === true ||
+      this.#recovery !== undefined ||
       this.#caller.confirming
     )
       return answer(491);
@@ -399,6 +427,7 @@ export class Call implements HuntEvents, InviteOwner {
     this.#liveness?.stop();
     this.#renegotiation?.stop();
     this.transfer?.ended();
+    this.#recovery?.stop();
     const legs = this.#legs();
     if (this.#caller.leg.status === 0) this.#caller.leg.status = status;
     this.#hunt?.stop();

@@ -19,6 +19,8 @@ export interface CallServices {
   after(milliseconds: number, run: () => void): () => void;
   /** Unguessable, URL-safe characters: 16 of them carry 96 bits. */
   token(length: number): string;
+  /** In [0, 1). */
+  random(): number;
   /** Digits for o= lines. */
   sessionId(): string;
   /** Runs a continuation and then sends what the transaction layer has to send. */

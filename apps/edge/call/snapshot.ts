@@ -39,6 +39,8 @@ export interface LegSnapshot {
 export type RestoredCall = CallRecord & {
   readonly state: CallSnapshot;
   readonly relay: Relay;
+  /** Its endpoints are there; else they are gone, and the call waits for `recoverMedia`. */
+  readonly live: boolean;
   /** The way to a leg's peer: over UDP as before, else a flow that stands for the connection that is gone. */
   flow(facts: Omit<Flow, 'id'>): Flow;
   trunk(name: string): Trunk | undefined;
@@ -112,7 +114,7 @@ export class RestoredSide implements CallerSide {
     this.leg = restoreLeg(services, events, call, first);
     this.callee = restoreLeg(services, events, call, second);
     const options = { dscp: services.config().media.dscp, newSessionId: () => services.sessionId() };
-    const [caller, callee] = [restoreMedia(first.media), restoreMedia(second.media)];
+    const [caller, callee] = [restoreMedia(first.media, call.live), restoreMedia(second.media, call.live)];
     this.leg.media = caller;
     this.callee.media = callee;
     this.media = CallMedia.restore(call.relay, options, caller, callee, second.index);

@@ -25,6 +25,7 @@ const severities: Readonly<Record<EdgeEventType, Severity>> = {
   'call.answered': 'info',
   'call.protection': 'info',
   'call.ended': 'info',
+  'call.media-recovered': 'notice',
   'call.one-way': 'warning',
   'media.refused': 'warning',
   'media.down': 'error',

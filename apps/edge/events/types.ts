@@ -130,6 +130,8 @@ export type EdgeEvent =
       readonly seconds: number;
       readonly quality: readonly unknown[];
     }
+  /** After the death of the media process: both sides have taken new ports and keys. */
+  | { readonly type: 'call.media-recovered'; readonly call: string; readonly milliseconds: number }
   | { readonly type: 'call.one-way'; readonly call: string; readonly leg: number; readonly seconds: number }
   | {
       readonly type: 'media.refused';

@@ -14,6 +14,11 @@ export class Heartbeat {
     this.last = lastBeat(file);
   }
 
+  /** Milliseconds since the last beat of the process before; Infinity where there was none, or the clock went back. */
+  age(now: number): number {
+    return this.last === undefined || this.last > now ? Number.POSITIVE_INFINITY : now - this.last;
+  }
+
   /** Off the signalling thread; a disk that is full or slow costs precision, nothing else. */
   beat(): void {
     const now = new Date();

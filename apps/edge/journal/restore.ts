@@ -12,6 +12,8 @@ export interface RestoreParts {
   readonly relay: Relay;
   /** Endpoints that live in `relay`. */
   readonly endpoints: ReadonlySet<number>;
+  /** The process before died so shortly ago that calls whose media is gone too are worth another offer. */
+  readonly recent: boolean;
   readonly services: CallServices;
   /** Filled with what goes on. */
   readonly calls: Map<string, Call>;
@@ -25,6 +27,8 @@ export interface RestoreOutcome {
   readonly taken: ReadonlySet<string>;
   /** Endpoints that belong to them; all others are nobody's. */
   readonly used: ReadonlySet<number>;
+  /** Those of them whose media died with the process, to be offered new one. */
+  readonly silent: readonly Call[];
 }
 
 /**
@@ -36,26 +40,31 @@ export interface RestoreOutcome {
 export function restoreCalls(open: readonly OpenCall[], parts: RestoreParts): RestoreOutcome {
   const taken = new Set<string>();
   const used = new Set<number>();
+  const silent: Call[] = [];
   for (const { record, journal } of open) {
     const state = readSnapshot(journal);
     const directory = parts.domain(record.domain);
-    if (state === undefined || directory === undefined || !isLive(state, parts)) continue;
+    if (state === undefined || directory === undefined) continue;
+    const live = isLive(state, parts);
+    if (!live && !parts.recent) continue;
     try {
       const call = Call.restore(parts.services, {
         ...record,
         state,
+        live,
         relay: parts.relay,
         flow: (facts) => flowAgain(facts, parts.transports),
         trunk: (name) => directory.trunks.get(name),
       });
       parts.calls.set(call.id, call);
       taken.add(call.id);
-      for (const id of endpointsOf(state)) used.add(id);
+      if (live) for (const id of endpointsOf(state)) used.add(id);
+      else silent.push(call);
     } catch (error) {
       parts.problem(error);
     }
   }
-  return { taken, used };
+  return { taken, used, silent };
 }
 
 const endpointsOf = ({ legs }: CallSnapshot): number[] =>

@@ -46,7 +46,8 @@ export function snapshotMedia(leg: MediaLeg): MediaLegSnapshot {
   };
 }
 
-export function restoreMedia(snapshot: MediaLegSnapshot): MediaLeg {
+/** Without `live` its endpoints are gone, and their numbers may be somebody else's. */
+export function restoreMedia(snapshot: MediaLegSnapshot, live: boolean): MediaLeg {
   const { side, sessionId, version, last } = snapshot;
   const leg = new MediaLeg(side, sessionId, { version, last });
   for (const stream of snapshot.streams)
@@ -55,7 +56,7 @@ export function restoreMedia(snapshot: MediaLegSnapshot): MediaLeg {
         ? undefined
         : {
             endpoint: {
-              id: stream.id,
+              id: live ? stream.id : 0,
               address: side.local,
               rtpPort: stream.rtp,
               rtcpPort: stream.rtcp,

@@ -48,7 +48,7 @@ export class World {
   readonly random: SeededRandom;
   readonly network: Network;
   readonly store: FakeStore;
-  readonly relay: FakeRelay;
+  relay: FakeRelay;
   readonly bus: EventBus;
   readonly edge: Edge;
   readonly events: EdgeEvent[] = [];
@@ -90,6 +90,16 @@ export class World {
     this.network.deliver = (flow, bytes, now) => this.edge.message(flow, bytes, now);
     this.network.onClosed = (flow) => this.edge.closed(flow);
     this.edge.start();
+  }
+
+  /** The media process dies with all that it holds, and another one takes its place. */
+  replaceRelay(): void {
+    this.relay.isDown = true;
+    this.relay.endpoints.clear();
+    this.relay = new FakeRelay(this.time, this.random);
+    this.relay.instance = 'another';
+    this.edge.mediaGone();
+    void this.edge.recoverMedia(this.relay);
   }
 
   /** Lets that much time pass. */
