@@ -451,9 +451,12 @@ export class Edge {
     const now = this.#parts.now();
     const successor = this.registrar.successor(flow.id, now)?.flow;
     const found =
-      successor === undefined
-        ? reboundFlow(transports, this.registrar, flow, party, now)
-        : transports.flow(successor);
+      successor !== undefined
+        ? transports.flow(successor)
+        : // Of a phone whose instance is known, only that one will do.
+          this.registrar.hasLost(flow.id)
+          ? undefined
+          : reboundFlow(transports, this.registrar, flow, party, now);
     if (found === undefined || (isEncrypted(flow.transport) && !isEncrypted(found.transport))) return next;
     return found;
   }

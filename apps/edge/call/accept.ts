@@ -104,7 +104,15 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
   const from = callerIdentity(directory, principal, request, destination.kind === 'trunk');
   const targets =
     destination.kind === 'user'
-      ? userTargets(sources, directory, destination.user, from, now, config.calls.maximumForks)
+      ? userTargets(
+          sources,
+          directory,
+          destination.user,
+          from,
+          now,
+          config.calls.maximumForks,
+          dialled.instance,
+        )
       : destination.kind === 'phone'
         ? phoneTargets(sources, directory, destination, from)
         : [];

@@ -17,6 +17,8 @@ export interface BranchWay {
   /** Request-URI. */
   readonly uri: Uri;
   readonly flow: Flow;
+  /** Values of Route (RFC 3327 §5.4). */
+  readonly route?: readonly string[];
 }
 
 /** Whom a branch rings, and how it gets there. */
@@ -28,8 +30,6 @@ export interface BranchTarget extends BranchWay {
   /** Other flows of the same phone, tried where the one before fails (RFC 5626 §7). */
   readonly further?: readonly BranchWay[];
   readonly trunk?: Trunk;
-  /** Values of Route, topmost first. */
-  readonly route?: readonly string[];
   /** The attempt is given up where nothing but 100 has come within this time. */
   readonly silenceMs?: number;
   /** Told what became of the INVITE: the status of its first answer that is not 100, or why there was none. */
@@ -116,7 +116,7 @@ export class Branch implements ClientOwner {
   invite(): void {
     const { leg, target } = this;
     const headers = new HeaderList();
-    for (const hop of target.route ?? noRoute) headers.add('Route', hop);
+    for (const hop of this.#way.route ?? noRoute) headers.add('Route', hop);
     headers.add('Contact', leg.contact);
     headers.add('Allow', dialogMethods);
     headers.add('User-Agent', product);

@@ -5,6 +5,7 @@ import { type Flow, isEncrypted } from '@ringfence/sip/transport/flow.ts';
 import type { User } from '../objects/types.ts';
 import type { PbxNodes } from '../pbx/nodes.ts';
 import type { Principal } from '../policy/types.ts';
+import { isInstance } from '../registrar/gruu.ts';
 import { byPhone } from '../registrar/outbound.ts';
 import type { LiveBinding, Registrar } from '../registrar/registrar.ts';
 import type { DomainDirectory } from '../routing/directory.ts';
@@ -57,10 +58,13 @@ export function userTargets(
   from: NameAddr,
   now: number,
   maximum: number,
+  /** Only the phone that a GRUU names (RFC 5627 §5.3). */
+  instance?: string,
 ): BranchTarget[] {
   const targets: BranchTarget[] = [];
   for (const bindings of byPhone(sources.registrar.lookup(directory.name, user.name, now))) {
     if (targets.length >= maximum) break;
+    if (instance !== undefined && bindings[0] !== undefined && !isInstance(bindings[0], instance)) continue;
     const device = directory.devices.get(bindings[0]?.device ?? '')?.device;
     if (device === undefined) continue;
     const [first, ...further] = waysTo(sources.transports, bindings, device.encryption === 'required');
@@ -84,7 +88,7 @@ function waysTo(transports: Transports, bindings: readonly LiveBinding[], encryp
     const flow = flowOf(transports, binding);
     const uri = parseUri(binding.contact);
     if (flow === undefined || !uri.ok || (encrypted && !isEncrypted(flow.transport))) continue;
-    ways.push({ uri: uri.value, flow });
+    ways.push({ uri: uri.value, flow, ...(binding.path === undefined ? {} : { route: binding.path }) });
   }
   return ways;
 }

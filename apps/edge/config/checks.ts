@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { isEncrypted } from '@ringfence/sip/transport/flow.ts';
+import { readRange } from '../objects/address-range.ts';
 import { isInside } from './address-class.ts';
 import type { Configuration, Encryption, Listener } from './schema.ts';
 import type { Report } from './validate.ts';
@@ -44,6 +45,14 @@ export function checkConfiguration(
       'Write the smaller number here.',
     );
   }
+  config.registrar.trustedProxies.forEach((range, i) => {
+    if (readRange(range) === undefined)
+      report.value(
+        `registrar.trustedProxies[${i}]`,
+        `\`${range}\` is neither an IP address nor a block`,
+        'Write an address, or a block whose host bits are zero such as `192.0.2.0/24`.',
+      );
+  });
   checkNumbers(config.numbers, report);
   config.calls.allowedHeaders.forEach((name, i) => {
     const key = `calls.allowedHeaders[${i}]`;

@@ -114,6 +114,12 @@ for (const [what, text, key, line] of [
     'listeners[0].transport',
     2,
   ],
+  [
+    'a trusted proxy by name',
+    'registrar: {trustedProxies: [proxy.example]}',
+    'registrar.trustedProxies[0]',
+    1,
+  ],
   ['no listener at all', 'listeners: []', 'listeners', 1],
   ['a port range upside down', 'media: {ports: {from: 3000, to: 2000}}', 'media.ports', 1],
   ['a port range without room', 'media: {ports: {from: 3000, to: 3002}}', 'media.ports', 1],

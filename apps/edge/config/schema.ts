@@ -201,6 +201,16 @@ export const Configuration = Type.Object(
         }),
         maximumContacts: Type.Integer({ minimum: 1, maximum: 64, default: 8, description: 'Per user.' }),
         nonceSeconds: Type.Integer({ minimum: 5, default: 300, description: 'Life of a digest nonce.' }),
+        trustedProxies: Type.Array(Type.String(), {
+          default: [],
+          description:
+            'Addresses and CIDR blocks of proxies whose Path (RFC 3327) is followed to the phones that register through them; the Path of others is passed over.',
+        }),
+        serviceRoute: Type.Boolean({
+          default: false,
+          description:
+            'Tells phones to send all requests to the listener that they have registered with (Service-Route, RFC 3608).',
+        }),
         flowSeconds: Type.Integer({
           minimum: 15,
           maximum: 3600,

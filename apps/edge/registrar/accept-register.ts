@@ -67,7 +67,7 @@ export function settle(
         const silence = outcome.flowSeconds;
         transports().keep(
           flow.id,
-          registrar.byFlow(flow.id) !== undefined,
+          registrar.serves(flow.id),
           silence === undefined ? undefined : silence + flowGraceSeconds,
         );
         for (const event of outcome.events) bus.emit(event);

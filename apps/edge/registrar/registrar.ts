@@ -5,7 +5,9 @@ import type { Flow } from '@ringfence/sip/transport/flow.ts';
 import type { Configuration } from '../config/schema.ts';
 import type { EdgeEvent } from '../events/types.ts';
 import type { Binding, Upstream } from '../store/contract.ts';
+import { publicGruu } from './gruu.ts';
 import { flowSeconds, instanceOf, registrationOf, supports } from './outbound.ts';
+import { readPath } from './path.ts';
 import { readWishes, type Wishes } from './read-contacts.ts';
 
 type Limits = Configuration['registrar'];
@@ -89,7 +91,14 @@ export class Registrar {
 
   /** The binding that a request over this flow belongs to, RFC 5626 §5.3. */
   byFlow(flow: number): LiveBinding | undefined {
-    return this.#byFlow.get(flow)?.values().next().value;
+    const first = this.#byFlow.get(flow)?.values().next().value;
+    // A proxy's flow carries many phones, and says nothing about which one sends.
+    return first?.path === undefined ? first : undefined;
+  }
+
+  /** Some binding is reached over that flow. */
+  serves(flow: number): boolean {
+    return this.#byFlow.has(flow);
   }
 
   find(domain: string, user: string, key: string): LiveBinding | undefined {
@@ -114,8 +123,11 @@ export class Registrar {
     const wishes = readWishes(request, limits);
     if (wishes.kind === 'refused') return refusal(wishes.status, wishes.reason, wishes.headers);
     const outbound = asksOutbound(request, wishes);
+    const path = readPath(request, flow, limits.trustedProxies);
+    if (!path.ok) return refusal(400, path.error, new HeaderList());
+    const { route } = path.value;
     // RFC 5626 §6: whoever stands between does not keep the flow for the phone.
-    if (outbound && request.via.length > 1)
+    if (outbound && request.via.length > 1 && !path.value.outbound)
       return refusal(439, 'First Hop Lacks Outbound Support', new HeaderList());
 
     const put: LiveBinding[] = [];
@@ -156,6 +168,7 @@ export class Registrar {
           updatedAt: now,
           flow: flow.id,
           ...(terms === undefined ? {} : { upstream: terms.upstream }),
+          ...(route.length === 0 ? {} : { path: route }),
         };
         after.set(wish.key, binding);
         put.push(binding);
@@ -182,7 +195,12 @@ export class Registrar {
 
     this.#reserve(key, fresh);
     const headers = new HeaderList();
-    for (const binding of after.values()) headers.add('Contact', contactValue(binding, now));
+    const gruu = supports(request, 'gruu');
+    for (const binding of after.values())
+      headers.add('Contact', contactValue(binding, now, gruu ? publicGruu(binding) : ''));
+    // RFC 3327 §5.3
+    if (supports(request, 'path')) for (const hop of route) headers.add('Path', hop);
+    if (limits.serviceRoute) headers.add('Service-Route', serviceRoute(flow));
     headers.add('Date', new Date(now).toUTCString());
     const keepalive = outbound ? flowSeconds(flow, limits.flowSeconds) : undefined;
     if (keepalive !== undefined) headers.add('Require', 'outbound').add('Flow-Timer', String(keepalive));
@@ -226,6 +244,11 @@ export class Registrar {
       if (newest === undefined || binding.updatedAt > newest.updatedAt) newest = binding;
     }
     return newest;
+  }
+
+  /** A phone with an instance has left that flow, or has lost it. */
+  hasLost(flow: number): boolean {
+    return this.#lost.has(flow);
   }
 
   /** Takes out what has run out. */
@@ -311,13 +334,19 @@ const asksOutbound = (request: SipRequest, wishes: Wishes): boolean =>
   wishes.list.some(({ outbound, seconds }) => outbound && seconds > 0) &&
   supports(request, 'outbound');
 
-function contactValue({ contact, key, expiresAt }: LiveBinding, now: number): string {
+function contactValue({ contact, key, expiresAt }: LiveBinding, now: number, gruu: string): string {
   const instance = instanceOf(key);
   const registration = registrationOf(key);
   const named = instance === undefined ? '' : `;+sip.instance=${instance}`;
   const numbered = registration === undefined ? '' : `;reg-id=${registration}`;
-  return `<${contact}>${named}${numbered};expires=${Math.ceil((expiresAt - now) / 1000)}`;
+  return `<${contact}>${named}${numbered}${gruu};expires=${Math.ceil((expiresAt - now) / 1000)}`;
 }
+
+/** RFC 3608 §6.1: requests of the phone come to the listener that it has registered with. */
+const serviceRoute = ({ transport, sentBy }: Flow): string => {
+  const name = transport === 'wss' ? 'ws' : transport;
+  return `<sip:${sentBy}${name === 'udp' ? '' : `;transport=${name}`};lr>`;
+};
 
 const ownerKey = (domain: string, user: string): string => `${domain}\n${user}`;
 

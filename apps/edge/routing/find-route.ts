@@ -14,6 +14,8 @@ export interface Dialled {
   /** E.164 form, where the number has one. */
   readonly e164?: string;
   readonly emergency: boolean;
+  /** The phone that a public GRUU names among those of its user (RFC 5627 §3.1). */
+  readonly instance?: string;
 }
 
 /** A domain's PBX. */
@@ -55,10 +57,13 @@ export function readDialled(uri: Uri, numbers: Numbers): Dialled {
   const text = uri.scheme === 'tel' ? uri.number : (uri.user ?? '');
   const semicolon = text.indexOf(';');
   const digits = digitsOf(semicolon === -1 ? text : text.slice(0, semicolon));
-  if (digits === undefined) return { text, emergency: text.toLowerCase() === 'sos' };
+  const gr = uri.params.get('gr');
+  const named = typeof gr === 'string' ? { instance: gr } : undefined;
+  if (digits === undefined) return { text, emergency: text.toLowerCase() === 'sos', ...named };
   if (numbers.isEmergency(digits)) return { text, digits, emergency: true };
   const e164 = numbers.e164(digits);
-  return e164 === undefined ? { text, digits, emergency: false } : { text, digits, e164, emergency: false };
+  const number = { text, digits, emergency: false, ...named };
+  return e164 === undefined ? number : { ...number, e164 };
 }
 
 /**

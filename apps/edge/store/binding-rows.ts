@@ -5,7 +5,7 @@ export function bindingWriter(database: DatabaseSync): {
   put(binding: Binding): void;
   remove(domain: string, user: string, key: string): void;
 } {
-  const put = database.prepare('INSERT OR REPLACE INTO bindings VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)');
+  const put = database.prepare('INSERT OR REPLACE INTO bindings VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)');
   const remove = database.prepare('DELETE FROM bindings WHERE domain = ? AND user = ? AND key = ?');
   return {
     put(b) {
@@ -24,6 +24,7 @@ export function bindingWriter(database: DatabaseSync): {
         b.userAgent,
         b.updatedAt,
         b.upstream === undefined ? '' : JSON.stringify(b.upstream),
+        b.path === undefined ? '' : JSON.stringify(b.path),
       );
     },
     remove(domain, user, key) {
@@ -51,6 +52,7 @@ function readBinding(row: Record<string, SQLOutputValue>): Binding {
     listener: String(row.listener),
     userAgent: String(row.user_agent),
     updatedAt: Number(row.updated_at),
+    ...(row.path === '' ? {} : { path: JSON.parse(String(row.path)) as string[] }),
     ...(row.upstream === '' ? {} : { upstream: JSON.parse(String(row.upstream)) as Upstream }),
   };
 }

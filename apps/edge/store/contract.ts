@@ -29,6 +29,8 @@ export interface Binding {
   readonly listener: string;
   readonly userAgent: string;
   readonly updatedAt: number;
+  /** Proxies on the way to the phone, as values of Route (RFC 3327). */
+  readonly path?: readonly string[];
   /** Present where a PBX registered it, not the edge. */
   readonly upstream?: Upstream;
 }

@@ -119,6 +119,14 @@ export const migrations: readonly Migration[] = [
     // What another process goes on with; no keys and no passwords. Empty where it cannot.
     sql: `ALTER TABLE live_calls ADD COLUMN state TEXT NOT NULL DEFAULT ''`,
   },
+  {
+    version: 6,
+    name: 'proxies on the way to a phone',
+    sql: `
+      -- JSON array; empty for phones that have registered directly
+      ALTER TABLE bindings ADD COLUMN path TEXT NOT NULL DEFAULT '';
+    `,
+  },
 ];
 
 export const layoutVersion = migrations.at(-1)!.version;
