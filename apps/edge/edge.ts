@@ -183,6 +183,7 @@ export class Edge {
         run: (step) => this.run(step),
       },
       seed: randomBytes(4).readInt32LE(),
+      key: parts.identityKey ?? randomBytes(32),
       trust: (address) => parts.trust(address, 'registered'),
     });
     this.signalling = new Signalling({
@@ -292,6 +293,7 @@ export class Edge {
   /** Takes out bindings that have run out. */
   expire(): void {
     this.limits.sweep();
+    this.run(() => this.#pbxFront.sweep(this.#parts.now()));
     const { removed } = this.registrar.expire(this.#parts.now());
     if (removed.length === 0) return;
     this.#pbxFront.lapsed(removed);
