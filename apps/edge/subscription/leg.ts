@@ -89,7 +89,7 @@ export class SubscriptionLeg implements DialogOwner {
       this.flow = flow;
       layer.request(request, flow, now()).context = owner;
     };
-    const flow = this.#services.route(this.flow, request, this.#fields.followTarget);
+    const flow = this.#services.route(this.flow, request, this.#fields.followTarget, '');
     if (flow instanceof Promise) void flow.then((found) => run(() => go(found)));
     else go(flow);
   }
