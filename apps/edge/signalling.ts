@@ -10,7 +10,7 @@ import type { ServerTransaction, TransactionOutput } from '@ringfence/sip/transa
 import type { Flow } from '@ringfence/sip/transport/flow.ts';
 import { acceptInvite, type Doorway } from './call/accept.ts';
 import type { Referral } from './call/judge-refer.ts';
-import { allowedMethods } from './call/messages.ts';
+import { allowedMethods, supportedTags } from './call/messages.ts';
 import { acceptRefer } from './call/refer.ts';
 import { type ClientOwner, type DialogOwner, type InviteOwner, socketText } from './call/services.ts';
 import type { EventBus } from './events/bus.ts';
@@ -49,7 +49,7 @@ const challenged = new Set(
 const screen = {
   supportedSchemes: new Set(['sip', 'sips', 'tel', 'urn']),
   acceptableBodies: new Set(['application/sdp']),
-  supportedExtensions: new Set(['replaces']),
+  supportedExtensions: supportedTags,
 };
 /** What a PBX's phones send beside calls has bodies of many types; each method looks at its own. */
 const anyBody = { supportedSchemes: screen.supportedSchemes };

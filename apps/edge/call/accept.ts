@@ -1,4 +1,5 @@
 import { parseSession } from '@ringfence/sdp/parse.ts';
+import { tooSmall } from '@ringfence/sip/dialog/session-timer.ts';
 import { initialMaxForwards, makeResponse } from '@ringfence/sip/message/build.ts';
 import { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import type { SipRequest, Uri } from '@ringfence/sip/message/types.ts';
@@ -73,6 +74,9 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
   const config = services.config();
   const now = services.now();
   const dialled = readDialled(arrival.called, door.numbers());
+  const { minimumSessionExpires } = config.calls;
+  if (!dialled.emergency && tooSmall(request.headers, minimumSessionExpires))
+    return askForLonger(door, arrival, minimumSessionExpires);
   const pickup =
     request.headers.has('Replaces') && !dialled.emergency ? judgePickup(door, arrival) : undefined;
   if (pickup !== undefined && pickup.decision.verdict !== 'accept')
@@ -169,6 +173,13 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
   const attempts = destination.trunks.map((trunk) => ({ trunk, number: destination.number, from }));
   const call = { id, emergency: dialled.emergency, wanted: () => door.calls.has(id) };
   begin(door, judged, decision, new TrunkSearch(sources.search, attempts, call));
+}
+
+/** RFC 4028 §6: no refusal of the call, the caller asks again for as much. */
+function askForLonger({ services }: Doorway, { transaction, request }: Arrival, minimum: number): void {
+  const headers = new HeaderList().add('Min-SE', String(minimum));
+  const response = makeResponse(request, 422, undefined, { toTag: services.token(16), headers });
+  services.layer.respond(transaction, response, services.now());
 }
 
 const nowhere: Destination = { kind: 'none' };

@@ -65,6 +65,8 @@ export interface BranchInvite {
 const noRoute: readonly string[] = [];
 const transportFailure = 503;
 const timedOut = 408;
+/** How often a called side may ask for a longer session (RFC 4028 §7.3). */
+const mostRaises = 3;
 
 /** One attempt to reach one phone or trunk: an INVITE, its retries, and the dialog that comes of it. */
 export class Branch implements ClientOwner {
@@ -80,6 +82,7 @@ export class Branch implements ClientOwner {
   #cseq = 0;
   #plain = false;
   #offered = true;
+  #raised = 0;
   #cancelled = false;
   #credentials: Credentials | undefined = undefined;
   challenge: CallersChallenge | undefined = undefined;
@@ -119,6 +122,8 @@ export class Branch implements ClientOwner {
     for (const hop of this.#way.route ?? noRoute) headers.add('Route', hop);
     headers.add('Contact', leg.contact);
     headers.add('Allow', dialogMethods);
+    headers.add('Supported', 'timer');
+    leg.timer.request(headers);
     headers.add('User-Agent', product);
     if (this.#credentials !== undefined) headers.add(this.#credentials.name, this.#credentials.value);
     if (target.callersCredentials !== undefined)
@@ -179,6 +184,8 @@ export class Branch implements ClientOwner {
         this.challenge = { response, first: callersCredentials.size === 0 };
       else if (this.#authenticate(response)) return;
     }
+    if (status === 422 && this.leg.timer.raise(response.headers) && this.#raised++ < mostRaises)
+      return this.invite();
     if ((status === 488 || status === 415 || status === 606) && this.#retryPlain()) return;
     if ((status === 430 || status === 408) && this.#retryFlow()) return;
     this.#fail(status);
@@ -224,6 +231,8 @@ export class Branch implements ClientOwner {
       return state === 'failed' ? undefined : this.#over(487);
     }
     leg.answeredAt = this.#services.now();
+    leg.heard(response);
+    leg.timer.agreed(response.headers, leg.answeredAt);
     if (this.#events.answered(this, response)) return;
     leg.bye();
     this.#over(488);

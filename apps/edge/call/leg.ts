@@ -1,4 +1,5 @@
 import type { Dialog } from '@ringfence/sip/dialog/dialog.ts';
+import { SessionTimer } from '@ringfence/sip/dialog/session-timer.ts';
 import { makeResponse } from '@ringfence/sip/message/build.ts';
 import { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import type { SipRequest } from '@ringfence/sip/message/types.ts';
@@ -57,6 +58,9 @@ export class CallLeg implements DialogOwner {
   readonly startedAt: number;
   dialog: Dialog | undefined = undefined;
   media: MediaLeg | undefined = undefined;
+  /** The peer's Allow has UPDATE (RFC 3311 §4). */
+  takesUpdate = false;
+  readonly timer: SessionTimer;
   status = 0;
   /** Requests of the other side that wait for this peer's answer. */
   relayed = 0;
@@ -89,6 +93,12 @@ export class CallLeg implements DialogOwner {
     this.#followTarget = fields.followTarget;
     this.#secure = fields.secure;
     this.#trunk = fields.trunk;
+    const { sessionExpires, minimumSessionExpires } = services.config().calls;
+    // A dialog has one session timer, whichever call it belongs to.
+    this.timer =
+      fields.continues?.timer ??
+      new SessionTimer({ expires: sessionExpires, minimum: minimumSessionExpires });
+    this.takesUpdate = fields.continues?.takesUpdate ?? false;
     this.startedAt = fields.began?.at ?? services.now();
     this.#former = fields.continues;
     this.localTag = fields.continues?.localTag ?? fields.began?.localTag ?? services.token(16);
@@ -157,6 +167,12 @@ export class CallLeg implements DialogOwner {
     }
     this.flow = flow;
     this.#events.inDialog(this, transaction, request);
+  }
+
+  /** Takes what a message of the peer says it can do. */
+  heard({ headers }: { readonly headers: HeaderList }): void {
+    const allow = headers.all('Allow');
+    if (allow.length > 0) this.takesUpdate = allow.some((value) => value.includes('UPDATE'));
   }
 
   acknowledged(request: SipRequest): void {

@@ -1,5 +1,6 @@
 import type { Relay } from '@ringfence/relay/contract.ts';
 import { Dialog, type DialogSnapshot } from '@ringfence/sip/dialog/dialog.ts';
+import type { SessionTimerSnapshot } from '@ringfence/sip/dialog/session-timer.ts';
 import type { Flow } from '@ringfence/sip/transport/flow.ts';
 import type { Encryption } from '../config/schema.ts';
 import { CallMedia } from '../media/call-media.ts';
@@ -32,6 +33,9 @@ export interface LegSnapshot {
   readonly trunk: string;
   readonly flow: Omit<Flow, 'id'>;
   readonly dialog: DialogSnapshot;
+  readonly timer: SessionTimerSnapshot;
+  /** The peer takes UPDATE. */
+  readonly takesUpdate: boolean;
   readonly media: MediaLegSnapshot;
 }
 
@@ -84,6 +88,8 @@ function snapshotLeg(leg: CallLeg): LegSnapshot | undefined {
       ...(tls === undefined ? {} : { tls }),
     },
     dialog: dialog.snapshot(),
+    timer: leg.timer.snapshot(),
+    takesUpdate: leg.takesUpdate,
     media: snapshotMedia(media),
   };
 }
@@ -152,6 +158,8 @@ function restoreLeg(
     ...(trunk === undefined ? {} : { trunk }),
   });
   leg.dialog = Dialog.restore(snapshot.dialog);
+  leg.takesUpdate = snapshot.takesUpdate;
+  leg.timer.resume(snapshot.timer, services.now());
   leg.status = record?.status ?? 200;
   leg.answeredAt = record?.answeredAt ?? call.answeredAt;
   return leg;

@@ -54,6 +54,13 @@ export function checkConfiguration(
       );
   });
   checkNumbers(config.numbers, report);
+  const { sessionExpires, minimumSessionExpires } = config.calls;
+  if (sessionExpires !== 0 && sessionExpires < minimumSessionExpires)
+    report.value(
+      'calls.sessionExpires',
+      `is ${sessionExpires}, less than calls.minimumSessionExpires (${minimumSessionExpires})`,
+      'Write at least as many seconds, or 0 for no session timer of our own.',
+    );
   config.calls.allowedHeaders.forEach((name, i) => {
     const key = `calls.allowedHeaders[${i}]`;
     if (!token.test(name)) report.value(key, 'is not a header field name', 'Write a name such as `Subject`.');

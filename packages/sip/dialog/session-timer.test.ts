@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { HeaderList } from '../message/header-list.ts';
-import { minimumOf, parseSessionExpires, SessionTimer } from './session-timer.ts';
+import { minimumOf, parseSessionExpires, SessionTimer, tooSmall } from './session-timer.ts';
 
 const list = (...rows: readonly (readonly [string, string])[]): HeaderList => new HeaderList(rows);
 const options = { expires: 1800, minimum: 90 };
@@ -129,12 +129,11 @@ test('RFC 4028 §9: never longer than asked for, never less than the least of bo
 });
 
 test('RFC 4028 §6, §7.3, §9: 422 for less than the least, and more is asked for after one', () => {
-  const strict = new SessionTimer({ expires: 1800, minimum: 300 });
   const timed = ['Supported', 'timer'] as const;
-  assert.deepEqual(strict.tooSmall(list(timed, ['Session-Expires', '299'])), { minimum: 300 });
-  assert.equal(strict.tooSmall(list(timed, ['Session-Expires', '300'])), undefined);
-  assert.equal(strict.tooSmall(list(['Session-Expires', '100'])), undefined);
-  assert.equal(strict.tooSmall(list(timed)), undefined);
+  assert.equal(tooSmall(list(timed, ['Session-Expires', '299']), 300), true);
+  assert.equal(tooSmall(list(timed, ['Session-Expires', '300']), 300), false);
+  assert.equal(tooSmall(list(['Session-Expires', '100']), 300), false);
+  assert.equal(tooSmall(list(timed), 300), false);
   const timer = new SessionTimer(options);
   assert.equal(timer.raise(list(['Min-SE', '4000'])), true);
   assert.equal(timer.raise(list(['Min-SE', '4000'])), false);
@@ -157,4 +156,18 @@ test('no timer of our own: none is asked for, but a peer that has one is obeyed'
   assert.equal(into.get('Session-Expires'), '600;refresher=uac');
   timer.accept(list(['Supported', 'timer']), 0, list());
   assert.equal(timer.nextTimeout(), Number.POSITIVE_INFINITY);
+});
+
+test('what was agreed goes on elsewhere, with a whole interval before it', () => {
+  const timer = new SessionTimer(options);
+  timer.agreed(list(['Session-Expires', '600;refresher=uas']), 0);
+  const other = new SessionTimer(options);
+  other.resume(timer.snapshot(), 1_000_000);
+  assert.equal(other.nextTimeout(), 1_000_000 + 568_000);
+  const alone = new SessionTimer(options);
+  alone.agreed(list(), 0);
+  other.resume(alone.snapshot(), 0);
+  assert.equal(other.nextTimeout(), 900_000);
+  other.resume({ interval: 0, ours: false, shared: false }, 0);
+  assert.equal(other.nextTimeout(), Number.POSITIVE_INFINITY);
 });

@@ -53,11 +53,28 @@ export function hasTag(headers: HeaderList, name: 'Supported' | 'Require', tag: 
   return headers.values(name).some((value) => value.toLowerCase() === tag);
 }
 
+/** Whether an INVITE or UPDATE that came asks for less than the least, §9: it gets 422 if it knows what that means. */
+export function tooSmall(headers: HeaderList, minimum: number): boolean {
+  const value = headers.get('Session-Expires');
+  if (value === undefined) return false;
+  const told = parseSessionExpires(value);
+  return told !== undefined && told.seconds < minimum && hasTag(headers, 'Supported', 'timer');
+}
+
 export interface SessionTimerOptions {
   /** Seconds that we ask for; 0 asks for none, but goes along with a peer that does. */
   readonly expires: number;
   /** Seconds; less is refused with 422 to peers that know what it means. */
   readonly minimum: number;
+}
+
+/** What was agreed of a session timer. */
+export interface SessionTimerSnapshot {
+  /** Seconds; 0: no timer. */
+  readonly interval: number;
+  readonly ours: boolean;
+  /** The peer knows of it. */
+  readonly shared: boolean;
 }
 
 /** `refresh`: send a session refresh. `lapsed`: the peer is gone, send BYE (RFC 4028 §10). */
@@ -124,24 +141,15 @@ export class SessionTimer {
     return true;
   }
 
-  /** Whether an INVITE or UPDATE that came asks for less than the least, §9; the answer is 422 with that Min-SE. */
-  tooSmall(headers: HeaderList): { readonly minimum: number } | undefined {
-    const value = headers.get('Session-Expires');
-    if (value === undefined) return undefined;
-    const told = parseSessionExpires(value);
-    const { minimum } = this.#options;
-    if (told === undefined || told.seconds >= minimum || !hasTag(headers, 'Supported', 'timer'))
-      return undefined;
-    return { minimum };
-  }
-
   /** Header fields of our 2xx to an INVITE or UPDATE that came, §9; the timer starts anew. */
   accept(request: HeaderList, now: number, into: HeaderList): void {
     const value = request.get('Session-Expires');
     const told = value === undefined ? undefined : parseSessionExpires(value);
     const supported = hasTag(request, 'Supported', 'timer');
     if (told === undefined && !supported) return this.#alone(now);
-    const least = Math.max(minimumOf(request), this.#options.minimum);
+    // Never longer than a peer asks for that knows timers; a proxy's wish for one that does not may be raised.
+    const floor = told !== undefined && supported ? leastMinimum : this.#options.minimum;
+    const least = Math.max(minimumOf(request), floor);
     const wanted = this.#options.expires === 0 ? (told?.seconds ?? 0) : this.#options.expires;
     if (wanted === 0) return this.#none();
     const seconds = Math.max(Math.min(told?.seconds ?? longest, wanted), least);
@@ -156,8 +164,15 @@ export class SessionTimer {
     if (this.#ours && this.#interval > 0) this.#next = Math.min(now + milliseconds, this.#end());
   }
 
-  stop(): void {
-    this.#none();
+  /** What was agreed, for whoever goes on with the dialog; the interval begins anew for it. */
+  snapshot(): SessionTimerSnapshot {
+    return { interval: this.#interval, ours: this.#ours, shared: this.#shared };
+  }
+
+  resume({ interval, ours, shared }: SessionTimerSnapshot, now: number): void {
+    if (interval <= 0) return this.#none();
+    if (shared) this.#start(interval, ours, now);
+    else this.#alone(now);
   }
 
   handleTimeout(now: number): void {
