@@ -7,8 +7,8 @@ import type { Flow } from '@ringfence/sip/transport/flow.ts';
 export const allowedMethods = 'INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK, REGISTER';
 /** Within a dialog. */
 export const dialogMethods = 'INVITE, ACK, CANCEL, BYE, OPTIONS, REFER, UPDATE, PRACK';
-/** Option tags that we know, within a dialog and for making one (RFC 3262, RFC 3891, RFC 4028). */
-export const supportedTags: ReadonlySet<string> = new Set(['100rel', 'replaces', 'timer']);
+/** Option tags that we know, within a dialog and for making one (RFC 3262, 3891, 4028, 4488). */
+export const supportedTags: ReadonlySet<string> = new Set(['100rel', 'norefersub', 'replaces', 'timer']);
 export const supported = [...supportedTags].join(', ');
 export const product = 'Ringfence';
 
