@@ -30,6 +30,8 @@ export interface BranchTarget extends BranchWay {
   /** Other flows of the same phone, tried where the one before fails (RFC 5626 §7). */
   readonly further?: readonly BranchWay[];
   readonly trunk?: Trunk;
+  /** What this side is told beside what all are. */
+  readonly headers?: HeaderList;
   /** The attempt is given up where nothing but 100 has come within this time. */
   readonly silenceMs?: number;
   /** Told what became of the INVITE: the status of its first answer that is not 100, or why there was none. */
@@ -129,6 +131,7 @@ export class Branch implements ClientOwner {
     if (target.callersCredentials !== undefined)
       for (const [name, value] of target.callersCredentials) headers.add(name, value);
     for (const [name, value] of this.#invite.headers) headers.add(name, value);
+    if (target.headers !== undefined) for (const [name, value] of target.headers) headers.add(name, value);
     const offer = this.#invite.offer(leg, this.#plain);
     this.#offered = offer !== undefined;
     this.#cseq += 1;

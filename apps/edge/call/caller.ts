@@ -52,6 +52,7 @@ export class Caller implements CallerSide {
       flow: accepted.flow,
       followTarget: trunk !== undefined,
       callId: request.callId,
+      hidden: accepted.hidden ?? false,
       secure: request.uri.scheme === 'sips',
       ...(trunk === undefined ? {} : { trunk }),
     });

@@ -34,6 +34,8 @@ export interface LegFields {
   readonly secure: boolean;
   /** User part of our INVITE. */
   readonly rang?: string;
+  /** This party's identity is nobody's business. */
+  readonly hidden?: boolean;
   /** Whose challenges are answered. */
   readonly trunk?: Trunk;
   /** Of a leg that another process began: its tag and when that was. */
@@ -54,6 +56,7 @@ export class CallLeg implements DialogOwner {
   readonly callId: string;
   readonly demanded: Encryption;
   readonly rang: string;
+  readonly hidden: boolean;
   flow: Flow;
   readonly startedAt: number;
   dialog: Dialog | undefined = undefined;
@@ -89,6 +92,7 @@ export class CallLeg implements DialogOwner {
     this.demanded = fields.demanded;
     this.callId = fields.callId;
     this.rang = fields.rang ?? '';
+    this.hidden = fields.hidden ?? false;
     this.flow = fields.flow;
     this.#followTarget = fields.followTarget;
     this.#secure = fields.secure;
@@ -108,8 +112,8 @@ export class CallLeg implements DialogOwner {
 
   /** The same dialog as a leg of another call: nothing changes until that one takes it over. */
   continuation(events: LegEvents, index: number): CallLeg {
-    const { party, demanded, flow, callId, rang } = this;
-    const fields = { index, party, demanded, flow, callId, rang, continues: this };
+    const { party, demanded, flow, callId, rang, hidden } = this;
+    const fields = { index, party, demanded, flow, callId, rang, hidden, continues: this };
     return new CallLeg(this.#services, events, {
       ...fields,
       followTarget: this.#followTarget,

@@ -27,6 +27,7 @@ export interface LegSnapshot {
   readonly localTag: string;
   readonly demanded: Encryption;
   readonly rang: string;
+  readonly hidden?: boolean;
   readonly followTarget: boolean;
   readonly secure: boolean;
   /** Name of the trunk whose challenges are answered; empty for phones. */
@@ -75,6 +76,7 @@ function snapshotLeg(leg: CallLeg): LegSnapshot | undefined {
     localTag: leg.localTag,
     demanded: leg.demanded,
     rang: leg.rang,
+    ...(leg.hidden ? { hidden: true } : {}),
     followTarget,
     secure,
     trunk,
@@ -154,6 +156,7 @@ function restoreLeg(
     callId: snapshot.dialog.callId,
     secure: snapshot.secure,
     rang: snapshot.rang,
+    hidden: snapshot.hidden === true,
     began: { localTag: snapshot.localTag, at: record?.startedAt ?? call.startedAt },
     ...(trunk === undefined ? {} : { trunk }),
   });

@@ -258,6 +258,11 @@ export const Configuration = Type.Object(
           default: 8,
           description: 'Phones of one user rung at once.',
         }),
+        trustedHeaders: Type.Array(Type.String(), {
+          default: [],
+          description:
+            'Header fields copied from a trusted trunk to a trusted trunk (`trusted: true`), such as `P-Charging-Vector` (RFC 7315); to nobody else.',
+        }),
         transfer: Type.Union([Type.Literal('edge'), Type.Literal('pass'), Type.Literal('refuse')], {
           default: 'edge',
           description:

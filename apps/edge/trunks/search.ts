@@ -1,5 +1,7 @@
+import type { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import { parseNameAddr } from '@ringfence/sip/message/name-addr.ts';
 import type { NameAddr, SipUri } from '@ringfence/sip/message/types.ts';
+
 import { parseUri, sipUri } from '@ringfence/sip/message/uri.ts';
 import type { Candidate } from '@ringfence/sip/resolve/target.ts';
 import type { Flow } from '@ringfence/sip/transport/flow.ts';
@@ -32,6 +34,8 @@ export interface TrunkAttempt {
   readonly trunk: Trunk;
   readonly number: string;
   readonly from: NameAddr;
+  /** Header fields for this trunk alone. */
+  readonly headers?: HeaderList;
 }
 
 /** Why nobody was rung. */
@@ -232,7 +236,7 @@ export class TrunkSearch {
   }
 
   #target({ attempt, uri, candidate, route }: Place, flow: Flow): BranchTarget {
-    const { trunk, number, from } = attempt;
+    const { trunk, number, from, headers } = attempt;
     this.#current = trunk;
     const silence = trunk.failover?.silenceSeconds;
     return {
@@ -250,6 +254,7 @@ export class TrunkSearch {
       flow,
       trunk,
       ...(route.length === 0 ? {} : { route }),
+      ...(headers === undefined ? {} : { headers }),
       ...(silence === undefined ? {} : { silenceMs: silence * 1000 }),
       heard: (result) => this.#sources.health.report(ownerOf(trunk), candidate, result),
     };
