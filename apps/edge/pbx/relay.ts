@@ -6,7 +6,8 @@ import { parseUri } from '@ringfence/sip/message/uri.ts';
 import type { Flow } from '@ringfence/sip/transport/flow.ts';
 import { party, product, userUri } from '../call/messages.ts';
 import type { ClientOwner } from '../call/services.ts';
-import { callerIdentity, flowOf, type TargetSources } from '../call/targets.ts';
+import { flowOf, type TargetSources } from '../call/targets.ts';
+import { identify, present } from '../headers/identity.ts';
 import type { Pbx } from '../objects/types.ts';
 import type { Principal } from '../policy/types.ts';
 import type { LiveBinding } from '../registrar/registrar.ts';
@@ -103,7 +104,10 @@ export function relayToPhone(
   const passed = makeRequest({
     method: request.method,
     uri: uri.value,
-    from: withTag(callerIdentity(directory, principal, request, false), services.token(16)),
+    from: withTag(
+      present(identify(directory, principal, request, false), 'phone', false).from,
+      services.token(16),
+    ),
     to: party(userUri(binding.user, directory.name), undefined),
     callId: services.token(24),
     cseq: 1,
