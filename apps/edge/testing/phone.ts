@@ -27,8 +27,6 @@ export interface PhoneOptions {
   readonly listener?: string;
   readonly tls?: Partial<TlsFacts>;
   readonly allowMd5?: boolean;
-  /** Header fields in place of, or beside, what phones say of themselves in an INVITE and the answers to one. */
-  readonly says?: readonly (readonly [string, string])[];
 }
 
 /** What phones say of themselves. */
@@ -123,9 +121,7 @@ export class Phone implements Peer {
     body = '',
   ): SipRequest {
     const uri = this.uri(to);
-    const list = new HeaderList([['Contact', this.contact], ...habits]);
-    for (const [name, value] of method === 'INVITE' ? (this.options.says ?? []) : []) list.set(name, value);
-    for (const [name, value] of headers) list.add(name, value);
+    const list = new HeaderList([['Contact', this.contact], ...habits, ...headers]);
     if (body !== '') list.add('Content-Type', 'application/sdp');
     return makeRequest({
       method,
