@@ -163,7 +163,6 @@ export class Edge {
         health: this.health,
         limits: this.limits,
         registrations: this.registrations,
-        numbers: () => this.#numbers,
         random: () => (parts.random ?? randomReally)(),
         resolveNumeric: (uri) => parts.resolver.resolveNumeric(uri),
         resolve: (uri) => parts.resolver.resolve(uri),
@@ -184,6 +183,7 @@ export class Edge {
         run: (step) => this.run(step),
       },
       seed: randomBytes(4).readInt32LE(),
+      key: parts.identityKey ?? randomBytes(32),
       trust: (address) => parts.trust(address, 'registered'),
     });
     this.signalling = new Signalling({
@@ -293,6 +293,7 @@ export class Edge {
   /** Takes out bindings that have run out. */
   expire(): void {
     this.limits.sweep();
+    this.run(() => this.#pbxFront.sweep(this.#parts.now()));
     const { removed } = this.registrar.expire(this.#parts.now());
     if (removed.length === 0) return;
     this.#pbxFront.lapsed(removed);

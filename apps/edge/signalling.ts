@@ -10,7 +10,7 @@ import type { ServerTransaction, TransactionOutput } from '@ringfence/sip/transa
 import type { Flow } from '@ringfence/sip/transport/flow.ts';
 import { acceptInvite, type Doorway } from './call/accept.ts';
 import type { Referral } from './call/judge-refer.ts';
-import { allowedMethods } from './call/messages.ts';
+import { allowedMethods, supportedTags } from './call/messages.ts';
 import { acceptRefer } from './call/refer.ts';
 import { type ClientOwner, type DialogOwner, type InviteOwner, socketText } from './call/services.ts';
 import type { EventBus } from './events/bus.ts';
@@ -49,8 +49,10 @@ const challenged = new Set(
 const screen = {
   supportedSchemes: new Set(['sip', 'sips', 'tel', 'urn']),
   acceptableBodies: new Set(['application/sdp']),
-  supportedExtensions: new Set(['replaces']),
+  supportedExtensions: supportedTags,
 };
+/** What a PBX's phones send beside calls has bodies of many types; each method looks at its own. */
+const anyBody = { supportedSchemes: screen.supportedSchemes };
 const onStream: Framing = { stream: true };
 const inDatagram: Framing = { stream: false };
 /** A WebSocket keeps messages apart as datagrams do: Content-Length may be left out (RFC 7118 §5). */
@@ -245,6 +247,7 @@ export class Signalling {
     const tag = request.to.params.get('tag');
     const owner = typeof tag === 'string' ? this.#parts.door.services.dialogs.get(tag) : undefined;
     if (owner === undefined || owner.callId !== request.callId) return undefined;
+    if (owner.begun === false) return owner;
     return owner.remoteTag === (request.from.params.get('tag') ?? '') ? owner : undefined;
   }
 
@@ -267,9 +270,12 @@ export class Signalling {
     const { principal, domain } = who;
     if (principal.kind === 'trunk') trust(flow.remote.address, 'trunk');
     else if (principal.kind === 'device' && flow.reliable) trust(flow.remote.address, 'registered');
-    const screened = screenRequest(request, screen);
+    const screened = screenRequest(
+      request,
+      domain.pbx === undefined || method === 'INVITE' ? screen : anyBody,
+    );
     if (screened !== undefined) return answer(screened.status, screened.headers, screened.reason);
-    if (domain.pbx !== undefined && pbxFront.request(transaction, request, who, answer)) return;
+    if (domain.pbx !== undefined && pbxFront.request(transaction, request, who, domain.pbx)) return;
     switch (request.method) {
       case 'INVITE': {
         const foreign = identifier.isForeign(request.uri, domain);

@@ -1,12 +1,14 @@
 import { parseSession } from '@ringfence/sdp/parse.ts';
+import { tooSmall } from '@ringfence/sip/dialog/session-timer.ts';
 import { initialMaxForwards, makeResponse } from '@ringfence/sip/message/build.ts';
 import { HeaderList } from '@ringfence/sip/message/header-list.ts';
-import type { SipRequest, Uri } from '@ringfence/sip/message/types.ts';
+import type { NameAddr, SipRequest, Uri } from '@ringfence/sip/message/types.ts';
 import type { ServerTransaction } from '@ringfence/sip/transaction/transaction.ts';
 import type { Flow } from '@ringfence/sip/transport/flow.ts';
 import type { Encryption } from '../config/schema.ts';
+import { type CallerIdentity, identify, isTrusted, present, privacyRefusal } from '../headers/identity.ts';
 import { noMedia, type ReadSession, readSession } from '../media/read-offer.ts';
-import type { Rewrite } from '../objects/rewrite-settings.ts';
+import type { Trunk } from '../objects/types.ts';
 import { pbxRoute } from '../pbx/route.ts';
 import { PbxSearch, phoneTargets } from '../pbx/targets.ts';
 import { decide, demandedOf, type RouteFacts } from '../policy/decide.ts';
@@ -16,10 +18,7 @@ import { type Destination, type Dialled, findRoute, readDialled } from '../routi
 import type { Numbers } from '../routing/numbers.ts';
 import { claimsOf, limitFacts } from '../trunks/limits/judge.ts';
 import type { Claim, Limits } from '../trunks/limits/limits.ts';
-import { applyHeaderRules } from '../trunks/rewrite/headers.ts';
-import { calledFrom, callerFrom } from '../trunks/rewrite/incoming.ts';
-import { userOf } from '../trunks/rewrite/outgoing.ts';
-import { TrunkSearch } from '../trunks/search.ts';
+import { type TrunkAttempt, TrunkSearch } from '../trunks/search.ts';
 import type { BranchTarget } from './branch.ts';
 import { Call } from './call.ts';
 import { Caller } from './caller.ts';
@@ -29,7 +28,7 @@ import { judgePickup, startPickup } from './pickup.ts';
 import { callRecord } from './record.ts';
 import { type CallServices, socketText } from './services.ts';
 import { type AcceptedCall, openMedia } from './setup.ts';
-import { callerIdentity, type TargetSources, userTargets } from './targets.ts';
+import { type TargetSources, userTargets } from './targets.ts';
 import type { Place } from './transfer.ts';
 
 /** The world that a new call is judged in. */
@@ -61,13 +60,12 @@ export interface Arrival {
 interface Judged extends Arrival {
   readonly id: string;
   readonly claims: readonly Claim[];
-  /** Rules of the trunk that the call comes from. */
-  readonly inbound: Rewrite | undefined;
   readonly dialled: Dialled;
   readonly destination: Destination;
   readonly offer: ReadSession | undefined;
   readonly demanded: Encryption;
-  readonly from: ReturnType<typeof callerIdentity>;
+  readonly from: NameAddr;
+  readonly identity: CallerIdentity;
   /** The party whose place the caller takes (Replaces). */
   readonly replaced: Place | undefined;
 }
@@ -78,10 +76,10 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
   const { services, sources } = door;
   const config = services.config();
   const now = services.now();
-  const asked = readDialled(arrival.called, door.numbers());
-  const inbound =
-    principal.kind === 'trunk' ? directory.trunks.get(principal.trunk)?.rewrite?.inbound : undefined;
-  const dialled = calledFrom(inbound, asked, door.numbers());
+  const dialled = readDialled(arrival.called, door.numbers());
+  const { minimumSessionExpires } = config.calls;
+  if (!dialled.emergency && tooSmall(request.headers, minimumSessionExpires))
+    return askForLonger(door, arrival, minimumSessionExpires);
   const pickup =
     request.headers.has('Replaces') && !dialled.emergency ? judgePickup(door, arrival) : undefined;
   if (pickup !== undefined && pickup.decision.verdict !== 'accept')
@@ -110,25 +108,23 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
   // What the phone can do is enough for an emergency call.
   if (dialled.emergency && demanded === 'required') demanded = 'preferred';
   const offer = parsed === undefined ? undefined : readSession(parsed.value, demanded, flow.remote.address);
-  const from = callerIdentity(
-    directory,
-    principal,
-    { from: callerFrom(inbound, request.from, door.numbers()) },
-    destination.kind === 'trunk',
-  );
+  if (privacyRefusal(request) && !dialled.emergency) return refuse(door, arrival, dialled, privacyUnknown);
+  const identity = identify(directory, principal, request, dialled.emergency);
+  const phones = present(identity, 'phone', false).from;
+  const from = destination.kind === 'trunk' ? identity.number : identity.name;
   const targets =
     destination.kind === 'user'
       ? userTargets(
           sources,
           directory,
           destination.user,
-          from,
+          phones,
           now,
           config.calls.maximumForks,
           dialled.instance,
         )
       : destination.kind === 'phone'
-        ? phoneTargets(sources, directory, destination, from)
+        ? phoneTargets(sources, directory, destination, phones)
         : [];
   const claims = claimsOf(principal, directory);
   const limit = dialled.emergency
@@ -151,7 +147,7 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
       calls: door.calls.size,
       maximumCalls: config.calls.maximum,
       mediaAvailable: services.relay() !== undefined,
-      route: isLoop(services, request, asked)
+      route: isLoop(services, request, dialled)
         ? { kind: 'loop', name: 'name' in destination ? destination.name : '' }
         : pickup === undefined
           ? routeFacts(destination, targets)
@@ -166,12 +162,12 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
     ...arrival,
     id,
     claims,
-    inbound,
     dialled,
     destination,
     offer,
     demanded,
     from,
+    identity,
     replaced,
   };
   if (destination.kind === 'pbx') {
@@ -179,7 +175,7 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
     const rescue = dialled.emergency
       ? new TrunkSearch(
           sources.search,
-          others.map((trunk) => ({ trunk, number: dialled.digits ?? dialled.text, from })),
+          others.map((trunk) => attempt(trunk, dialled.digits ?? dialled.text, identity)),
           { id, emergency: true, wanted: () => door.calls.has(id) },
         )
       : undefined;
@@ -191,14 +187,19 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
     );
   }
   if (destination.kind !== 'trunk') return begin(door, judged, decision, targets);
-  const attempts = destination.trunks.map((trunk) => ({
-    trunk,
-    rewrite: destination.rewrite,
-    number: destination.number,
-    from,
-  }));
+  const carried = isTrusted(directory, principal)
+    ? trustedOnly(request, config.calls.trustedHeaders)
+    : undefined;
+  const attempts = destination.trunks.map((trunk) => attempt(trunk, destination.number, identity, carried));
   const call = { id, emergency: dialled.emergency, wanted: () => door.calls.has(id) };
   begin(door, judged, decision, new TrunkSearch(sources.search, attempts, call));
+}
+
+/** RFC 4028 §6: no refusal of the call, the caller asks again for as much. */
+function askForLonger({ services }: Doorway, { transaction, request }: Arrival, minimum: number): void {
+  const headers = new HeaderList().add('Min-SE', String(minimum));
+  const response = makeResponse(request, 422, undefined, { toTag: services.token(16), headers });
+  services.layer.respond(transaction, response, services.now());
 }
 
 const nowhere: Destination = { kind: 'none' };
@@ -223,8 +224,8 @@ function begin(door: Doorway, judged: Judged, decision: Decision, targets: Accep
   const described = describePrincipal(principal);
   const headers = new HeaderList();
   copyAllowed(request, services.config().calls.allowedHeaders, headers);
-  if (judged.inbound?.headers !== undefined)
-    applyHeaderRules(headers, judged.inbound.headers, { caller: userOf(judged.from), called: dialled.text });
+  // A PBX of one's own is told who calls, and keeps it to itself.
+  if (destination.kind === 'pbx' && judged.identity.hidden) headers.add('Privacy', 'id');
   if (destination.kind === 'phone') copyAllowed(request, directory.pbx?.allowedHeaders ?? [], headers);
   const accepted: AcceptedCall = {
     id,
@@ -242,6 +243,7 @@ function begin(door: Doorway, judged: Judged, decision: Decision, targets: Accep
     offer,
     targets,
     headers,
+    hidden: judged.identity.hidden,
     // §16.6 step 3; nobody may give a call more hops than a new one has.
     maxForwards: Math.min(request.maxForwards ?? initialMaxForwards, initialMaxForwards) - 1,
   };
@@ -284,6 +286,37 @@ export function routeFacts(destination: Destination, targets: readonly BranchTar
       return { kind: 'found', name: destination.name };
   }
 }
+
+/** A trunk as a place for the call, told of the caller what it may know. */
+function attempt(trunk: Trunk, number: string, identity: CallerIdentity, carried?: HeaderList): TrunkAttempt {
+  const presented = present(identity, 'trunk', trunk.trusted === true);
+  if (trunk.trusted === true && carried !== undefined && presented.headers !== undefined)
+    for (const [name, value] of carried) presented.headers.add(name, value);
+  return { trunk, number, ...presented };
+}
+
+/** What may pass within the trust domain only (RFC 7315 §6). */
+function trustedOnly(request: SipRequest, names: readonly string[]): HeaderList | undefined {
+  if (names.length === 0) return undefined;
+  const headers = new HeaderList();
+  copyAllowed(request, names, headers);
+  return headers;
+}
+
+const privacyUnknown: Decision = {
+  verdict: 'refuse',
+  cause: 'policy',
+  status: 500,
+  reason: 'Server Internal Error',
+  warning: 'A privacy service was called for that does not exist here',
+  reasons: [
+    {
+      rule: 'privacy.unknown',
+      text: 'The caller insists on a kind of privacy that is not known.',
+      evidence: { header: 'Privacy' },
+    },
+  ],
+};
 
 const offerless: Decision = {
   verdict: 'refuse',
@@ -329,7 +362,7 @@ function refuse(
     makeResponse(request, decision.status, decision.reason, { toTag: services.token(16), headers }),
     now,
   );
-  const caller = callerText(callerIdentity(directory, principal, request, false));
+  const caller = callerText(identify(directory, principal, request, false).name);
   const source = socketText(flow.remote);
   services.bus.emit({
     type: 'request.refused',

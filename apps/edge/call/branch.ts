@@ -30,8 +30,8 @@ export interface BranchTarget extends BranchWay {
   /** Other flows of the same phone, tried where the one before fails (RFC 5626 §7). */
   readonly further?: readonly BranchWay[];
   readonly trunk?: Trunk;
-  /** Writes header fields as the other side wants them, after all others. */
-  readonly writeHeaders?: (headers: HeaderList) => void;
+  /** What this side is told beside what all are. */
+  readonly headers?: HeaderList;
   /** The attempt is given up where nothing but 100 has come within this time. */
   readonly silenceMs?: number;
   /** Told what became of the INVITE: the status of its first answer that is not 100, or why there was none. */
@@ -67,6 +67,8 @@ export interface BranchInvite {
 const noRoute: readonly string[] = [];
 const transportFailure = 503;
 const timedOut = 408;
+/** How often a called side may ask for a longer session (RFC 4028 §7.3). */
+const mostRaises = 3;
 
 /** One attempt to reach one phone or trunk: an INVITE, its retries, and the dialog that comes of it. */
 export class Branch implements ClientOwner {
@@ -82,6 +84,7 @@ export class Branch implements ClientOwner {
   #cseq = 0;
   #plain = false;
   #offered = true;
+  #raised = 0;
   #cancelled = false;
   #credentials: Credentials | undefined = undefined;
   challenge: CallersChallenge | undefined = undefined;
@@ -121,12 +124,14 @@ export class Branch implements ClientOwner {
     for (const hop of this.#way.route ?? noRoute) headers.add('Route', hop);
     headers.add('Contact', leg.contact);
     headers.add('Allow', dialogMethods);
+    headers.add('Supported', 'timer');
+    leg.timer.request(headers);
     headers.add('User-Agent', product);
     if (this.#credentials !== undefined) headers.add(this.#credentials.name, this.#credentials.value);
     if (target.callersCredentials !== undefined)
       for (const [name, value] of target.callersCredentials) headers.add(name, value);
     for (const [name, value] of this.#invite.headers) headers.add(name, value);
-    target.writeHeaders?.(headers);
+    if (target.headers !== undefined) for (const [name, value] of target.headers) headers.add(name, value);
     const offer = this.#invite.offer(leg, this.#plain);
     this.#offered = offer !== undefined;
     this.#cseq += 1;
@@ -182,6 +187,8 @@ export class Branch implements ClientOwner {
         this.challenge = { response, first: callersCredentials.size === 0 };
       else if (this.#authenticate(response)) return;
     }
+    if (status === 422 && this.leg.timer.raise(response.headers) && this.#raised++ < mostRaises)
+      return this.invite();
     if ((status === 488 || status === 415 || status === 606) && this.#retryPlain()) return;
     if ((status === 430 || status === 408) && this.#retryFlow()) return;
     this.#fail(status);
@@ -227,6 +234,8 @@ export class Branch implements ClientOwner {
       return state === 'failed' ? undefined : this.#over(487);
     }
     leg.answeredAt = this.#services.now();
+    leg.heard(response);
+    leg.timer.agreed(response.headers, leg.answeredAt);
     if (this.#events.answered(this, response)) return;
     leg.bye();
     this.#over(488);

@@ -13,13 +13,12 @@ import type { CallerSide } from './caller.ts';
 import { outcomeOf, recordEnded, recordLive } from './ending.ts';
 import { type HuntEvents, type Search, statusForCaller } from './hunt.ts';
 import type { CallLeg, LegEvents } from './leg.ts';
-import { Liveness } from './liveness.ts';
-import { dialogMethods, reasonOf, sdpOf } from './messages.ts';
+import { dialogMethods, reasonOf, sdpOf, unsupportedIn } from './messages.ts';
 import { type PassedRefer, passNotify } from './pass-refer.ts';
 import type { CallFacts } from './record.ts';
 import { Recovery } from './recovery.ts';
-import { Renegotiation } from './renegotiation.ts';
 import type { CallServices, InviteOwner } from './services.ts';
+import { Session } from './session.ts';
 import type { CallPlan, OpenedCall, SetupProblem } from './setup.ts';
 import { SetupMedia } from './setup-media.ts';
 import { type RestoredCall, RestoredSide, snapshotOf } from './snapshot.ts';
@@ -63,9 +62,8 @@ export class Call implements HuntEvents, InviteOwner {
   #answeredAt: number | undefined = undefined;
   /** Why the last answer of a called side could not be used. */
   #problem: string | undefined = undefined;
-  #renegotiation: Renegotiation | undefined = undefined;
+  #session: Session | undefined = undefined;
   #recovery: Recovery | undefined = undefined;
-  #liveness: Liveness | undefined = undefined;
   #stopRinging: (() => void) | undefined = undefined;
 
   constructor(
@@ -94,7 +92,7 @@ export class Call implements HuntEvents, InviteOwner {
     call.#answeredAt = restored.answeredAt;
     call.#winner = side.callee;
     call.#media = side.media;
-    call.#liveness = new Liveness(services, call.#legs(), side.media, () => call.hangUp('timeout'));
+    call.#begin(side.media);
     return call;
   }
 
@@ -181,7 +179,7 @@ export class Call implements HuntEvents, InviteOwner {
   recoverMedia(relay: Relay): void {
     const media = this.#media;
     if (this.#state !== 'answered' || media === undefined) return this.hangUp('media');
-    this.#renegotiation?.stop();
+    this.#session?.interrupt();
     this.#recovery?.stop();
     const began = this.#services.now();
     const recovery = new Recovery(this.#services, this.#legs(), media, {
@@ -254,7 +252,7 @@ export class Call implements HuntEvents, InviteOwner {
       },
     );
     if (!delayed && leg.media !== undefined) media.settle(leg.media);
-    this.#liveness = new Liveness(this.#services, this.#legs(), media, () => this.hangUp('timeout'));
+    this.#begin(media);
     this.keep();
     if (this.#services.bus.wants('call.answered'))
       this.#services.bus.emit({ type: 'call.answered', call: this.id, protection: this.protection() });
@@ -266,6 +264,20 @@ export class Call implements HuntEvents, InviteOwner {
     if (!answer.ok) return void this.#end('failed', 488, 'media', answer.error.warning);
     void setup.media.applied.then(() => this.#services.run(() => leg.answerOffer(answer.value)));
     if (leg.media !== undefined) setup.media.settle(leg.media);
+    this.#changed();
+  }
+
+  /** From now on both sides may change what was agreed, and have to show that they are there. */
+  #begin(media: CallMedia): void {
+    this.#session = new Session(this.#services, this.#legs(), media, {
+      changed: () => this.#changed(),
+      lost: () => this.hangUp('timeout'),
+      confirming: () =>
+        this.#caller.confirming || this.transfer?.joining === true || this.#recovery !== undefined,
+    });
+  }
+
+  #changed(): void {
     this.keep();
     this.#services.bus.emit({ type: 'call.protection', call: this.id, protection: this.protection() });
   }
@@ -280,7 +292,7 @@ export class Call implements HuntEvents, InviteOwner {
 
   acknowledged(leg: CallLeg, request: SipRequest): void {
     if (leg === this.#caller.leg) this.#caller.acknowledged(request);
-    this.#renegotiation?.acknowledged(leg, request);
+    this.#session?.acknowledged(leg, request);
   }
 
   inDialog(leg: CallLeg, transaction: ServerTransaction, request: SipRequest): void {
@@ -293,11 +305,17 @@ export class Call implements HuntEvents, InviteOwner {
     if (leg.dialog === undefined) return answer(481);
     const order = leg.dialog.receive(request);
     if (!order.ok) return answer(order.status, order.headers);
+    const unknown = unsupportedIn(request);
+    if (unknown !== undefined) return answer(420, new HeaderList().add('Unsupported', unknown));
     switch (request.method) {
       case 'BYE':
         return this.#bye(leg, () => answer(200));
       case 'INVITE':
-        return this.#reinvite(leg, transaction, request, answer);
+      case 'UPDATE':
+        if (this.#state === 'ended') return answer(481);
+        // RFC 3261 §14.2: the first offer has no answer yet.
+        if (this.#session === undefined) return answer(491);
+        return this.#session.request(leg, transaction, request, answer);
       case 'REFER':
         return this.#services.refer({ call: this, leg, transaction, request });
       case 'NOTIFY':
@@ -372,47 +390,6 @@ export class Call implements HuntEvents, InviteOwner {
     void this.#end('answered', 200, 'normal').then(once);
   }
 
-  #reinvite(
-    leg: CallLeg,
-    transaction: ServerTransaction,
-    request: SipRequest,
-    answer: (status: number) => void,
-  ): void {
-    const other = leg === this.#caller.leg ? this.#winner : this.#caller.leg;
-    const media = this.#media;
-    if (this.#state === 'ended') return answer(481);
-    // RFC 3261 §14.2: one offer at a time.
-    if (
-      this.#state !== 'answered' ||
-      other === undefined ||
-      media === undefined ||
-      this.#renegotiation !== undefined ||
-      this.transfer?.joining === true ||
-      this.#recovery !== undefined ||
-      this.#caller.confirming
-    )
-      return answer(491);
-    leg.dialog?.refreshTarget(request);
-    this.#renegotiation = new Renegotiation(
-      this.#services,
-      {
-        changed: () => {
-          this.#services.bus.emit({ type: 'call.protection', call: this.id, protection: this.protection() });
-          this.keep();
-        },
-        broken: () => this.hangUp('timeout'),
-        finished: () => {
-          this.#renegotiation = undefined;
-        },
-      },
-      media,
-      { from: leg, to: other },
-      transaction,
-      request,
-    );
-    this.#renegotiation.start();
-  }
-
   /** Once: everything is given back and written down. Resolves when the record is on disk, or cannot be. */
   #end(
     disposition: CallRecord['disposition'],
@@ -424,8 +401,7 @@ export class Call implements HuntEvents, InviteOwner {
     const endedAt = this.#services.now();
     this.#state = 'ended';
     this.#stopRinging?.();
-    this.#liveness?.stop();
-    this.#renegotiation?.stop();
+    this.#session?.stop();
     this.transfer?.ended();
     this.#recovery?.stop();
     const legs = this.#legs();

@@ -4,7 +4,7 @@ import { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import type { SipRequest, SipResponse } from '@ringfence/sip/message/types.ts';
 import { Confirmation } from './confirmation.ts';
 import { CallLeg, type LegEvents } from './leg.ts';
-import { allowedMethods, warning, withSdp } from './messages.ts';
+import { allowedMethods, supported, warning, withSdp } from './messages.ts';
 import type { CallServices } from './services.ts';
 import type { AcceptedCall } from './setup.ts';
 
@@ -52,9 +52,11 @@ export class Caller implements CallerSide {
       flow: accepted.flow,
       followTarget: trunk !== undefined,
       callId: request.callId,
+      hidden: accepted.hidden ?? false,
       secure: request.uri.scheme === 'sips',
       ...(trunk === undefined ? {} : { trunk }),
     });
+    this.leg.heard(request);
     this.#stopTrying = services.after(tryingAfter, () =>
       services.run(() => services.layer.trying(transaction, services.now())),
     );
@@ -100,6 +102,8 @@ export class Caller implements CallerSide {
     const headers = new HeaderList();
     headers.add('Contact', leg.contact);
     headers.add('Allow', allowedMethods);
+    headers.add('Supported', supported);
+    leg.timer.accept(invite.request.headers, this.#services.now(), headers);
     const body = withSdp(headers, description);
     const response = makeResponse(invite.request, 200, undefined, { toTag: leg.localTag, headers, body });
     leg.status = 200;

@@ -108,5 +108,6 @@ export function statusForCaller(status: number): number {
   // RFC 5626 §11.5: between proxies and registrars only.
   if (status === 430) return 480;
   if (status === 401 || status === 407) return 502;
-  return status === 503 ? 500 : status;
+  // What we asked for was ours to mend, the caller's INVITE is none the better for it (RFC 4028 §7.3, RFC 3262 §4).
+  return status === 503 || status === 422 || status === 421 || status === 420 ? 500 : status;
 }

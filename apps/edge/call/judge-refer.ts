@@ -1,6 +1,8 @@
 import type { ReferTo } from '@ringfence/sip/headers/refer-to.ts';
+import { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import type { NameAddr, SipRequest } from '@ringfence/sip/message/types.ts';
 import type { ServerTransaction } from '@ringfence/sip/transaction/transaction.ts';
+import { anonymous, identify, present } from '../headers/identity.ts';
 import { decide } from '../policy/decide.ts';
 import { decideTransfer } from '../policy/transfer.ts';
 import type { Decision, Principal } from '../policy/types.ts';
@@ -15,7 +17,7 @@ import { party, userUri } from './messages.ts';
 import { namedBy, ownerOf } from './named-leg.ts';
 import { partyOf } from './party.ts';
 import type { AcceptedCall } from './setup.ts';
-import { callerIdentity, userTargets } from './targets.ts';
+import { userTargets } from './targets.ts';
 import type { Place } from './transfer.ts';
 
 /** A REFER in a call of the edge. */
@@ -81,7 +83,7 @@ export function judgeRefer(
   const remaining = call.other(leg);
   const from =
     destination.kind === 'trunk' || remaining === undefined
-      ? callerIdentity(directory, principal, { from: leg.dialog?.remote ?? nobody }, true)
+      ? identify(directory, principal, said(leg), false).number
       : shownAs(directory, remaining);
   const targets =
     destination.kind === 'user'
@@ -129,9 +131,12 @@ export function judgeRefer(
             sources.search,
             destination.trunks.map((one) => ({
               trunk: one,
-              rewrite: destination.rewrite,
               number: destination.number,
-              from,
+              ...present(
+                identify(directory, principal, said(leg), dialled.emergency),
+                'trunk',
+                one.trusted === true,
+              ),
             })),
             { id, emergency: dialled.emergency, wanted: () => door.calls.has(id) },
           )
@@ -139,7 +144,15 @@ export function judgeRefer(
   };
 }
 
-export const nobody: NameAddr = party(userUri('anonymous', 'anonymous.invalid'), undefined);
+const none = new HeaderList();
+
+/** What a party has written about itself, without wishes. */
+export const said = ({ dialog }: CallLeg): { from: NameAddr; headers: HeaderList } => ({
+  from: dialog?.remote ?? nobody,
+  headers: none,
+});
+
+const nobody: NameAddr = party(userUri('anonymous', 'anonymous.invalid'), undefined);
 
 /** Who has transferred which call: for the record. */
 function noted(
@@ -168,8 +181,11 @@ function standing(
 
 /** A party of a call as a new called side shall see it: as the other side of the old call saw it. */
 export function shownAs(directory: DomainDirectory, leg: CallLeg): NameAddr {
+  if (leg.hidden) return anonymous;
   const known = partyOf(directory, leg.party);
   const from =
     leg.rang === '' ? (leg.dialog?.remote ?? nobody) : party(userUri(leg.rang, directory.name), undefined);
-  return known === undefined ? from : callerIdentity(directory, known.principal, { from }, false);
+  return known === undefined
+    ? from
+    : identify(directory, known.principal, { from, headers: none }, false).name;
 }

@@ -1,4 +1,5 @@
 import type { Dialog } from '@ringfence/sip/dialog/dialog.ts';
+import { SessionTimer } from '@ringfence/sip/dialog/session-timer.ts';
 import { makeResponse } from '@ringfence/sip/message/build.ts';
 import { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import type { SipRequest } from '@ringfence/sip/message/types.ts';
@@ -33,6 +34,8 @@ export interface LegFields {
   readonly secure: boolean;
   /** User part of our INVITE. */
   readonly rang?: string;
+  /** This party's identity is nobody's business. */
+  readonly hidden?: boolean;
   /** Whose challenges are answered. */
   readonly trunk?: Trunk;
   /** Of a leg that another process began: its tag and when that was. */
@@ -53,10 +56,14 @@ export class CallLeg implements DialogOwner {
   readonly callId: string;
   readonly demanded: Encryption;
   readonly rang: string;
+  readonly hidden: boolean;
   flow: Flow;
   readonly startedAt: number;
   dialog: Dialog | undefined = undefined;
   media: MediaLeg | undefined = undefined;
+  /** The peer's Allow has UPDATE (RFC 3311 §4). */
+  takesUpdate = false;
+  readonly timer: SessionTimer;
   status = 0;
   /** Requests of the other side that wait for this peer's answer. */
   relayed = 0;
@@ -85,10 +92,17 @@ export class CallLeg implements DialogOwner {
     this.demanded = fields.demanded;
     this.callId = fields.callId;
     this.rang = fields.rang ?? '';
+    this.hidden = fields.hidden ?? false;
     this.flow = fields.flow;
     this.#followTarget = fields.followTarget;
     this.#secure = fields.secure;
     this.#trunk = fields.trunk;
+    const { sessionExpires, minimumSessionExpires } = services.config().calls;
+    // A dialog has one session timer, whichever call it belongs to.
+    this.timer =
+      fields.continues?.timer ??
+      new SessionTimer({ expires: sessionExpires, minimum: minimumSessionExpires });
+    this.takesUpdate = fields.continues?.takesUpdate ?? false;
     this.startedAt = fields.began?.at ?? services.now();
     this.#former = fields.continues;
     this.localTag = fields.continues?.localTag ?? fields.began?.localTag ?? services.token(16);
@@ -98,8 +112,8 @@ export class CallLeg implements DialogOwner {
 
   /** The same dialog as a leg of another call: nothing changes until that one takes it over. */
   continuation(events: LegEvents, index: number): CallLeg {
-    const { party, demanded, flow, callId, rang } = this;
-    const fields = { index, party, demanded, flow, callId, rang, continues: this };
+    const { party, demanded, flow, callId, rang, hidden } = this;
+    const fields = { index, party, demanded, flow, callId, rang, hidden, continues: this };
     return new CallLeg(this.#services, events, {
       ...fields,
       followTarget: this.#followTarget,
@@ -157,6 +171,12 @@ export class CallLeg implements DialogOwner {
     }
     this.flow = flow;
     this.#events.inDialog(this, transaction, request);
+  }
+
+  /** Takes what a message of the peer says it can do. */
+  heard({ headers }: { readonly headers: HeaderList }): void {
+    const allow = headers.all('Allow');
+    if (allow.length > 0) this.takesUpdate = allow.some((value) => value.includes('UPDATE'));
   }
 
   acknowledged(request: SipRequest): void {

@@ -4,9 +4,12 @@ import type { NameAddr, SipRequest, Uri } from '@ringfence/sip/message/types.ts'
 import { sipUri } from '@ringfence/sip/message/uri.ts';
 import type { Flow } from '@ringfence/sip/transport/flow.ts';
 
-export const allowedMethods = 'INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER';
+export const allowedMethods = 'INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK, REGISTER';
 /** Within a dialog. */
-export const dialogMethods = 'INVITE, ACK, CANCEL, BYE, OPTIONS, REFER';
+export const dialogMethods = 'INVITE, ACK, CANCEL, BYE, OPTIONS, REFER, UPDATE, PRACK';
+/** Option tags that we know, within a dialog and for making one (RFC 3262, 3891, 4028, 4488). */
+export const supportedTags: ReadonlySet<string> = new Set(['100rel', 'norefersub', 'replaces', 'timer']);
+export const supported = [...supportedTags].join(', ');
 export const product = 'Ringfence';
 
 /** Value of our Contact on a leg: our own token and address, nothing of the other side. */
@@ -58,3 +61,10 @@ export const reasonOf = (status: number, text: string): string =>
   `SIP;cause=${status};text="${text.replaceAll('\\', '').replaceAll('"', "'")}"`;
 
 export const userUri = (user: string, host: string): Uri => sipUri({ user, host });
+
+/** Option tags of a Require that we do not know, for the Unsupported of a 420 (RFC 3261 §8.2.2.3). */
+export function unsupportedIn({ headers }: { readonly headers: HeaderList }): string | undefined {
+  if (!headers.has('Require')) return undefined;
+  const unknown = headers.values('Require').filter((tag) => !supportedTags.has(tag.toLowerCase()));
+  return unknown.length === 0 ? undefined : unknown.join(', ');
+}

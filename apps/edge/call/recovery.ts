@@ -68,6 +68,8 @@ export class Recovery {
     if (leg.index === 0 && !this.#events.confirmed()) return this.#later(leg, waitMs, attempt);
     const headers = new HeaderList();
     headers.add('User-Agent', product);
+    headers.add('Supported', 'timer');
+    leg.timer.request(headers);
     const body = withSdp(headers, this.#media.repeat(media));
     const request = dialog.request('INVITE', { contact: leg.contact, headers, body });
     leg.send(request, this.#listen(leg, attempt));
@@ -88,6 +90,7 @@ export class Recovery {
         }
         acknowledged = true;
         leg.dialog?.refreshTarget(response);
+        leg.timer.agreed(response.headers, this.#services.now());
         leg.ack(response.cseq.number, (bytes) => {
           ack = new Uint8Array(bytes);
         });

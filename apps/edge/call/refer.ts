@@ -4,12 +4,13 @@ import { initialMaxForwards, makeResponse } from '@ringfence/sip/message/build.t
 import { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import { serializeNameAddr } from '@ringfence/sip/message/name-addr.ts';
 import type { NameAddr } from '@ringfence/sip/message/types.ts';
+import { identify } from '../headers/identity.ts';
 import { describePrincipal, type Principal } from '../policy/types.ts';
 import type { DomainDirectory } from '../routing/directory.ts';
 import { claimsOf } from '../trunks/limits/judge.ts';
 import type { Doorway } from './accept.ts';
 import { Call } from './call.ts';
-import { type JudgedRefer, judgeRefer, nobody, type Referral, shownAs } from './judge-refer.ts';
+import { type JudgedRefer, judgeRefer, type Referral, said, shownAs } from './judge-refer.ts';
 import type { CallLeg } from './leg.ts';
 import { warning } from './messages.ts';
 import { ownerOf, placeOf } from './named-leg.ts';
@@ -18,7 +19,6 @@ import { partyOf, trunkClaims } from './party.ts';
 import { passRefer } from './pass-refer.ts';
 import { socketText } from './services.ts';
 import type { CallPlan } from './setup.ts';
-import { callerIdentity } from './targets.ts';
 import { Transfer } from './transfer.ts';
 import { Rejoined, Transferee } from './transfer-sides.ts';
 
@@ -64,7 +64,7 @@ export function acceptRefer(door: Doorway, referral: Referral): void {
     if (other === undefined) return respond(480);
     call.passed = { referrer: leg, to: other, id: call.referrals === 0 ? undefined : request.cseq.number };
     call.referrals += 1;
-    const by = callerIdentity(directory, found.principal, { from: leg.dialog?.remote ?? nobody }, false);
+    const by = identify(directory, found.principal, said(leg), false).name;
     const partner =
       judged.named === undefined ? undefined : placeOf(door, judged.named)?.call.other(judged.named);
     const place: Parameters<typeof passRefer>[2] = {
@@ -99,8 +99,8 @@ function carryOut(
 ): void {
   const { services } = door;
   const remaining = call.other(leg);
-  const said = leg.media?.lastDescription ?? '';
-  const session = parseSession(Buffer.from(said, 'utf8'));
+  const told = leg.media?.lastDescription ?? '';
+  const session = parseSession(Buffer.from(told, 'utf8'));
   if (remaining === undefined || !session.ok) return;
   const place = judged.named === undefined ? undefined : placeOf(door, judged.named);
   const partner = place?.call.other(place.leg);
@@ -115,12 +115,7 @@ function carryOut(
   const headers = new HeaderList();
   // RFC 3892 §2.1, made from what was proven; only phones of the tenant are told.
   if (judged.route.startsWith('user:'))
-    headers.add(
-      'Referred-By',
-      serializeNameAddr({
-        ...callerIdentity(directory, principal, { from: leg.dialog?.remote ?? nobody }, false),
-      }),
-    );
+    headers.add('Referred-By', serializeNameAddr(identify(directory, principal, said(leg), false).name));
   const plan: CallPlan = {
     id: judged.id,
     domain: directory.name,
@@ -132,6 +127,7 @@ function carryOut(
     headers,
     maxForwards: initialMaxForwards - 1,
     generation: call.generation + 1,
+    hidden: remaining.hidden,
   };
   const legs = partner === undefined ? [remaining] : [remaining, partner];
   const made = begin(door, plan, transfer, remaining, () => {

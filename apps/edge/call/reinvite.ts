@@ -68,6 +68,8 @@ export class Reinvite implements ClientOwner {
     if (dialog?.state !== 'confirmed') return this.#fail(481);
     this.#attempt += 1;
     const headers = new HeaderList().add('Allow', dialogMethods).add('User-Agent', product);
+    headers.add('Supported', 'timer');
+    this.#leg.timer.request(headers);
     const body = withSdp(headers, this.#description);
     this.#stopTimer = this.#services.after(patienceMs, () => this.#services.run(() => this.#tooLate()));
     this.#leg.send(dialog.request('INVITE', { contact, headers, body }), this);
@@ -101,6 +103,8 @@ export class Reinvite implements ClientOwner {
     this.#state = 'done';
     this.#stopTimer?.();
     leg.dialog?.refreshTarget(response);
+    leg.heard(response);
+    leg.timer.agreed(response.headers, this.#services.now());
     leg.ack(response.cseq.number, (bytes) => {
       this.#ack = new Uint8Array(bytes);
     });

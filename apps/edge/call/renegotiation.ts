@@ -9,7 +9,7 @@ import type { MediaLeg } from '../media/leg.ts';
 import { Confirmation } from './confirmation.ts';
 import { statusForCaller } from './hunt.ts';
 import type { CallLeg } from './leg.ts';
-import { allowedMethods, product, sdpOf, warning, withSdp } from './messages.ts';
+import { dialogMethods, product, sdpOf, warning, withSdp } from './messages.ts';
 import type { CallServices, ClientOwner, InviteOwner } from './services.ts';
 
 /** What a renegotiation tells its call. */
@@ -23,15 +23,18 @@ export interface RenegotiationEvents {
 }
 
 /**
- * A re-INVITE from one side, carried to the other, RFC 3261 §14: both agree, or nothing changes.
+ * A new offer of one side, carried to the other: both agree, or nothing changes.
  *
- * Without SDP it is a refresh: we repeat our own description and take the answer out of the ACK.
+ * It comes by re-INVITE (RFC 3261 §14) or UPDATE (RFC 3311), and goes on by the same, but by re-INVITE to a peer that
+ * knows no UPDATE. A re-INVITE without SDP is a refresh: we repeat our own description and take the answer out of the
+ * ACK.
  */
 export class Renegotiation implements ClientOwner, InviteOwner {
   readonly #services: CallServices;
   readonly #events: RenegotiationEvents;
   readonly #media: CallMedia;
-  readonly #from: CallLeg;
+  /** Whose offer it is. */
+  readonly from: CallLeg;
   readonly #to: CallLeg;
   readonly #transaction: ServerTransaction;
   readonly #request: SipRequest;
@@ -40,6 +43,7 @@ export class Renegotiation implements ClientOwner, InviteOwner {
   #confirmation: Confirmation | undefined = undefined;
   #acknowledged = false;
   #ack: Uint8Array | undefined = undefined;
+  #raised = false;
   #state: 'offering' | 'answered' | 'finished' = 'offering';
 
   constructor(
@@ -53,16 +57,16 @@ export class Renegotiation implements ClientOwner, InviteOwner {
     this.#services = services;
     this.#events = events;
     this.#media = media;
-    this.#from = legs.from;
+    this.from = legs.from;
     this.#to = legs.to;
     this.#transaction = transaction;
     this.#request = request;
-    transaction.context = this;
+    if (request.method === 'INVITE') transaction.context = this;
   }
 
   start(): void {
     const body = sdpOf(this.#request);
-    const from = this.#from.media;
+    const from = this.from.media;
     const to = this.#to.media;
     if (from === undefined || to === undefined) return this.#refuse(488, 'No media in this call');
     if (body === undefined) {
@@ -111,7 +115,7 @@ export class Renegotiation implements ClientOwner, InviteOwner {
   }
 
   acknowledged(leg: CallLeg, ack: SipRequest): void {
-    if (leg === this.#from) this.#confirmation?.acknowledge(ack);
+    if (leg === this.from) this.#confirmation?.acknowledge(ack);
   }
 
   /** The call is over. */
@@ -129,7 +133,15 @@ export class Renegotiation implements ClientOwner, InviteOwner {
     const { status } = response;
     if (status < 200) return;
     if (status < 300) return this.#agreed(response);
-    if (this.#state !== 'offering') return;
+    if (this.#state !== 'offering' || this.#pending === undefined) return;
+    if (status === 422 && !this.#raised && this.#to.timer.raise(response.headers)) {
+      this.#raised = true;
+      return this.#carry(this.#pending.description);
+    }
+    if ((status === 405 || status === 501) && response.cseq.method === 'UPDATE' && this.#to.takesUpdate) {
+      this.#to.takesUpdate = false;
+      return this.#carry(this.#pending.description);
+    }
     this.#refuse(statusForCaller(status));
     // RFC 3261 §12.2.1.2: the dialog is gone there.
     if (status === 481 || status === 408) this.#events.broken();
@@ -137,17 +149,23 @@ export class Renegotiation implements ClientOwner, InviteOwner {
 
   failed(): void {
     if (this.#state !== 'offering') return;
-    this.#refuse(408);
+    // RFC 4320 §4.2: 408 is no answer to anything but INVITE.
+    this.#refuse(this.#request.method === 'INVITE' ? 408 : 504);
     this.#events.broken();
   }
 
   #carry(description: string): void {
-    const dialog = this.#to.dialog;
+    const { dialog } = this.#to;
     if (dialog === undefined) return this.#refuse(481);
-    const headers = new HeaderList();
-    headers.add('User-Agent', product);
+    const method = this.#request.method === 'INVITE' || !this.#to.takesUpdate ? 'INVITE' : 'UPDATE';
+    // What is not confirmed yet takes no re-INVITE (RFC 3261 §14.1).
+    if (method === 'INVITE' && dialog.state !== 'confirmed')
+      return this.#refuse(488, 'The other side takes no UPDATE');
+    const headers = new HeaderList().add('Supported', 'timer').add('User-Agent', product);
+    if (method === 'UPDATE') headers.add('Allow', dialogMethods);
+    this.#to.timer.request(headers);
     const body = withSdp(headers, description);
-    this.#to.send(dialog.request('INVITE', { contact: this.#to.contact, headers, body }), this);
+    this.#to.send(dialog.request(method, { contact: this.#to.contact, headers, body }), this);
   }
 
   #agreed(response: SipResponse): void {
@@ -157,26 +175,39 @@ export class Renegotiation implements ClientOwner, InviteOwner {
     }
     this.#acknowledged = true;
     this.#to.dialog?.refreshTarget(response);
-    this.#to.ack(response.cseq.number, (bytes) => {
-      this.#ack = bytes;
-    });
+    this.#to.heard(response);
+    this.#to.timer.agreed(response.headers, this.#services.now());
+    if (response.cseq.method === 'INVITE')
+      this.#to.ack(response.cseq.number, (bytes) => {
+        this.#ack = bytes;
+      });
     if (this.#state !== 'offering' || this.#pending === undefined) return;
     const body = sdpOf(response);
     const parsed = body === undefined ? undefined : parseSession(body);
     if (parsed === undefined || !parsed.ok) return this.#refuse(488, 'The other side gave no usable answer');
     const answer = this.#media.reanswer(this.#pending, parsed.value);
     if (!answer.ok) return this.#refuse(488, answer.error.warning);
-    this.#accept(answer.value, () => undefined);
+    this.#pending = undefined;
     this.#events.changed();
+    void this.#media.applied.then(() =>
+      this.#services.run(() => {
+        if (this.#state === 'offering') this.#accept(answer.value, () => undefined);
+      }),
+    );
   }
 
   #accept(description: string, acknowledged: (ack: SipRequest) => void): void {
     const headers = new HeaderList();
-    headers.add('Contact', this.#from.contact);
-    headers.add('Allow', allowedMethods);
+    headers.add('Contact', this.from.contact);
+    headers.add('Allow', dialogMethods);
+    this.from.timer.accept(this.#request.headers, this.#services.now(), headers);
     const body = withSdp(headers, description);
     const response = makeResponse(this.#request, 200, undefined, { headers, body });
     this.#state = 'answered';
+    if (this.#request.method !== 'INVITE') {
+      this.#services.layer.respond(this.#transaction, response, this.#services.now());
+      return this.#finish();
+    }
     this.#confirmation = new Confirmation(this.#services, this.#transaction, response, {
       acknowledged: (ack) => {
         acknowledged(ack);
@@ -191,7 +222,7 @@ export class Renegotiation implements ClientOwner, InviteOwner {
 
   #takeLateAnswer(ack: SipRequest): void {
     const body = sdpOf(ack);
-    const leg = this.#from.media;
+    const leg = this.from.media;
     if (body === undefined || leg === undefined) return;
     const parsed = parseSession(body);
     if (parsed.ok && this.#media.confirm(leg, parsed.value).ok) this.#events.changed();

@@ -52,6 +52,8 @@ export interface DialogOwner {
   readonly callId: string;
   /** User part that our INVITE asked for; absent on legs that came in. */
   readonly rang?: string;
+  /** False while any tag of the peer's may make the dialog. */
+  readonly begun?: boolean;
   request(transaction: ServerTransaction, request: SipRequest): void;
   acknowledged(request: SipRequest): void;
 }

@@ -32,6 +32,8 @@ export interface CallPlan {
   readonly maxForwards: number;
   /** How many transfers have led to it; default 0. */
   readonly generation?: number;
+  /** The caller wants to be nobody to phones and to trunks that are not trusted. */
+  readonly hidden?: boolean;
 }
 
 /** An INVITE that policy has accepted, with everything that was found out about it. */

@@ -1,5 +1,6 @@
 import type { Relay } from '@ringfence/relay/contract.ts';
 import { Dialog, type DialogSnapshot } from '@ringfence/sip/dialog/dialog.ts';
+import type { SessionTimerSnapshot } from '@ringfence/sip/dialog/session-timer.ts';
 import type { Flow } from '@ringfence/sip/transport/flow.ts';
 import type { Encryption } from '../config/schema.ts';
 import { CallMedia } from '../media/call-media.ts';
@@ -26,12 +27,16 @@ export interface LegSnapshot {
   readonly localTag: string;
   readonly demanded: Encryption;
   readonly rang: string;
+  readonly hidden?: boolean;
   readonly followTarget: boolean;
   readonly secure: boolean;
   /** Name of the trunk whose challenges are answered; empty for phones. */
   readonly trunk: string;
   readonly flow: Omit<Flow, 'id'>;
   readonly dialog: DialogSnapshot;
+  readonly timer: SessionTimerSnapshot;
+  /** The peer takes UPDATE. */
+  readonly takesUpdate: boolean;
   readonly media: MediaLegSnapshot;
 }
 
@@ -71,6 +76,7 @@ function snapshotLeg(leg: CallLeg): LegSnapshot | undefined {
     localTag: leg.localTag,
     demanded: leg.demanded,
     rang: leg.rang,
+    ...(leg.hidden ? { hidden: true } : {}),
     followTarget,
     secure,
     trunk,
@@ -84,6 +90,8 @@ function snapshotLeg(leg: CallLeg): LegSnapshot | undefined {
       ...(tls === undefined ? {} : { tls }),
     },
     dialog: dialog.snapshot(),
+    timer: leg.timer.snapshot(),
+    takesUpdate: leg.takesUpdate,
     media: snapshotMedia(media),
   };
 }
@@ -148,10 +156,13 @@ function restoreLeg(
     callId: snapshot.dialog.callId,
     secure: snapshot.secure,
     rang: snapshot.rang,
+    hidden: snapshot.hidden === true,
     began: { localTag: snapshot.localTag, at: record?.startedAt ?? call.startedAt },
     ...(trunk === undefined ? {} : { trunk }),
   });
   leg.dialog = Dialog.restore(snapshot.dialog);
+  leg.takesUpdate = snapshot.takesUpdate;
+  leg.timer.resume(snapshot.timer, services.now());
   leg.status = record?.status ?? 200;
   leg.answeredAt = record?.answeredAt ?? call.answeredAt;
   return leg;

@@ -1,10 +1,9 @@
-import type { NameAddr, SipRequest, SipUri } from '@ringfence/sip/message/types.ts';
+import type { NameAddr, SipUri } from '@ringfence/sip/message/types.ts';
 import { parseUri } from '@ringfence/sip/message/uri.ts';
 import type { Candidate } from '@ringfence/sip/resolve/target.ts';
 import { type Flow, isEncrypted } from '@ringfence/sip/transport/flow.ts';
 import type { User } from '../objects/types.ts';
 import type { PbxNodes } from '../pbx/nodes.ts';
-import type { Principal } from '../policy/types.ts';
 import { isInstance } from '../registrar/gruu.ts';
 import { byPhone } from '../registrar/outbound.ts';
 import type { LiveBinding, Registrar } from '../registrar/registrar.ts';
@@ -23,27 +22,6 @@ export interface TargetSources {
   resolve(uri: SipUri): Promise<readonly Candidate[]>;
   /** What trunks are looked for with. */
   readonly search: SearchSources;
-}
-
-/**
- * The caller as the called side shall see it: what was proven, never what was claimed.
- *
- * A device is its user, by number towards trunks; a trunk's callers are the trunk's word.
- */
-export function callerIdentity(
-  directory: DomainDirectory,
-  principal: Principal,
-  request: Pick<SipRequest, 'from'>,
-  towardsTrunk: boolean,
-): NameAddr {
-  if (principal.kind === 'device') {
-    const user = directory.users.get(principal.user.toLowerCase());
-    const name = towardsTrunk ? (user?.number ?? principal.user) : principal.user;
-    return party(userUri(name, directory.name), user?.displayName);
-  }
-  const { uri, display } = request.from;
-  const claimed = uri.scheme === 'tel' ? uri.number : uri.scheme === 'other' ? undefined : uri.user;
-  return party(userUri(claimed ?? 'anonymous', directory.name), display);
 }
 
 /**

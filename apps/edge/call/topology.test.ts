@@ -152,7 +152,7 @@ test('nothing of one side is ever seen on the other, in any message of a call, b
           .slice(1)
           .map((line) => line.slice(0, line.indexOf(':')));
         const allowed =
-          'Via Max-Forwards From To Call-ID CSeq Contact Allow User-Agent Subject Organization Content-Type Content-Length';
+          'Via Max-Forwards From To Call-ID CSeq Contact Allow Supported Session-Expires User-Agent Subject Organization Content-Type Content-Length';
         assert.deepEqual(
           names.filter((name) => !allowed.split(' ').includes(name)),
           [],

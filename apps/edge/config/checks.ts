@@ -19,7 +19,7 @@ const token = /^[A-Za-z0-9.!%*_+`'~-]+$/;
 
 /** Fields that the edge writes itself: copying them would show the inside, or let a peer speak for us. */
 const structural = new Set(
-  'via from to call-id cseq contact route record-route max-forwards content-length content-type authorization proxy-authorization www-authenticate proxy-authenticate path service-route p-asserted-identity p-preferred-identity remote-party-id identity server user-agent require proxy-require supported unsupported expires min-expires history-info diversion replaces refer-to referred-by'.split(
+  'via from to call-id cseq contact route record-route max-forwards content-length content-type authorization proxy-authorization www-authenticate proxy-authenticate path service-route p-asserted-identity p-preferred-identity remote-party-id identity server user-agent require proxy-require supported unsupported expires min-expires history-info diversion replaces refer-to referred-by privacy reason event subscription-state session-expires rseq rack'.split(
     ' ',
   ),
 );
@@ -54,13 +54,22 @@ export function checkConfiguration(
       );
   });
   checkNumbers(config.numbers, report);
-  config.calls.allowedHeaders.forEach((name, i) => {
-    const key = `calls.allowedHeaders[${i}]`;
-    if (!token.test(name)) report.value(key, 'is not a header field name', 'Write a name such as `Subject`.');
-    else if (structural.has(name.toLowerCase())) {
-      report.value(key, `\`${name}\` is written by the edge itself`, 'Remove it from the list.');
-    }
-  });
+  const { sessionExpires, minimumSessionExpires } = config.calls;
+  if (sessionExpires !== 0 && sessionExpires < minimumSessionExpires)
+    report.value(
+      'calls.sessionExpires',
+      `is ${sessionExpires}, less than calls.minimumSessionExpires (${minimumSessionExpires})`,
+      'Write at least as many seconds, or 0 for no session timer of our own.',
+    );
+  for (const list of ['allowedHeaders', 'trustedHeaders'] as const)
+    config.calls[list].forEach((name, i) => {
+      const key = `calls.${list}[${i}]`;
+      if (!token.test(name))
+        report.value(key, 'is not a header field name', 'Write a name such as `Subject`.');
+      else if (structural.has(name.toLowerCase())) {
+        report.value(key, `\`${name}\` is written by the edge itself`, 'Remove it from the list.');
+      }
+    });
   config.admission.blockedUserAgents.forEach((name, i) => {
     if (name.trim().length < 3) {
       report.value(

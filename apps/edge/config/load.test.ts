@@ -133,6 +133,7 @@ for (const [what, text, key, line] of [
     1,
   ],
   ['a header that shows the inside', 'calls: {allowedHeaders: [Subject, VIA]}', 'calls.allowedHeaders[1]', 1],
+  ['a session shorter than the least', 'calls: {sessionExpires: 89}', 'calls.sessionExpires', 1],
   ['a header that would be two', 'calls: {allowedHeaders: ["A: b"]}', 'calls.allowedHeaders[0]', 1],
   [
     'a blocked user agent that blocks all',

@@ -258,6 +258,11 @@ export const Configuration = Type.Object(
           default: 8,
           description: 'Phones of one user rung at once.',
         }),
+        trustedHeaders: Type.Array(Type.String(), {
+          default: [],
+          description:
+            'Header fields copied from a trusted trunk to a trusted trunk (`trusted: true`), such as `P-Charging-Vector` (RFC 7315); to nobody else.',
+        }),
         transfer: Type.Union([Type.Literal('edge'), Type.Literal('pass'), Type.Literal('refuse')], {
           default: 'edge',
           description:
@@ -267,6 +272,19 @@ export const Configuration = Type.Object(
           default: 'own',
           description:
             'INVITE with Replaces, which takes the place of a party in a call. own: of the same user (or trunk), or where that party has asked for it by REFER. tenant: of anybody in the tenant. refuse: 403. Never across tenants.',
+        }),
+        sessionExpires: Type.Integer({
+          minimum: 0,
+          maximum: 86400,
+          default: 1800,
+          description:
+            'Seconds after which a call whose peer says nothing is given up; it is refreshed at half of it (RFC 4028). 0: none is asked for.',
+        }),
+        minimumSessionExpires: Type.Integer({
+          minimum: 90,
+          maximum: 86400,
+          default: 90,
+          description: 'Seconds; peers that ask for less get 422 with Min-SE.',
         }),
         allowedHeaders: Type.Array(Type.String(), {
           default: ['Subject', 'Priority', 'Accept-Language', 'Organization'],

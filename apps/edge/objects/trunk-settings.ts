@@ -1,6 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { TrunkLimits } from './limit-settings.ts';
-import { TrunkRewrite } from './rewrite-settings.ts';
 
 /** One of several targets of a trunk. */
 export const TrunkTargetObject = Type.Object(
@@ -122,13 +121,18 @@ const settings = {
   health: Type.Optional(Health),
   failover: Type.Optional(Failover),
   limits: Type.Optional(TrunkLimits),
+  trusted: Type.Optional(
+    Type.Boolean({
+      description:
+        'The trunk belongs to the same trust domain (RFC 3325): its P-Asserted-Identity is believed, it is told who calls even if the caller wants to be anonymous to others, and what is listed in `calls.trustedHeaders` passes.',
+    }),
+  ),
   transfer: Type.Optional(
     Type.Union([Type.Literal('edge'), Type.Literal('pass'), Type.Literal('refuse')], {
       description: 'What a REFER of this trunk does, in place of `calls.transfer`.',
     }),
   ),
   registration: Type.Optional(Registration),
-  rewrite: Type.Optional(TrunkRewrite),
 };
 
 export const TrunkSettings = Type.Object(settings, { additionalProperties: false });

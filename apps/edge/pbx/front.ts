@@ -1,4 +1,3 @@
-import type { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import type { SipRequest } from '@ringfence/sip/message/types.ts';
 import type { ServerTransaction } from '@ringfence/sip/transaction/transaction.ts';
 import type { Flow } from '@ringfence/sip/transport/flow.ts';
@@ -9,19 +8,24 @@ import type { Identifier, KnownSender } from '../identity/identify.ts';
 import type { Pbx } from '../objects/types.ts';
 import type { RegisterParts } from '../registrar/accept-register.ts';
 import type { LiveBinding } from '../registrar/registrar.ts';
-import type { DomainDirectory } from '../routing/directory.ts';
+import { type DomainDirectory, isNodeTrunk } from '../routing/directory.ts';
+import { DialogNames } from '../subscription/dialog-names.ts';
+import { Subscriptions } from '../subscription/subscriptions.ts';
 import { userOf } from './passed.ts';
-import type { NodeSources } from './reach.ts';
 import { PbxRegistrations, sameWay, tokenLength } from './register.ts';
+import { type RelayParts, relayToPbx, relayToPhone } from './relay.ts';
+import { responder } from './respond.ts';
 import { Strangers } from './strangers.ts';
 
 export interface PbxFrontParts {
   readonly services: CallServices;
-  readonly sources: NodeSources & Pick<TargetSources, 'registrar'>;
+  readonly sources: TargetSources;
   readonly registering: RegisterParts;
   readonly identifier: Identifier;
   /** For the meters of strangers; unpredictable to them. */
   readonly seed: number;
+  /** Dialogs of PBXs are named by it. */
+  readonly key: Uint8Array;
   trust(address: string): void;
 }
 
@@ -43,12 +47,17 @@ export class PbxFront {
   readonly #strangers: Strangers;
   readonly #refusals: Refusals;
   readonly #registrations: PbxRegistrations;
+  readonly #subscriptions: Subscriptions;
+  readonly #relay: RelayParts;
 
   constructor(parts: PbxFrontParts) {
     this.#parts = parts;
     this.#strangers = new Strangers(parts.seed);
     this.#refusals = new Refusals((event) => parts.services.bus.emit(event));
     this.#registrations = new PbxRegistrations({ ...parts, strangers: this.#strangers });
+    const names = new DialogNames(parts.key);
+    this.#relay = { services: parts.services, sources: parts.sources, names };
+    this.#subscriptions = new Subscriptions(this.#relay);
   }
 
   /** The PBXs that there are from now on. */
@@ -89,7 +98,13 @@ export class PbxFront {
       // A phone that has just connected anew may call for help before it has registered again.
       (emergency && request.method === 'INVITE' ? near[0] : undefined);
     const known = own === undefined ? undefined : identifier.phone(domain.name, own.user);
-    if (known !== undefined) return known;
+    if (known !== undefined && request.method === 'INVITE') return known;
+    if (known !== undefined) {
+      const verdict = this.#strangers.admit(pbx, address, user, true, now);
+      if (verdict.ok) return known;
+      this.#refusals.note(address, flow.listener, verdict.rule, verdict.threshold, now);
+      return { kind: 'turned', status: 503, retryAfter: 5 };
+    }
     this.#refusals.note(address, flow.listener, 'pbx.unregistered', 0, now);
     return forbidden;
   }
@@ -98,22 +113,39 @@ export class PbxFront {
     this.#registrations.register(transaction, request, domain, pbx);
   }
 
-  /** A request of a phone or of the PBX that is neither INVITE nor REGISTER. False: it is nothing of the PBX's. */
+  /** A request of a phone or of the PBX that is neither INVITE nor REGISTER. False: the edge answers it as any other. */
   request(
-    _transaction: ServerTransaction,
+    transaction: ServerTransaction,
     request: SipRequest,
     { principal, domain }: KnownSender,
-    answer: (status: number, headers?: HeaderList) => void,
+    pbx: Pbx,
   ): boolean {
     const { sources, services } = this.#parts;
-    if (request.method !== 'OPTIONS' || principal.kind !== 'trunk') return false;
+    const respond = responder(services, transaction, request, () => true);
+    const { method } = request;
+    if (principal.kind === 'device') {
+      if (method === 'SUBSCRIBE') this.#subscriptions.subscribe(transaction, request, principal, domain, pbx);
+      else if (method === 'MESSAGE' || method === 'PUBLISH')
+        relayToPbx(this.#relay, request, principal, domain, pbx, respond);
+      else return false;
+      return true;
+    }
     const user = userOf(request.uri);
-    if (user.length !== tokenLength) return false;
-    // A PBX asks whether its phone is there; the way to it is held open from here.
+    if (principal.kind !== 'trunk' || !isNodeTrunk(principal.trunk) || user.length !== tokenLength)
+      return false;
     const binding = sources.registrar.byToken(user, services.now());
-    if (binding !== undefined && binding.domain === domain.name) return false;
-    answer(404);
+    const known = binding?.domain === domain.name ? binding : undefined;
+    // A PBX asks whether its phone is there; the way to it is held open from here.
+    if (method === 'OPTIONS' && known !== undefined) return false;
+    if (method !== 'OPTIONS' && method !== 'MESSAGE' && method !== 'NOTIFY') return false;
+    if (known === undefined) respond(404);
+    else relayToPhone(this.#relay, request, principal, domain, known, respond);
     return true;
+  }
+
+  /** Ends subscriptions whose time is up. */
+  sweep(now: number): void {
+    this.#subscriptions.sweep(now);
   }
 }
 

@@ -11,6 +11,7 @@ import { type RegisterParts, settle } from '../registrar/accept-register.ts';
 import { readWishes, type Wish } from '../registrar/read-contacts.ts';
 import type { LiveBinding, Terms } from '../registrar/registrar.ts';
 import type { DomainDirectory } from '../routing/directory.ts';
+import { readSeconds } from '../subscription/state.ts';
 import { challengesOf, credentialsOf, isStale, usernameOf } from './credentials.ts';
 import { type Forwarded, type ForwardParts, forward } from './forward.ts';
 import { partyIn, passedRequest, passedUri, userOf } from './passed.ts';
@@ -285,13 +286,4 @@ function grantedTo(response: SipResponse, token: string): number | undefined {
     if (typeof expires === 'string') return readSeconds(expires);
   }
   return readSeconds(response.headers.get('Expires'));
-}
-
-function readSeconds(text: string | undefined): number | undefined {
-  if (text === undefined || text.length === 0 || text.length > 10) return undefined;
-  for (let i = 0; i < text.length; i += 1) {
-    const c = text.charCodeAt(i);
-    if (c < 0x30 || c > 0x39) return undefined;
-  }
-  return Number(text);
 }

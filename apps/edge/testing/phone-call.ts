@@ -36,6 +36,14 @@ export class PhoneCall {
   hungUpByPeer = false;
   wasCancelled = false;
   readonly reinvites: SipRequest[] = [];
+  /** UPDATEs that came. */
+  readonly updates: SipRequest[] = [];
+  /** What to answer to an UPDATE. Default: 200, with an answer to an offer. */
+  onUpdate: (call: PhoneCall, transaction: ServerTransaction, request: SipRequest) => void = (
+    call,
+    transaction,
+    request,
+  ) => call.acceptUpdate(transaction, request);
   /** Statuses of the answers to our re-INVITEs. */
   readonly reinviteStatus: number[] = [];
   lastReinvite: SipResponse | undefined = undefined;
@@ -222,7 +230,45 @@ export class PhoneCall {
       this.reinvites.push(request);
       if (this.state === 'over') this.phone.respond(transaction, makeResponse(request, 481));
       else this.onReinvite(this, transaction, request);
+    } else if (request.method === 'UPDATE') {
+      this.updates.push(request);
+      this.onUpdate(this, transaction, request);
     } else this.phone.respond(transaction, makeResponse(request, 200));
+  }
+
+  acceptUpdate(
+    transaction: ServerTransaction,
+    request: SipRequest,
+    extra: readonly (readonly [string, string])[] = [],
+  ): void {
+    const headers = new HeaderList([
+      ['Contact', this.phone.contact],
+      ...(this.phone.options.says ?? []),
+      ...extra,
+    ]);
+    if (request.body.length > 0) this.theirs = Buffer.from(request.body).toString('utf8');
+    const said = this.#answer(request);
+    if (request.body.length > 0 && said === undefined)
+      return this.phone.respond(transaction, makeResponse(request, 488));
+    if (said !== undefined) headers.add('Content-Type', 'application/sdp');
+    const body = Buffer.from(said?.text ?? '', 'utf8');
+    this.phone.respond(transaction, makeResponse(request, 200, undefined, { headers, body }));
+  }
+
+  /** An UPDATE of ours, with that offer; gives its final answer. */
+  async update(
+    sdp?: string,
+    extra: readonly (readonly [string, string])[] = [],
+  ): Promise<SipResponse | 'timeout' | 'failed'> {
+    const headers = new HeaderList(extra);
+    if (sdp !== undefined) headers.add('Content-Type', 'application/sdp');
+    const request = this.dialog?.request('UPDATE', {
+      contact: this.phone.contact,
+      headers,
+      body: Buffer.from(sdp ?? '', 'utf8'),
+    });
+    if (request === undefined) throw new Error('no dialog');
+    return this.phone.request(request);
   }
 
   acceptReinvite(transaction: ServerTransaction, request: SipRequest): void {
@@ -321,7 +367,7 @@ export class PhoneCall {
   ): SipResponse | undefined {
     const { request, phone } = this;
     if (this.#transaction?.kind !== 'server' || request === undefined || this.state !== 'ringing') return;
-    const headers = new HeaderList([['Contact', phone.contact], ...extra]);
+    const headers = new HeaderList([['Contact', phone.contact], ...(phone.options.says ?? []), ...extra]);
     if (sdp !== undefined) headers.add('Content-Type', 'application/sdp');
     const response = makeResponse(request, status, undefined, {
       toTag: this.localTag,

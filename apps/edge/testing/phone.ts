@@ -27,6 +27,8 @@ export interface PhoneOptions {
   readonly listener?: string;
   readonly tls?: Partial<TlsFacts>;
   readonly allowMd5?: boolean;
+  /** Header fields in place of, or beside, what phones say of themselves in an INVITE and the answers to one. */
+  readonly says?: readonly (readonly [string, string])[];
 }
 
 /** What phones say of themselves. */
@@ -121,7 +123,9 @@ export class Phone implements Peer {
     body = '',
   ): SipRequest {
     const uri = this.uri(to);
-    const list = new HeaderList([['Contact', this.contact], ...habits, ...headers]);
+    const list = new HeaderList([['Contact', this.contact], ...habits]);
+    for (const [name, value] of method === 'INVITE' ? (this.options.says ?? []) : []) list.set(name, value);
+    for (const [name, value] of headers) list.add(name, value);
     if (body !== '') list.add('Content-Type', 'application/sdp');
     return makeRequest({
       method,

@@ -54,11 +54,8 @@ export class World {
   readonly events: EdgeEvent[] = [];
   readonly trusted: string[] = [];
   relayUp = true;
-  /** What it began with. */
-  readonly objects: Objects;
 
   constructor(options: WorldOptions = {}) {
-    this.objects = { users: [], trunks: [], routes: [], ...options.objects };
     this.random = new SeededRandom(options.seed ?? 1);
     this.network = new Network(this.time, this.random);
     this.store = new FakeStore(this.time);
@@ -69,7 +66,7 @@ export class World {
     const config = testConfiguration();
     this.edge = new Edge({
       config: options.config?.(config) ?? config,
-      objects: this.objects,
+      objects: { users: [], trunks: [], routes: [], ...options.objects },
       bindings: options.bindings ?? [],
       store: this.store,
       bus: this.bus,

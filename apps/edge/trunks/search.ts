@@ -1,28 +1,24 @@
 import type { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import { parseNameAddr } from '@ringfence/sip/message/name-addr.ts';
 import type { NameAddr, SipUri } from '@ringfence/sip/message/types.ts';
+
 import { parseUri, sipUri } from '@ringfence/sip/message/uri.ts';
 import type { Candidate } from '@ringfence/sip/resolve/target.ts';
 import type { Flow } from '@ringfence/sip/transport/flow.ts';
 import type { BranchTarget } from '../call/branch.ts';
 import { party } from '../call/messages.ts';
-import type { Rewrite } from '../objects/rewrite-settings.ts';
 import type { Trunk } from '../objects/types.ts';
-import type { Numbers } from '../routing/numbers.ts';
 import type { HealthMonitor } from './health/monitor.ts';
 import { answerOf } from './limits/judge.ts';
 import type { Limits } from './limits/limits.ts';
 import { drawOrder, targetsOf } from './order.ts';
 import { ownerOf } from './owner.ts';
 import type { Registrations } from './registration/registrations.ts';
-import { applyHeaderRules } from './rewrite/headers.ts';
-import { outgoing } from './rewrite/outgoing.ts';
 
 /** What trunks are reached with. */
 export interface SearchSources {
   readonly health: Pick<HealthMonitor, 'quarantined' | 'report'>;
   readonly limits: Limits;
-  numbers(): Numbers;
   readonly registrations: Pick<Registrations, 'of'>;
   /** Numbers from 0 up to, and without, 1. */
   random(): number;
@@ -33,13 +29,13 @@ export interface SearchSources {
   connect(candidate: Candidate): Promise<Flow | undefined>;
 }
 
-/** A trunk to try, and the call before the rules of route and trunk. */
+/** A trunk to try, with the numbers as it wants them. */
 export interface TrunkAttempt {
   readonly trunk: Trunk;
-  /** Rules of the route. */
-  readonly rewrite?: Rewrite | undefined;
   readonly number: string;
   readonly from: NameAddr;
+  /** Header fields for this trunk alone. */
+  readonly headers?: HeaderList;
 }
 
 /** Why nobody was rung. */
@@ -240,14 +236,7 @@ export class TrunkSearch {
   }
 
   #target({ attempt, uri, candidate, route }: Place, flow: Flow): BranchTarget {
-    const { trunk, rewrite } = attempt;
-    const { emergency } = this.#call;
-    const { number, from, headers, numbers } = outgoing(
-      trunk,
-      rewrite,
-      { ...attempt, emergency },
-      this.#sources.numbers(),
-    );
+    const { trunk, number, from, headers } = attempt;
     this.#current = trunk;
     const silence = trunk.failover?.silenceSeconds;
     return {
@@ -265,9 +254,7 @@ export class TrunkSearch {
       flow,
       trunk,
       ...(route.length === 0 ? {} : { route }),
-      ...(headers.length === 0
-        ? {}
-        : { writeHeaders: (list: HeaderList) => applyHeaderRules(list, headers, numbers) }),
+      ...(headers === undefined ? {} : { headers }),
       ...(silence === undefined ? {} : { silenceMs: silence * 1000 }),
       heard: (result) => this.#sources.health.report(ownerOf(trunk), candidate, result),
     };
