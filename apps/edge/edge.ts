@@ -20,6 +20,7 @@ import { Directory } from './routing/directory.ts';
 import { Numbers } from './routing/numbers.ts';
 import { Signalling } from './signalling.ts';
 import type { Binding, OpenCall, Store } from './store/contract.ts';
+import { DialogNames } from './subscription/dialog-names.ts';
 import { Tokens } from './tokens.ts';
 import type { Transports } from './transport/contract.ts';
 import { HealthMonitor, type Watched } from './trunks/health/monitor.ts';
@@ -154,6 +155,7 @@ export class Edge {
     const sources: TargetSources = {
       registrar: this.registrar,
       nodes,
+      names: new DialogNames(parts.identityKey ?? randomBytes(32)),
       get transports() {
         return parts.transports();
       },
@@ -183,7 +185,6 @@ export class Edge {
         run: (step) => this.run(step),
       },
       seed: randomBytes(4).readInt32LE(),
-      key: parts.identityKey ?? randomBytes(32),
       trust: (address) => parts.trust(address, 'registered'),
     });
     this.signalling = new Signalling({

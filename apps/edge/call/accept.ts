@@ -9,6 +9,7 @@ import type { Encryption } from '../config/schema.ts';
 import { type CallerIdentity, identify, isTrusted, present, privacyRefusal } from '../headers/identity.ts';
 import { noMedia, type ReadSession, readSession } from '../media/read-offer.ts';
 import type { Trunk } from '../objects/types.ts';
+import { replacedAtPbx } from '../pbx/replaces.ts';
 import { pbxRoute } from '../pbx/route.ts';
 import { PbxSearch, phoneTargets } from '../pbx/targets.ts';
 import { decide, demandedOf, type RouteFacts } from '../policy/decide.ts';
@@ -80,8 +81,11 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
   const { minimumSessionExpires } = config.calls;
   if (!dialled.emergency && tooSmall(request.headers, minimumSessionExpires))
     return askForLonger(door, arrival, minimumSessionExpires);
+  // A dialog of the PBX is taken over there, by its rights.
+  const atPbx =
+    directory.pbx !== undefined && replacedAtPbx(sources.names, directory.name, request) !== undefined;
   const pickup =
-    request.headers.has('Replaces') && !dialled.emergency ? judgePickup(door, arrival) : undefined;
+    request.headers.has('Replaces') && !dialled.emergency && !atPbx ? judgePickup(door, arrival) : undefined;
   if (pickup !== undefined && pickup.decision.verdict !== 'accept')
     return refuse(door, arrival, dialled, pickup.decision);
   if (pickup !== undefined && sdpOf(request) === undefined) return refuse(door, arrival, dialled, offerless);

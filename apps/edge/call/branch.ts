@@ -36,7 +36,7 @@ export interface BranchTarget extends BranchWay {
   readonly silenceMs?: number;
   /** Told what became of the INVITE: the status of its first answer that is not 100, or why there was none. */
   readonly heard?: (result: number | 'timeout' | 'transport') => void;
-  /** A PBX checks the caller's own digest: this is what it sent, and the PBX's challenge is for the caller. */
+  /** A PBX checks the caller's own digest: what the caller sent for it; the PBX's challenge is for the caller. */
   readonly callersCredentials?: HeaderList;
 }
 
@@ -65,6 +65,9 @@ export interface BranchInvite {
 }
 
 const noRoute: readonly string[] = [];
+const hasCredentials = (headers: HeaderList): boolean =>
+  headers.has('Authorization') || headers.has('Proxy-Authorization');
+
 const transportFailure = 503;
 const timedOut = 408;
 /** How often a called side may ask for a longer session (RFC 4028 §7.3). */
@@ -184,7 +187,7 @@ export class Branch implements ClientOwner {
     if (isChallenge(status)) {
       const { callersCredentials } = this.target;
       if (callersCredentials !== undefined)
-        this.challenge = { response, first: callersCredentials.size === 0 };
+        this.challenge = { response, first: !hasCredentials(callersCredentials) };
       else if (this.#authenticate(response)) return;
     }
     if (status === 422 && this.leg.timer.raise(response.headers) && this.#raised++ < mostRaises)

@@ -8,6 +8,7 @@ import { isInstance } from '../registrar/gruu.ts';
 import { byPhone } from '../registrar/outbound.ts';
 import type { LiveBinding, Registrar } from '../registrar/registrar.ts';
 import type { DomainDirectory } from '../routing/directory.ts';
+import type { DialogNames } from '../subscription/dialog-names.ts';
 import type { Transports } from '../transport/contract.ts';
 import type { SearchSources } from '../trunks/search.ts';
 import type { BranchTarget, BranchWay } from './branch.ts';
@@ -18,6 +19,8 @@ export interface TargetSources {
   readonly registrar: Registrar;
   readonly transports: Transports;
   readonly nodes: PbxNodes;
+  /** What the phones of PBXs know dialogs by. */
+  readonly names: DialogNames;
   resolveNumeric(uri: SipUri): readonly Candidate[] | undefined;
   resolve(uri: SipUri): Promise<readonly Candidate[]>;
   /** What trunks are looked for with. */

@@ -9,7 +9,6 @@ import type { Pbx } from '../objects/types.ts';
 import type { RegisterParts } from '../registrar/accept-register.ts';
 import type { LiveBinding } from '../registrar/registrar.ts';
 import { type DomainDirectory, isNodeTrunk } from '../routing/directory.ts';
-import { DialogNames } from '../subscription/dialog-names.ts';
 import { Subscriptions } from '../subscription/subscriptions.ts';
 import { userOf } from './passed.ts';
 import { PbxRegistrations, sameWay, tokenLength } from './register.ts';
@@ -24,8 +23,6 @@ export interface PbxFrontParts {
   readonly identifier: Identifier;
   /** For the meters of strangers; unpredictable to them. */
   readonly seed: number;
-  /** Dialogs of PBXs are named by it. */
-  readonly key: Uint8Array;
   trust(address: string): void;
 }
 
@@ -55,8 +52,7 @@ export class PbxFront {
     this.#strangers = new Strangers(parts.seed);
     this.#refusals = new Refusals((event) => parts.services.bus.emit(event));
     this.#registrations = new PbxRegistrations({ ...parts, strangers: this.#strangers });
-    const names = new DialogNames(parts.key);
-    this.#relay = { services: parts.services, sources: parts.sources, names };
+    this.#relay = { services: parts.services, sources: parts.sources, names: parts.sources.names };
     this.#subscriptions = new Subscriptions(this.#relay);
   }
 

@@ -243,3 +243,51 @@ test('two PBXs are two tenants: a phone of one is nobody at the other', async ()
   assert.equal(call.status, 404);
   assert.equal(one.calls.length + phone.calls.length, 0);
 });
+
+test('a phone with two flows is one Contact at the PBX, and is reached over the one that lives (RFC 5626 §3.3)', async () => {
+  const { world, pbx } = office();
+  const first = phoneOf(world);
+  const contact = (phone: Phone, id: number) =>
+    `${phone.contact};+sip.instance="<urn:uuid:00000000-0000-1000-8000-000A95A0E128>";reg-id=${id}`;
+  const second = phoneOf(world, { port: 40_002 });
+  assert.equal((await first.register(3600, [contact(first, 1)])).status, 200);
+  assert.equal((await second.register(3600, [contact(second, 2)])).status, 200);
+  const bindings = world.edge.registrar.lookup(domain, '101', world.time.now);
+  assert.equal(bindings.length, 2);
+  const tokens = new Set(bindings.map(({ upstream }) => upstream?.token));
+  assert.equal(tokens.size, 1);
+  world.network.break(second.flow);
+  pbx.call(`sip:${[...tokens][0]}@198.51.100.1`);
+  await world.until(() => first.calls.length === 1);
+  // One of the two goes: the PBX keeps its Contact.
+  const asked = pbx.registers.length;
+  second.connect();
+  assert.equal((await second.register(3600, [contact(second, 2)])).status, 200);
+  const before = pbx.registers.length;
+  assert.ok(before > asked);
+  assert.equal((await second.register(0, [contact(second, 2)])).status, 200);
+  assert.equal(pbx.registers.length, before);
+  assert.ok(pbx.contacts.has('101'));
+  assert.equal(world.edge.registrar.lookup(domain, '101', world.time.now).length, 1);
+});
+
+test('after a restart of the edge a phone keeps its token, and over UDP its registration', async () => {
+  const { world } = office({ phones: 'none' });
+  const udp = phoneOf(world, { transport: 'udp', port: 5070 });
+  assert.equal((await udp.register()).status, 200);
+  const [stored] = world.store.table.values();
+  const again = new World({
+    objects: { pbx: [pbxObject([inside], { phones: 'none' })] },
+    bindings: [JSON.parse(JSON.stringify(stored)) as NonNullable<typeof stored>],
+  });
+  const pbx = new TestPbx(again, inside);
+  const phone = phoneOf(again, { transport: 'udp', port: 5070 });
+  pbx.call(`sip:${stored!.upstream!.token}@198.51.100.1`);
+  await again.until(() => phone.calls.length === 1);
+  // It comes late, when what the edge gave is over, but not what the PBX gave.
+  await again.run(65_000);
+  again.edge.expire();
+  assert.equal((await phone.register()).status, 200);
+  assert.ok(pbx.contacts.get('101')?.includes(stored!.upstream!.token));
+  assert.ok(pbx.registers.at(-1)!.cseq.number > stored!.upstream!.cseq);
+});

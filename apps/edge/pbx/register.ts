@@ -8,9 +8,11 @@ import { contactOf, product } from '../call/messages.ts';
 import { socketText } from '../call/services.ts';
 import type { Pbx, PbxNode } from '../objects/types.ts';
 import { type RegisterParts, settle } from '../registrar/accept-register.ts';
+import { instanceOf, registrationOf } from '../registrar/outbound.ts';
 import { readWishes, type Wish } from '../registrar/read-contacts.ts';
 import type { LiveBinding, Terms } from '../registrar/registrar.ts';
 import type { DomainDirectory } from '../routing/directory.ts';
+import type { Upstream } from '../store/contract.ts';
 import { readSeconds } from '../subscription/state.ts';
 import { challengesOf, credentialsOf, isStale, usernameOf } from './credentials.ts';
 import { type Forwarded, type ForwardParts, forward } from './forward.ts';
@@ -90,6 +92,10 @@ export class PbxRegistrations {
     const known = wish === undefined ? undefined : registrar.find(domain.name, user, wish.key);
     const star = wishes.kind === 'all';
     const arrival: Arrival = { request, flow, domain, pbx, user, wish, star, known, respond };
+    // One flow of several goes (RFC 5626): the PBX goes on reaching the phone over the others.
+    if (wish?.seconds === 0 && known?.upstream !== undefined && sameWay(known, flow))
+      if (registrar.sharing(known.upstream.token) > 1)
+        return this.#grant(arrival, { seconds: 1, upstream: known.upstream });
     const between = this.#between(arrival, false);
     if (between !== undefined) return this.#grant(arrival, between);
     if (wish !== undefined && wish.seconds > 0 && known === undefined) {
@@ -255,13 +261,23 @@ export class PbxRegistrations {
     const key = attemptKey(domain.name, user, wish.key);
     const running = this.#attempts.get(key);
     if (running !== undefined) return running;
-    const upstream = known?.upstream;
+    const upstream = known?.upstream ?? this.#upstreamOfPhone(domain.name, user, wish.key);
     const attempt =
       upstream === undefined
         ? fresh()
         : { token: upstream.token, callId: upstream.callId, cseq: upstream.cseq, node: upstream.node };
     this.#attempts.set(key, attempt);
     return attempt;
+  }
+
+  /** Another flow of the same phone is registered: the PBX knows the phone once, RFC 5626 §3.3. */
+  #upstreamOfPhone(domain: string, user: string, key: string): Upstream | undefined {
+    const instance = registrationOf(key) === undefined ? undefined : instanceOf(key);
+    if (instance === undefined) return undefined;
+    const { registering, services } = this.#parts;
+    return registering.registrar
+      .lookup(domain, user, services.now())
+      .find((binding) => binding.upstream !== undefined && instanceOf(binding.key) === instance)?.upstream;
   }
 }
 

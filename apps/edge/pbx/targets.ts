@@ -1,3 +1,5 @@
+import { serializeReplaces } from '@ringfence/sip/headers/replaces.ts';
+import type { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import type { NameAddr, SipRequest } from '@ringfence/sip/message/types.ts';
 import { parseUri } from '@ringfence/sip/message/uri.ts';
 import { isEncrypted } from '@ringfence/sip/transport/flow.ts';
@@ -12,6 +14,7 @@ import { credentialsOf } from './credentials.ts';
 import { nodeOwner } from './nodes.ts';
 import { partyIn, passedUri } from './passed.ts';
 import { type Reached, reachNode } from './reach.ts';
+import { replacedAtPbx } from './replaces.ts';
 
 /** A node that does not even ring, or refuse, for so long is given up for another. */
 const silenceMs = 4_000;
@@ -87,6 +90,15 @@ export class PbxSearch implements Places {
     return this.#otherwise?.next();
   }
 
+  /** Credentials, and the dialog of the PBX that the caller wants to take over. */
+  #callers(domain: string): HeaderList {
+    const headers = credentialsOf(this.#request);
+    const replaced = replacedAtPbx(this.#sources.names, domain, this.#request);
+    if (replaced !== undefined)
+      headers.add('Replaces', serializeReplaces(replaced)).add('Require', 'replaces');
+    return headers;
+  }
+
   #target(node: PbxNode, { flow, candidate }: Reached): BranchTarget {
     const { pbx } = this.#destination;
     const { name, trunks } = this.#directory;
@@ -99,7 +111,7 @@ export class PbxSearch implements Places {
       from: this.#from,
       to: partyIn(name, this.#request.to),
       flow,
-      callersCredentials: credentialsOf(this.#request),
+      callersCredentials: this.#callers(name),
       heard: (result) => this.#sources.nodes.heard(pbx, node, candidate, result),
       ...(this.#left.length > 0 || emergency ? { silenceMs } : {}),
       ...(trunk === undefined ? {} : { trunk }),

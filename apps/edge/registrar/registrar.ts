@@ -63,8 +63,8 @@ export class Registrar {
   readonly #lost = new BoundedMap<number, { readonly owner: string; readonly instance: string }>({
     capacity: lostFlows,
   });
-  /** Where the binding is that a PBX knows by this token. */
-  readonly #byToken = new Map<string, { readonly owner: string; readonly key: string }>();
+  /** Where the bindings are that a PBX knows by a token: one, or the flows of one phone (RFC 5626). */
+  readonly #byToken = new Map<string, { readonly owner: string; readonly keys: Set<string> }>();
   #size = 0;
 
   constructor(limits: () => Limits) {
@@ -105,11 +105,23 @@ export class Registrar {
     return this.#users.get(ownerKey(domain, user))?.get(key);
   }
 
-  /** The live binding that a PBX was given this token for. */
+  /** The live binding that a PBX was given this token for; of several flows the newest that lives. */
   byToken(token: string, now: number): LiveBinding | undefined {
     const place = this.#byToken.get(token);
-    const binding = place === undefined ? undefined : this.#users.get(place.owner)?.get(place.key);
-    return binding === undefined || binding.expiresAt <= now ? undefined : binding;
+    if (place === undefined) return undefined;
+    const bindings = this.#users.get(place.owner);
+    let best: LiveBinding | undefined;
+    for (const key of place.keys) {
+      const binding = bindings?.get(key);
+      if (binding === undefined || binding.expiresAt <= now) continue;
+      if (best === undefined || standing(binding) > standing(best)) best = binding;
+    }
+    return best;
+  }
+
+  /** Bindings that share this token. */
+  sharing(token: string): number {
+    return this.#byToken.get(token)?.keys.size ?? 0;
   }
 
   /** `terms`: the PBX of the domain has let the phone in, for so long. */
@@ -288,7 +300,11 @@ export class Registrar {
     if (!bindings.has(binding.key)) this.#size += 1;
     bindings.set(binding.key, binding);
     const token = binding.upstream?.token;
-    if (token !== undefined) this.#byToken.set(token, { owner: key, key: binding.key });
+    if (token !== undefined) {
+      const place = this.#byToken.get(token);
+      if (place?.owner === key) place.keys.add(binding.key);
+      else this.#byToken.set(token, { owner: key, keys: new Set([binding.key]) });
+    }
     if (binding.flow === undefined) return;
     const others = this.#byFlow.get(binding.flow);
     if (others === undefined) this.#byFlow.set(binding.flow, new Set([binding]));
@@ -313,7 +329,12 @@ export class Registrar {
   }
 
   #unlink(binding: LiveBinding | undefined): void {
-    if (binding?.upstream !== undefined) this.#byToken.delete(binding.upstream.token);
+    if (binding?.upstream !== undefined) {
+      const { token } = binding.upstream;
+      const place = this.#byToken.get(token);
+      place?.keys.delete(binding.key);
+      if (place?.keys.size === 0) this.#byToken.delete(token);
+    }
     if (binding?.flow === undefined) return;
     const others = this.#byFlow.get(binding.flow);
     others?.delete(binding);
@@ -347,6 +368,10 @@ const serviceRoute = ({ transport, sentBy }: Flow): string => {
   const name = transport === 'wss' ? 'ws' : transport;
   return `<sip:${sentBy}${name === 'udp' ? '' : `;transport=${name}`};lr>`;
 };
+
+/** A flow that lives goes before one that is gone, then the newer one. */
+const standing = ({ flow, transport, updatedAt }: LiveBinding): number =>
+  (flow !== undefined || transport === 'udp' ? 1e15 : 0) + updatedAt;
 
 const ownerKey = (domain: string, user: string): string => `${domain}\n${user}`;
 

@@ -41,6 +41,7 @@ class Office {
       transport: 'tls',
       address: '203.0.113.1',
       port: 40_001,
+      media: 'srtp',
       realm: domain,
     });
     this.phone.refuse = (request) => {
@@ -361,4 +362,25 @@ test('a message that is no text, or longer than a message may be, goes nowhere (
   const tooLong = await phone.request({ ...long, body: Buffer.alloc(1_301, 'x') });
   assert.equal(typeof tooLong !== 'string' && tooLong.status, 513);
   assert.ok(!pbx.heard.some((one) => one.kind === 'request' && one.method === 'MESSAGE'));
+});
+
+test('a phone picks up a call that its busy lamp shows: the PBX is named its own dialog (RFC 3891 §3, RFC 4235)', async () => {
+  const office = await new Office().begin();
+  await office.subscribe('dialog', 3600, [], '102');
+  const ringing = `<dialog-info xmlns="urn:ietf:params:xml:ns:dialog-info" version="1" state="full" entity="sip:102@10.0.0.5"><dialog id="1" call-id="c77@10.0.0.5" local-tag="lt1" remote-tag="rt1" direction="recipient"><state>early</state></dialog></dialog-info>`;
+  assert.equal(
+    await office.notify(ringing, 'active;expires=60', 'dialog', 'application/dialog-info+xml'),
+    200,
+  );
+  const shown = Buffer.from(office.notified.at(-1)!.body).toString();
+  const id = (name: string): string => new RegExp(`${name}="([^"]+)"`).exec(shown)?.[1] ?? '';
+  office.pbx.onInvite = (call) => call.answer();
+  const replaces = `${id('call-id')};to-tag=${id('local-tag')};from-tag=${id('remote-tag')};early-only`;
+  const call = office.phone.call('102', { headers: [['Replaces', replaces]] });
+  await office.world.until(() => call.state !== 'calling');
+  assert.equal(call.status, 200, JSON.stringify(office.world.events.slice(-3)));
+  assert.equal(
+    office.pbx.calls.at(-1)?.request?.headers.get('Replaces'),
+    'c77@10.0.0.5;to-tag=lt1;from-tag=rt1;early-only',
+  );
 });
