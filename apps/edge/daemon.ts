@@ -25,6 +25,10 @@ export interface NodeCertificates {
   cert(): string;
   /** Authorities that peers are verified against. */
   ca(): readonly string[];
+  /** Certificates of domains. */
+  domains?(): readonly { readonly domain: string; readonly key: string; readonly certificate: string }[];
+  /** What is wrong with them, in words for the administrator. */
+  troubles?(): readonly string[];
 }
 
 export interface DaemonOptions {
@@ -145,7 +149,13 @@ export class Daemon {
       });
       const opened = await openTransports({
         listeners: config.listeners,
-        tls: { key: certificates.key, cert: certificates.cert, ca: certificates.ca, settings: config.tls },
+        tls: {
+          key: certificates.key,
+          cert: certificates.cert,
+          ca: certificates.ca,
+          domains: () => certificates.domains?.() ?? [],
+          settings: config.tls,
+        },
         admission,
         events: {
           message: (flow, bytes, at) => edge.message(flow, bytes, at),
@@ -167,6 +177,7 @@ export class Daemon {
       });
       const daemon = new Daemon(options, { edge, store, admission, transports, heart });
       self.daemon = daemon;
+      daemon.#tellTroubles();
       cleanup.push(async () => daemon.#stopTimers());
       daemon.#useRelay(media.engine);
       const interrupted = await store.closeInterrupted(heart.last ?? now(), taken);
@@ -231,6 +242,7 @@ export class Daemon {
     try {
       await renewCertificates?.();
       await this.#transports.reloadCertificates();
+      this.#tellTroubles();
       bus.emit({ type: 'config.reloaded', what: 'certificates', detail: '' });
     } catch (error) {
       bus.emit({ type: 'config.refused', detail: error instanceof Error ? error.message : String(error) });
@@ -314,6 +326,12 @@ export class Daemon {
       if (this.#relay !== undefined) await this.edge.recoverMedia(this.#relay);
     };
     void again();
+  }
+
+  #tellTroubles(): void {
+    const { bus, certificates } = this.#options;
+    for (const detail of certificates.troubles?.() ?? [])
+      bus.emit({ type: 'edge.error', where: 'certificates', detail });
   }
 
   async #reloadObjects(): Promise<void> {

@@ -175,6 +175,57 @@ test('renewal is seen by whoever holds the open certificates', () => {
   assert.notEqual(open.cert(), before);
 });
 
+test('certificates of domains: read with the others, for the name that they prove (RFC 5922 §7.1)', () => {
+  const home = newHome();
+  const loaded = loadConfiguration({ home });
+  assert.ok(loaded.ok);
+  const now = Date.now();
+  const made = openServerCertificate(newHome(), ['sip:a.example', 'a.example'], now);
+  const of = (domain: string) => ({ domain, certificate: made.file, key: made.keyFile });
+  const withDomains = (...domains: ReturnType<typeof of>[]) => ({
+    ...loaded.value.config,
+    tls: { ...loaded.value.config.tls, domains },
+  });
+  const open = ensureCertificates({ home, config: withDomains(of('A.example')), now: () => now });
+  assert.deepEqual(open.domains(), [{ domain: 'a.example', certificate: made.certificate, key: made.key }]);
+  assert.deepEqual(open.troubles(), []);
+  assert.notEqual(open.cert(), made.certificate);
+
+  // What does not fit is refused as a whole, and what was there stays.
+  for (const [bad, code] of [
+    [of('b.example'), 'certificate-mismatch'],
+    [of('sub.a.example'), 'certificate-mismatch'],
+    [{ ...of('a.example'), certificate: '/nonexistent' }, 'certificate-unreadable'],
+    [{ ...of('a.example'), key: join(home, 'tls', 'server.key') }, 'certificate-mismatch'],
+  ] as const)
+    assert.throws(() => open.renew(withDomains(bad)), refusal(code));
+  assert.equal(open.domains().length, 1);
+  chmodSync(made.keyFile, 0o644);
+  assert.throws(() => open.renew(withDomains(of('a.example'))), refusal('certificate-key-exposed'));
+  chmodSync(made.keyFile, 0o600);
+
+  open.renew(withDomains());
+  assert.deepEqual(open.domains(), []);
+});
+
+test('a certificate of a domain that has expired is left out and told of; the others go on', () => {
+  const home = newHome();
+  const loaded = loadConfiguration({ home });
+  assert.ok(loaded.ok);
+  let now = Date.now();
+  const made = openServerCertificate(newHome(), ['sip:a.example', 'a.example'], now);
+  const tls = {
+    ...loaded.value.config.tls,
+    domains: [{ domain: 'a.example', certificate: made.file, key: made.keyFile }],
+  };
+  const config = { ...loaded.value.config, tls };
+  const open = ensureCertificates({ home, config, now: () => now });
+  now += 400 * day;
+  open.renew(config);
+  assert.deepEqual(open.domains(), []);
+  assert.match(open.troubles().join(), /expired/);
+});
+
 test("local names hold the domain, its SIP URI (RFC 5922 §7.1) and this machine's addresses", () => {
   const loaded = loadConfiguration({ home: newHome() });
   assert.ok(loaded.ok);

@@ -1,9 +1,17 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import type { Configuration } from '../config/schema.ts';
+import { provesSipDomain } from '../transport/tls-identity.ts';
 import { openAuthority, openServerCertificate, type ServerCertificate } from './authority.ts';
 import { CertificateError } from './certificate-error.ts';
 import { readIfThere, readKeyIfThere } from './files.ts';
 import { localNames } from './local-names.ts';
+
+/** PEM of a domain's own certificate, with its chain. */
+export interface DomainCertificate {
+  readonly domain: string;
+  readonly key: string;
+  readonly certificate: string;
+}
 
 /** PEM of the node, as read last; `renew` reads and, where due, issues again. */
 export interface OpenCertificates {
@@ -12,6 +20,10 @@ export interface OpenCertificates {
   cert(): string;
   /** Authorities that peers are verified against: the local CA and `tls.clientAuthorities`. */
   ca(): readonly string[];
+  /** Those of `tls.domains`, without expired ones. */
+  domains(): readonly DomainCertificate[];
+  /** What is wrong with certificates of domains, in words for the administrator. */
+  troubles(): readonly string[];
   /** Reads files again and renews the local certificate where it is due; gives why it was issued, if it was. */
   renew(config: Configuration): string | undefined;
 }
@@ -32,6 +44,8 @@ export function ensureCertificates(options: {
     key: () => state.key,
     cert: () => state.certificate,
     ca: () => state.authorities,
+    domains: () => state.domains,
+    troubles: () => state.troubles,
     renew(config) {
       state = read(home, config, now());
       return state.issued;
@@ -43,7 +57,7 @@ function read(home: string, config: Configuration, now: number) {
   const { certificate, key, clientAuthorities } = config.tls;
   const own: ServerCertificate =
     certificate !== undefined && key !== undefined
-      ? readConfigured(certificate, key, now)
+      ? readConfigured({ file: certificate, keyFile: key, setting: 'tls' }, now)
       : openServerCertificate(home, localNames(config), now);
   const others = (clientAuthorities ?? []).map((file) => {
     const text = readIfThere(file);
@@ -54,15 +68,51 @@ function read(home: string, config: Configuration, now: number) {
       );
     return text;
   });
-  return { ...own, authorities: [openAuthority(home, now).certificate, ...others] };
+  return {
+    ...own,
+    ...readDomains(config.tls.domains ?? [], now),
+    authorities: [openAuthority(home, now).certificate, ...others],
+  };
 }
 
-function readConfigured(file: string, keyFile: string, now: number): ServerCertificate {
+/** One that has expired must not stop the others: whoever asks for its domain gets the node's certificate. */
+function readDomains(
+  entries: NonNullable<Configuration['tls']['domains']>,
+  now: number,
+): { readonly domains: readonly DomainCertificate[]; readonly troubles: readonly string[] } {
+  const domains: DomainCertificate[] = [];
+  const troubles: string[] = [];
+  entries.forEach(({ domain, certificate: file, key: keyFile }, i) => {
+    try {
+      const { certificate, key } = readConfigured({ file, keyFile, setting: `tls.domains[${i}]` }, now);
+      const names = new X509Certificate(certificate).subjectAltName;
+      if (!provesSipDomain(domain, names))
+        throw new CertificateError(
+          'certificate-mismatch',
+          `${file} does not name ${domain} (RFC 5922 §7.1) but ${names ?? 'nothing'}; correct tls.domains[${i}]`,
+        );
+      domains.push({ domain: domain.toLowerCase(), key, certificate });
+    } catch (error) {
+      if (!(error instanceof CertificateError) || error.code !== 'certificate-expired') throw error;
+      troubles.push(error.message);
+    }
+  });
+  return { domains, troubles };
+}
+
+interface ConfiguredFiles {
+  readonly file: string;
+  readonly keyFile: string;
+  readonly setting: string;
+}
+
+function readConfigured({ file, keyFile, setting }: ConfiguredFiles, now: number): ServerCertificate {
   const certificate = readIfThere(file);
   const key = readKeyIfThere(keyFile);
   if (certificate === undefined || key === undefined) {
-    const [missing, setting] = certificate === undefined ? [file, 'tls.certificate'] : [keyFile, 'tls.key'];
-    throw new CertificateError('certificate-unreadable', `there is no file ${missing}; correct ${setting}`);
+    const [missing, place] =
+      certificate === undefined ? [file, `${setting}.certificate`] : [keyFile, `${setting}.key`];
+    throw new CertificateError('certificate-unreadable', `there is no file ${missing}; correct ${place}`);
   }
   let parsed: X509Certificate;
   let matches: boolean;

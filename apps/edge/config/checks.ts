@@ -198,6 +198,23 @@ function checkTls(tls: Configuration['tls'], folder: string, report: Report): Co
   const out = { ...tls };
   if (tls.certificate !== undefined) out.certificate = file(tls.certificate, 'tls.certificate');
   if (tls.key !== undefined) out.key = file(tls.key, 'tls.key');
+  if (tls.domains !== undefined) {
+    const seen = new Set<string>();
+    out.domains = tls.domains.map((entry, i) => {
+      const key = `tls.domains[${i}]`;
+      const domain = entry.domain.toLowerCase();
+      if (!hostName.test(domain))
+        report.value(`${key}.domain`, 'is not a host name', 'Write a name such as `voice.example.com`.');
+      if (seen.has(domain))
+        report.value(`${key}.domain`, `\`${domain}\` stands here twice`, 'Remove one of the two.');
+      seen.add(domain);
+      return {
+        domain,
+        certificate: file(entry.certificate, `${key}.certificate`),
+        key: file(entry.key, `${key}.key`),
+      };
+    });
+  }
   if (tls.clientAuthorities !== undefined) {
     out.clientAuthorities = tls.clientAuthorities.map((path, i) => file(path, `tls.clientAuthorities[${i}]`));
   }

@@ -120,6 +120,12 @@ for (const [what, text, key, line] of [
     'registrar.trustedProxies[0]',
     1,
   ],
+  [
+    'a certificate of a domain that is not there',
+    'tls: {domains: [{domain: a.example, certificate: nowhere.crt, key: nowhere.key}]}',
+    'tls.domains[0].certificate',
+    1,
+  ],
   ['no listener at all', 'listeners: []', 'listeners', 1],
   ['a port range upside down', 'media: {ports: {from: 3000, to: 2000}}', 'media.ports', 1],
   ['a port range without room', 'media: {ports: {from: 3000, to: 3002}}', 'media.ports', 1],

@@ -84,6 +84,24 @@ export const Configuration = Type.Object(
           }),
         ),
         key: Type.Optional(Type.String({ description: 'PEM file with the private key.' })),
+        domains: Type.Optional(
+          Type.Array(
+            Type.Object(
+              {
+                domain: Type.String({ description: 'SIP domain (tenant) that phones connect to by name.' }),
+                certificate: Type.String({
+                  description: 'PEM file with the chain; it must name the domain.',
+                }),
+                key: Type.String({ description: 'PEM file with the private key.' }),
+              },
+              { additionalProperties: false },
+            ),
+            {
+              description:
+                'Certificates of domains, shown to whoever asks for the domain by name (SNI, RFC 6066); all others get the one above. Read again on SIGHUP.',
+            },
+          ),
+        ),
         clientAuthorities: Type.Optional(
           Type.Array(Type.String(), {
             description:

@@ -1,5 +1,5 @@
 import { isIP, isIPv6 } from 'node:net';
-import type { SecureContext, SecureContextOptions } from 'node:tls';
+import type { SecureContext } from 'node:tls';
 import { MisuseError } from '@ringfence/bytes/misuse.ts';
 import { err, ok, type Result } from '@ringfence/bytes/result.ts';
 import { type Flow, isEncrypted } from '@ringfence/sip/transport/flow.ts';
@@ -16,7 +16,7 @@ import { isWildcard } from './sent-by.ts';
 import { StreamFlow } from './stream.ts';
 import { StreamListener } from './stream-listener.ts';
 import { Streams } from './streams.ts';
-import { clientContext, readTlsOptions, type TlsMaterial } from './tls-context.ts';
+import { clientContext, readTlsOptions, type TlsMaterial, type TlsOptions } from './tls-context.ts';
 import { UdpListener } from './udp.ts';
 import { UdpFlow } from './udp-flows.ts';
 import { WebSocketFlow } from './web-socket.ts';
@@ -47,7 +47,7 @@ export const openTransports = async (
 ): Promise<Result<Transports, readonly ListenProblem[]>> => {
   const { listeners, admission, emit, clock } = options;
   const problems: ListenProblem[] = [];
-  let tls: SecureContextOptions | undefined;
+  let tls: TlsOptions | undefined;
   try {
     tls = options.tls === undefined ? undefined : await readTlsOptions(options.tls);
   } catch (error) {
@@ -128,14 +128,14 @@ class OpenTransports implements Transports {
   readonly #streamListeners: readonly StreamListener[];
   readonly #streams: Streams;
   readonly #connector: Connector;
-  #tls: SecureContextOptions | undefined;
+  #tls: TlsOptions | undefined;
   #context: SecureContext | undefined;
 
   constructor(
     options: OpenTransportsOptions,
     open: readonly OpenListener[],
     streams: Streams,
-    tls: SecureContextOptions | undefined,
+    tls: TlsOptions | undefined,
     shared: Pick<ConstructorParameters<typeof Connector>[0], 'nextId' | 'keyLog'>,
   ) {
     this.#options = options;

@@ -1,7 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import {
   createServer as createTlsServer,
-  type SecureContextOptions,
+  type SecureContext,
   type TLSSocket,
   type Server as TlsServer,
 } from 'node:tls';
@@ -11,6 +11,7 @@ import type { ListenerState } from './contract.ts';
 import type { KeyLog } from './key-log.ts';
 import { sentBy } from './sent-by.ts';
 import type { Streams } from './streams.ts';
+import type { TlsOptions } from './tls-context.ts';
 import { readTlsFacts } from './tls-facts.ts';
 import { WebSocketDoor } from './web-socket-door.ts';
 
@@ -19,7 +20,7 @@ type StreamTransport = Exclude<Transport, 'udp'>;
 export interface StreamListenerOptions {
   readonly streams: Streams;
   readonly nextId: () => number;
-  readonly tls?: SecureContextOptions;
+  readonly tls?: TlsOptions;
   readonly keyLog: KeyLog | undefined;
   readonly trouble: (listener: string, error: Error) => void;
 }
@@ -41,6 +42,7 @@ export class StreamListener implements ListenerState {
   readonly #door: WebSocketDoor | undefined;
   /** Open connections, also those whose handshake is not done. */
   readonly #accepted = new Set<Socket>();
+  #domains: ReadonlyMap<string, SecureContext> = new Map();
   #started = false;
 
   /** Rejects with the system's error when the address cannot be bound. */
@@ -92,7 +94,8 @@ export class StreamListener implements ListenerState {
   }
 
   /** For new handshakes. Tickets given out before do not resume any more, live connections go on. */
-  useCertificates(tls: SecureContextOptions): void {
+  useCertificates(tls: TlsOptions): void {
+    this.#domains = tls.domains;
     this.#tls?.setSecureContext(tls);
   }
 
@@ -101,11 +104,14 @@ export class StreamListener implements ListenerState {
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
   }
 
-  #openTls(tls: SecureContextOptions): TlsServer {
+  #openTls(tls: TlsOptions): TlsServer {
+    this.#domains = tls.domains;
     const wanted = this.#listener.clientCertificate ?? 'none';
     const { streams, keyLog } = this.#options;
     const server = createTlsServer({
       ...tls,
+      // RFC 6066 §3: a name that nobody has a certificate for gets the node's.
+      SNICallback: (name, done) => done(null, this.#domains.get(name.toLowerCase())),
       requestCert: wanted !== 'none',
       rejectUnauthorized: wanted === 'required',
       handshakeTimeout: streams.admission.settings.handshakeSeconds * 1000,

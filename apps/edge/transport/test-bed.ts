@@ -85,10 +85,16 @@ const openssl = (folder: string, options: readonly string[]) =>
     { cwd: folder },
   );
 
-export const tlsMaterial = (own: () => TestCertificate, authorities: readonly string[]): TlsMaterial => ({
+export const tlsMaterial = (
+  own: () => TestCertificate,
+  authorities: readonly string[],
+  domains: () => Readonly<Record<string, TestCertificate>> = () => ({}),
+): TlsMaterial => ({
   key: () => own().key,
   cert: () => own().cert,
   ca: () => authorities,
+  domains: () =>
+    Object.entries(domains()).map(([domain, { cert, key }]) => ({ domain, certificate: cert, key })),
   settings: {
     trustSystemAuthorities: false,
     minimumVersion: 'TLSv1.2',

@@ -10,6 +10,18 @@ import type { Configuration } from '../config/schema.ts';
 
 type Pem = string | Promise<string>;
 
+export interface DomainPem {
+  readonly domain: string;
+  readonly key: string;
+  /** The chain, own certificate first. */
+  readonly certificate: string;
+}
+
+/** What handshakes need: of the node, and by the names that peers ask for. */
+export interface TlsOptions extends SecureContextOptions {
+  readonly domains: ReadonlyMap<string, SecureContext>;
+}
+
 /** Getters, so that a reload reads files anew. */
 export interface TlsMaterial {
   readonly key: () => Pem;
@@ -17,6 +29,8 @@ export interface TlsMaterial {
   readonly cert: () => Pem;
   /** Local CA and configured ones, that peers' certificates are verified against, each PEM. */
   readonly ca: () => readonly string[] | Promise<readonly string[]>;
+  /** Certificates of domains, shown to those who ask for them by name. */
+  readonly domains?: () => readonly DomainPem[] | Promise<readonly DomainPem[]>;
   readonly settings: Readonly<
     Pick<Configuration['tls'], 'trustSystemAuthorities' | 'minimumVersion' | 'groups'>
   >;
@@ -53,10 +67,15 @@ export const groupList = (groups: string): string => {
 };
 
 /** Reads the material and proves that it can be used: throws `MisuseError` with code `tls-material` if not. */
-export const readTlsOptions = async (material: TlsMaterial): Promise<SecureContextOptions> => {
+export const readTlsOptions = async (material: TlsMaterial): Promise<TlsOptions> => {
   const { settings } = material;
   try {
-    const [key, cert, ca] = await Promise.all([material.key(), material.cert(), material.ca()]);
+    const [key, cert, ca, domains] = await Promise.all([
+      material.key(),
+      material.cert(),
+      material.ca(),
+      material.domains?.() ?? [],
+    ]);
     const options: SecureContextOptions = {
       key,
       cert,
@@ -70,7 +89,13 @@ export const readTlsOptions = async (material: TlsMaterial): Promise<SecureConte
       secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
     };
     createSecureContext(options);
-    return options;
+    const contexts = new Map(
+      domains.map(({ domain, key, certificate }) => [
+        domain.toLowerCase(),
+        createSecureContext({ ...options, key, cert: certificate }),
+      ]),
+    );
+    return { ...options, domains: contexts };
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new MisuseError('tls-material', `TLS key and certificate cannot be used: ${why}`);
