@@ -9,12 +9,12 @@ import type { LoadedConfiguration } from './config/load.ts';
 import type { Configuration } from './config/schema.ts';
 import { Edge } from './edge.ts';
 import type { EventBus } from './events/bus.ts';
-import { Heartbeat } from './journal/heartbeat.ts';
+import { aliveFile, Heartbeat } from './journal/heartbeat.ts';
 import { type MediaEngine, startEngine } from './media/start-engine.ts';
 import { TargetFinder } from './resolve/resolver.ts';
 import type { Store } from './store/contract.ts';
 import { openStore } from './store/open.ts';
-import type { ListenerState, Transports } from './transport/contract.ts';
+import type { HandedListener, ListenerState, Transports } from './transport/contract.ts';
 import { openTransports } from './transport/open.ts';
 import { LiveStateFile } from './trunks/live-state.ts';
 
@@ -41,6 +41,8 @@ export interface DaemonOptions {
   readonly now: () => number;
   /** Reads the configuration again, for SIGHUP. */
   reload(): Result<LoadedConfiguration, { readonly text: string }>;
+  /** Listening sockets of the program whose place this one has taken. */
+  readonly inherited?: readonly HandedListener[];
   /** Renews what is about to run out before certificates are reloaded. */
   renewCertificates?(): Promise<void>;
 }
@@ -57,6 +59,9 @@ const trunkEvents: ReadonlySet<string> = new Set([
   'trunk.unregistered',
   'trunk.registration-failed',
 ]);
+/** How long calls that are being set up may be answered before another program takes over; emergency calls longer. */
+const settleMs = 2_000;
+const urgentSettleMs = 60_000;
 /** How long the answers to our last BYEs are waited for. */
 const farewellMs = 2_000;
 
@@ -120,7 +125,11 @@ export class Daemon {
       const began = performance.now();
       // What was live when the last process died: read before anything is written.
       const left = await store.openCalls();
-      const heart = new Heartbeat(join(home, 'alive'));
+      const heart = new Heartbeat(join(home, aliveFile), {
+        pid: process.pid,
+        since: Date.now(),
+        version: options.version,
+      });
       const media = await startEngine(config.media, bus, home);
       cleanup.push(() => (media.adopted ? media.engine.release?.() : undefined) ?? media.engine.stop());
       for (const { key, meaning } of loaded.warnings) bus.emit({ type: 'edge.dangerous', key, meaning });
@@ -163,6 +172,7 @@ export class Daemon {
         },
         emit: (event) => bus.emit(event),
         clock: now,
+        ...(options.inherited === undefined ? {} : { inherited: options.inherited }),
       });
       if (!opened.ok) throw new MisuseError('listen-failed', opened.error.map(({ text }) => text).join('\n'));
       const transports = opened.value;
@@ -181,7 +191,7 @@ export class Daemon {
       cleanup.push(async () => daemon.#stopTimers());
       daemon.#useRelay(media.engine);
       const interrupted = await store.closeInterrupted(heart.last ?? now(), taken);
-      heart.beat();
+      heart.begin();
       edge.keepAll();
       const nobodys = [...media.endpoints].filter((id) => !used.has(id));
       if (nobodys.length > 0) void media.engine.close(nobodys);
@@ -257,6 +267,46 @@ export class Daemon {
       this.#stopping = this.#shutDown(reason, drainSeconds);
     } else this.#stopped = true;
     return this.#stopping;
+  }
+
+  /**
+   * Puts everything down for the program that takes this one's place in the process: calls into the journal, the media
+   * process to itself. Gives the listening sockets; nothing of this daemon runs any more.
+   *
+   * New calls wait meanwhile, at most two seconds: so long those that are being set up may still be answered, emergency
+   * calls a minute. Then they end with `edge-restart`.
+   */
+  async handOver(): Promise<readonly HandedListener[]> {
+    const { edge } = this;
+    this.#stopping ??= Promise.resolve();
+    edge.hold();
+    const began = performance.now();
+    const waits = (): boolean => {
+      const { calls, urgent } = edge.settingUp;
+      const waited = performance.now() - began;
+      return calls > 0 && (waited < settleMs || (urgent > 0 && waited < urgentSettleMs));
+    };
+    while (waits()) await pause(20);
+    const { calls: ended } = edge.settingUp;
+    edge.hangUpUnanswered('edge-restart');
+    const last = performance.now() + farewellMs;
+    while ((ended > 0 || edge.unrecorded > 0) && performance.now() < last) {
+      if (edge.unrecorded === 0 && edge.legs <= 2 * edge.calls.size) break;
+      await pause(20);
+    }
+    this.#options.bus.emit({ type: 'edge.upgrading', calls: edge.calls.size, ended });
+    this.#stopTimers();
+    this.#stopped = true;
+    edge.stop();
+    this.#admission.flush();
+    const handed = this.#transports.handOver();
+    edge.keepAll();
+    // What was written resolves the answers that wait for it; the sockets can still send them.
+    await this.#store.close();
+    await pause(0);
+    this.#heart.beat();
+    await this.#relay?.release?.();
+    return handed;
   }
 
   async #shutDown(reason: string, drainSeconds: number): Promise<void> {

@@ -344,11 +344,33 @@ export class Edge {
     });
   }
 
+  /** Takes no new calls, and says nothing to those who ask: whoever takes this process' place will answer. */
+  hold(): void {
+    this.signalling.hold();
+  }
+
+  /** Calls that nobody has taken yet, and how many of them are emergency calls. */
+  get settingUp(): { readonly calls: number; readonly urgent: number } {
+    let calls = 0;
+    let urgent = 0;
+    for (const call of this.calls.values()) {
+      if (call.live) continue;
+      calls += 1;
+      if (call.callee === 'sos' || this.#numbers.isEmergency(call.callee)) urgent += 1;
+    }
+    return { calls, urgent };
+  }
+
+  /** Ends the calls that nobody has taken. */
+  hangUpUnanswered(cause: string): void {
+    this.run(() => {
+      for (const call of [...this.calls.values()]) if (!call.live) call.hangUp(cause);
+    });
+  }
+
   /** The media process is gone: calls that nobody has taken end, the others wait for `recoverMedia`. */
   mediaGone(): void {
-    this.run(() => {
-      for (const call of [...this.calls.values()]) if (!call.live) call.hangUp('media');
-    });
+    this.hangUpUnanswered('media');
   }
 
   /** Every answered call moves to a media process that has taken the place of the one before; some at a time. */

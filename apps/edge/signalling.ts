@@ -71,12 +71,26 @@ const tooLarge: Result<SipMessage, ParseError> = err({
 export class Signalling {
   readonly #parts: SignallingParts;
   readonly #stateless: StatelessAnswers;
+  #holding = false;
   /** Who sent the request that is on its way through the transaction layer. */
   #known: KnownSender | undefined = undefined;
 
   constructor(parts: SignallingParts) {
     this.#parts = parts;
     this.#stateless = new StatelessAnswers((flow, bytes) => parts.transports().send(flow, bytes));
+  }
+
+  /** New calls find nobody from here on; over UDP their INVITE comes again, and whoever is here then takes it. */
+  hold(): void {
+    this.#holding = true;
+  }
+
+  /** Emergency calls wait for nothing. */
+  #mayWait(request: SipRequest): boolean {
+    if (request.method !== 'INVITE' || request.to.params.has('tag')) return false;
+    return (
+      !this.#parts.layer.absorbs(request) && !readDialled(request.uri, this.#parts.door.numbers()).emergency
+    );
   }
 
   /** One whole message as it came in. */
@@ -103,6 +117,7 @@ export class Signalling {
     }
     const message = parsed.value;
     this.#known = undefined;
+    if (this.#holding && message.kind === 'request' && this.#mayWait(message)) return;
     if (message.kind === 'request' && !this.#admit(message, flow, bytes.length, now)) return;
     layer.receive(message, flow, now);
     this.drain();

@@ -16,6 +16,16 @@ interface Native {
     received: (count: number) => void,
     failed: (errno: number) => void,
   ): Handle | number;
+  /** The socket of a program whose place this one has taken; a negative errno where it is none. */
+  adopt(
+    descriptor: number,
+    slab: Uint8Array,
+    rows: Uint8Array,
+    received: (count: number) => void,
+    failed: (errno: number) => void,
+  ): Handle | number;
+  /** It reads no more and outlives `execve`; its descriptor. */
+  handOver(handle: Handle): number;
   start(handle: Handle): void;
   /** 0, or an errno. */
   send(handle: Handle, bytes: Uint8Array, address: Uint8Array): number;
@@ -95,18 +105,24 @@ export class DatagramSocket {
   readonly #names = new Map<number, string>();
   #open = true;
 
-  constructor(address: string, port: number, bufferBytes: number, events: DatagramEvents) {
+  /** `inherited`: the descriptor of a bound socket from `handOver`, of the program whose place this one has taken. */
+  constructor(
+    address: string,
+    port: number,
+    bufferBytes: number,
+    events: DatagramEvents,
+    inherited?: number,
+  ) {
     this.#events = events;
     const packed = packAddress(address, port);
     if (packed === undefined) throw systemError('bind', invalidArgument);
-    const handle = native().open(
-      packed,
-      bufferBytes,
-      this.#slab,
-      new Uint8Array(this.#words.buffer),
-      (count) => this.#received(count),
-      (errno) => events.failed(systemError('recvmmsg', errno)),
-    );
+    const rows = new Uint8Array(this.#words.buffer);
+    const received = (count: number): void => this.#received(count);
+    const failed = (errno: number): void => events.failed(systemError('recvmmsg', errno));
+    const handle =
+      inherited === undefined
+        ? native().open(packed, bufferBytes, this.#slab, rows, received, failed)
+        : native().adopt(inherited, this.#slab, rows, received, failed);
     if (typeof handle === 'number') throw systemError('bind', -handle);
     this.#handle = handle;
     this.address = native().name(handle, batch);
@@ -115,6 +131,11 @@ export class DatagramSocket {
 
   start(): void {
     native().start(this.#handle);
+  }
+
+  /** Reads no more; gives the descriptor, which is open in the program that takes this one's place (`execve`). */
+  handOver(): number {
+    return native().handOver(this.#handle);
   }
 
   /** False where the system refused it, or the socket is closed. */

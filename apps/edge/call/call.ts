@@ -96,6 +96,11 @@ export class Call implements HuntEvents, InviteOwner {
     return call;
   }
 
+  /** What was dialled, as the edge understood it. */
+  get callee(): string {
+    return this.#identity.callee;
+  }
+
   get live(): boolean {
     return this.#state === 'answered';
   }

@@ -43,6 +43,20 @@ export const commands: readonly Command[] = [
     load: () => import('./up.ts'),
   },
   {
+    name: 'upgrade',
+    summary: 'Has the program on disk take the place of the running edge; calls go on.',
+    forms: [
+      {
+        words: '',
+        description:
+          'After an update of its files. The new program reads the configuration first; where it refuses it, nothing happens. Answered calls and their media go on, new calls over UDP wait a moment and none is refused; TCP, TLS and WebSocket connections end, and phones make them anew. Calls that ring for more than two seconds meanwhile end with 503.',
+        options: { config: configOption, json: jsonOption },
+        examples: ['ringfence upgrade', 'RINGFENCE_HOME=/var/lib/ringfence ringfence upgrade --json'],
+      },
+    ],
+    load: () => import('./upgrade.ts'),
+  },
+  {
     name: 'check',
     summary: 'Checks configuration and objects, and changes nothing.',
     forms: [

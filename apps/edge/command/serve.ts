@@ -1,8 +1,6 @@
-import { execFile } from 'node:child_process';
 import { resolve as resolvePath } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { fileURLToPath } from 'node:url';
-import { err, ok, type Result } from '@ringfence/bytes/result.ts';
+import { ok, type Result } from '@ringfence/bytes/result.ts';
 import { socketText } from '../call/services.ts';
 import { ensureCertificates } from '../certificates/node-certificates.ts';
 import { steadyClock } from '../clock.ts';
@@ -12,12 +10,12 @@ import { EventBus } from '../events/bus.ts';
 import { EventLog } from '../events/log.ts';
 import { banner } from './banner.ts';
 import { exitCode } from './exit-code.ts';
+import { loadElsewhere, takeInherited, takePlace } from './take-place.ts';
 import { complain } from './terminal.ts';
 import { ownVersion } from './version.ts';
 
 /** How often certificates are looked at; they are renewed 30 days early. */
 const certificateCheckMs = 6 * 3_600_000;
-const loadSeconds = 30;
 
 export interface ServeOptions {
   readonly home: string;
@@ -45,6 +43,7 @@ export async function serve({ home, loaded, configFile }: ServeOptions): Promise
     certificates,
     bus,
     now,
+    inherited: takeInherited(),
     reload: () => next,
     renewCertificates: async () => {
       certificates.renew(current.config);
@@ -81,6 +80,14 @@ export async function serve({ home, loaded, configFile }: ServeOptions): Promise
     }
   }, certificateCheckMs);
   process.on('SIGHUP', () => void onHangup());
+  let upgrading = false;
+  process.on('SIGUSR2', () => {
+    if (upgrading) return;
+    upgrading = true;
+    void takePlace({ daemon, home, configFile, bus, flush: () => log.flush() }).finally(() => {
+      upgrading = false;
+    });
+  });
 
   const stopped = new Promise<void>((resolve) => {
     const onStop = (signal: NodeJS.Signals): void => {
@@ -114,24 +121,6 @@ export async function serve({ home, loaded, configFile }: ServeOptions): Promise
   await stopped;
   clearInterval(certificateCheck);
   return exitCode.done;
-}
-
-/** In a process of its own: reading YAML takes long enough to be heard in a call. */
-function loadElsewhere(
-  configFile: string | undefined,
-): Promise<Result<LoadedConfiguration, { readonly text: string }>> {
-  const program = fileURLToPath(new URL('./load-elsewhere.ts', import.meta.url));
-  return new Promise((resolve) => {
-    execFile(
-      process.execPath,
-      ['--disable-warning=ExperimentalWarning', program, ...(configFile === undefined ? [] : [configFile])],
-      { timeout: loadSeconds * 1000, maxBuffer: 4 * 1024 * 1024 },
-      (error, stdout, stderr) => {
-        if (error === null) resolve(ok(JSON.parse(stdout) as LoadedConfiguration));
-        else resolve(err({ text: stderr.trim() || error.message }));
-      },
-    );
-  });
 }
 
 function countUsers(home: string, loaded: LoadedConfiguration): number {

@@ -4,12 +4,8 @@ import type { LoadedConfiguration } from '../config/load.ts';
 import type { Invocation } from './command.ts';
 import { text } from './command.ts';
 import { compileCacheFolder, compileOnce } from './compile-cache.ts';
+import { handover, handoverBytes } from './handover.ts';
 import { configurationOf, homeFolder } from './home.ts';
-
-/** Carries the checked configuration over into the process that serves; holds no secrets. */
-const handover = 'RINGFENCE_CHECKED_CONFIGURATION';
-/** Longest text that Linux takes as one variable is 128 KiB. */
-const handoverBytes = 100_000;
 
 /**
  * Checks the configuration, then turns this process into the serving one.

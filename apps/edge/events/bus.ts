@@ -4,6 +4,7 @@ const severities: Readonly<Record<EdgeEventType, Severity>> = {
   'edge.ready': 'notice',
   'edge.draining': 'notice',
   'edge.stopped': 'notice',
+  'edge.upgrading': 'notice',
   'edge.dangerous': 'warning',
   'edge.error': 'error',
   'edge.taken-over': 'notice',

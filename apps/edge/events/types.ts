@@ -16,6 +16,8 @@ export type EdgeEvent =
     }
   | { readonly type: 'edge.draining'; readonly calls: number; readonly seconds: number }
   | { readonly type: 'edge.stopped'; readonly reason: string }
+  /** The program on disk takes this one's place in the same process: `calls` go over, `ended` were being set up too long. */
+  | { readonly type: 'edge.upgrading'; readonly calls: number; readonly ended: number }
   | { readonly type: 'edge.dangerous'; readonly key: string; readonly meaning: string }
   | { readonly type: 'edge.error'; readonly where: string; readonly detail: string }
   | {

@@ -53,6 +53,7 @@ const transports: Transports = {
   },
   keep: () => undefined,
   reloadCertificates: () => Promise.resolve(),
+  handOver: () => [],
   close: () => Promise.resolve(),
 };
 

@@ -146,6 +146,10 @@ export class Network implements Transports {
     return Promise.resolve();
   }
 
+  handOver(): readonly [] {
+    return [];
+  }
+
   close(): Promise<void> {
     return Promise.resolve();
   }

@@ -22,6 +22,11 @@ export interface ListenerState {
   readonly bound: SocketAddress;
 }
 
+/** A listening socket on its way from one program to the one that takes its place in the same process. */
+export interface HandedListener extends ListenerState {
+  readonly descriptor: number;
+}
+
 /** All sockets for SIP. */
 export interface Transports {
   readonly listeners: readonly ListenerState[];
@@ -37,5 +42,7 @@ export interface Transports {
   keep(flowId: number, keep: boolean, silenceSeconds?: number): void;
   /** New certificates for new handshakes; live connections stay. */
   reloadCertificates(): Promise<void>;
+  /** Nothing is received any more; the listening sockets, for the program that takes this one's place. */
+  handOver(): readonly HandedListener[];
   close(): Promise<void>;
 }

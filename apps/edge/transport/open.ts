@@ -1,3 +1,4 @@
+import { closeSync } from 'node:fs';
 import { isIP, isIPv6 } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import { MisuseError } from '@ringfence/bytes/misuse.ts';
@@ -8,7 +9,13 @@ import { isLoopback } from '../admission/source.ts';
 import type { Listener } from '../config/schema.ts';
 import type { EdgeEvent } from '../events/types.ts';
 import { Connector, type Origin } from './connector.ts';
-import type { ListenerState, OutboundTarget, TransportEvents, Transports } from './contract.ts';
+import type {
+  HandedListener,
+  ListenerState,
+  OutboundTarget,
+  TransportEvents,
+  Transports,
+} from './contract.ts';
 import { openKeyLog } from './key-log.ts';
 import { describeListenProblem, type ListenProblem } from './listen-problem.ts';
 import { LocalAddresses } from './local-address.ts';
@@ -33,6 +40,8 @@ export interface OpenTransportsOptions {
   readonly clock: () => number;
   /** Where RINGFENCE_DANGEROUS_TLS_KEYLOG is looked for. Default: the process's environment. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** What the program before has left open; taken where name, transport, address and port are as configured. */
+  readonly inherited?: readonly HandedListener[];
 }
 
 type OpenListener = UdpListener | StreamListener;
@@ -80,6 +89,18 @@ export const openTransports = async (
   const localAddresses = new LocalAddresses(clock);
   const streams = new Streams({ admission, events: options.events, emit, clock });
 
+  const left = [...(options.inherited ?? [])];
+  const take = (listener: Listener): number | undefined => {
+    const at = left.findIndex((handed) => isFor(handed, listener));
+    return at < 0 ? undefined : left.splice(at, 1)[0]?.descriptor;
+  };
+  // Of listeners that are configured no more, before others may want their ports.
+  for (const handed of [...left])
+    if (!listeners.some((listener) => isFor(handed, listener))) {
+      left.splice(left.indexOf(handed), 1);
+      closeSync(handed.descriptor);
+    }
+
   const open: OpenListener[] = [];
   for (const [index, listener] of listeners.entries()) {
     try {
@@ -92,6 +113,7 @@ export const openTransports = async (
             nextId,
             localAddresses,
             trouble,
+            inherited: take(listener),
           }),
         );
       } else {
@@ -104,6 +126,7 @@ export const openTransports = async (
             nextId,
             keyLog,
             trouble,
+            inherited: take(listener),
             ...(wantsTls && tls ? { tls } : {}),
           }),
         );
@@ -120,6 +143,12 @@ export const openTransports = async (
   for (const listener of open) listener.start();
   return ok(new OpenTransports(options, open, streams, tls, { nextId, keyLog }));
 };
+
+const isFor = (handed: HandedListener, { name, transport, address, port }: Listener): boolean =>
+  handed.name === name &&
+  handed.transport === transport &&
+  handed.bound.address === address &&
+  (port === 0 || handed.bound.port === port);
 
 class OpenTransports implements Transports {
   readonly listeners: readonly ListenerState[];
@@ -195,6 +224,16 @@ class OpenTransports implements Transports {
     this.#tls = tls;
     this.#context = undefined;
     for (const listener of this.#streamListeners) listener.useCertificates(tls);
+  }
+
+  handOver(): readonly HandedListener[] {
+    const handed: HandedListener[] = [];
+    for (const listener of [...this.#udp, ...this.#streamListeners]) {
+      const { name, transport, bound } = listener;
+      const descriptor = listener.handOver();
+      if (descriptor !== undefined) handed.push({ name, transport, bound, descriptor });
+    }
+    return handed;
   }
 
   async close(): Promise<void> {

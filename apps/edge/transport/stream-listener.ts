@@ -23,6 +23,8 @@ export interface StreamListenerOptions {
   readonly tls?: TlsOptions;
   readonly keyLog: KeyLog | undefined;
   readonly trouble: (listener: string, error: Error) => void;
+  /** Descriptor of a listening socket, bound by the program whose place this one has taken. */
+  readonly inherited?: number | undefined;
 }
 
 /**
@@ -55,13 +57,14 @@ export class StreamListener implements ListenerState {
     const server = createServer({ noDelay: true });
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
-      server.listen(
-        { host: listener.address, port: listener.port, ipv6Only: true, exclusive: true, backlog: 1024 },
-        () => {
-          server.removeListener('error', reject);
-          resolve();
-        },
-      );
+      const place =
+        options.inherited === undefined
+          ? { host: listener.address, port: listener.port, ipv6Only: true, exclusive: true }
+          : { fd: options.inherited };
+      server.listen({ ...place, backlog: 1024 }, () => {
+        server.removeListener('error', reject);
+        resolve();
+      });
     });
     return new StreamListener(listener, server, options, door);
   }
@@ -97,6 +100,13 @@ export class StreamListener implements ListenerState {
   useCertificates(tls: TlsOptions): void {
     this.#domains = tls.domains;
     this.#tls?.setSecureContext(tls);
+  }
+
+  /** Takes nobody in any more; the descriptor, for the program that takes this one's place. Undefined: it has none. */
+  handOver(): number | undefined {
+    this.#started = false;
+    const { _handle: handle } = this.#server as Server & { readonly _handle?: { readonly fd?: number } };
+    return handle?.fd;
   }
 
   async close(): Promise<void> {

@@ -18,6 +18,8 @@ export interface UdpOptions {
   readonly localAddresses: LocalAddresses;
   /** The socket failed. Datagrams that the system refuses to send are lost silently, as any other. */
   readonly trouble: (listener: string, error: Error) => void;
+  /** Bound by the program whose place this one has taken. */
+  readonly inherited?: number | undefined;
 }
 
 /** One UDP socket for SIP, RFC 3261 §18. Datagrams that are not admitted leave no trace but a count. */
@@ -38,10 +40,13 @@ export class UdpListener implements ListenerState, DatagramSender {
   private constructor(listener: Listener, options: UdpOptions) {
     this.name = listener.name;
     this.#options = options;
-    this.#socket = new DatagramSocket(listener.address, listener.port, bufferBytes, {
-      received: this.#received,
-      failed: (error) => options.trouble(this.name, error),
-    });
+    this.#socket = new DatagramSocket(
+      listener.address,
+      listener.port,
+      bufferBytes,
+      { received: this.#received, failed: (error) => options.trouble(this.name, error) },
+      options.inherited,
+    );
     const { address, port } = this.#socket;
     this.bound = { address, port };
     const { nextId, localAddresses } = options;
@@ -61,6 +66,11 @@ export class UdpListener implements ListenerState, DatagramSender {
   /** Datagrams that came before this are lost, as datagrams may be. */
   start(): void {
     this.#socket.start();
+  }
+
+  /** Reads no more; the descriptor, for the program that takes this one's place. */
+  handOver(): number {
+    return this.#socket.handOver();
   }
 
   get flows(): number {

@@ -9,6 +9,7 @@
 
 #include <netinet/in.h>
 #include <node_api.h>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <uv.h>
 
@@ -159,6 +160,34 @@ socklen_t lengthOf(const sockaddr* address) {
   return address->sa_family == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
 }
 
+// A handle for a bound descriptor; `values`: slab, rows, received, failed.
+napi_value attach(napi_env env, int fd, const napi_value* values, std::uint8_t* slab, std::uint8_t* rows) {
+  auto* socket = new Socket;
+  socket->env = env;
+  socket->fd = fd;
+  socket->rows = reinterpret_cast<Row*>(rows);
+  napi_create_reference(env, values[0], 1, &socket->slabRef);
+  napi_create_reference(env, values[1], 1, &socket->rowsRef);
+  napi_create_reference(env, values[2], 1, &socket->received);
+  napi_create_reference(env, values[3], 1, &socket->failed);
+  napi_value name = nullptr;
+  napi_create_string_utf8(env, "ringfence.datagram", NAPI_AUTO_LENGTH, &name);
+  napi_async_init(env, nullptr, name, &socket->context);
+  for (unsigned i = 0; i < batch; i++) {
+    socket->parts[i] = {slab + i * slot, slot};
+    socket->messages[i].msg_hdr.msg_iov = &socket->parts[i];
+    socket->messages[i].msg_hdr.msg_iovlen = 1;
+    socket->messages[i].msg_hdr.msg_name = &socket->from[i];
+  }
+  uv_loop_t* loop = nullptr;
+  napi_get_uv_event_loop(env, &loop);
+  uv_poll_init(loop, &socket->poll, fd);
+  socket->poll.data = socket;
+  napi_value handle = nullptr;
+  napi_create_external(env, socket, nullptr, nullptr, &handle);
+  return handle;
+}
+
 // open(sockaddr, bufferBytes, slab, rows, received, failed): a handle, or a negative errno
 napi_value open(napi_env env, napi_callback_info info) {
   std::size_t count = 6;
@@ -178,30 +207,29 @@ napi_value open(napi_env env, napi_callback_info info) {
   const auto* bound = reinterpret_cast<const sockaddr*>(address);
   const int fd = openSocket(bound, lengthOf(bound), static_cast<int>(bufferBytes));
   if (fd < 0) return numberOf(env, fd);
-  auto* socket = new Socket;
-  socket->env = env;
-  socket->fd = fd;
-  socket->rows = reinterpret_cast<Row*>(rows);
-  napi_create_reference(env, values[2], 1, &socket->slabRef);
-  napi_create_reference(env, values[3], 1, &socket->rowsRef);
-  napi_create_reference(env, values[4], 1, &socket->received);
-  napi_create_reference(env, values[5], 1, &socket->failed);
-  napi_value name = nullptr;
-  napi_create_string_utf8(env, "ringfence.datagram", NAPI_AUTO_LENGTH, &name);
-  napi_async_init(env, nullptr, name, &socket->context);
-  for (unsigned i = 0; i < batch; i++) {
-    socket->parts[i] = {slab + i * slot, slot};
-    socket->messages[i].msg_hdr.msg_iov = &socket->parts[i];
-    socket->messages[i].msg_hdr.msg_iovlen = 1;
-    socket->messages[i].msg_hdr.msg_name = &socket->from[i];
-  }
-  uv_loop_t* loop = nullptr;
-  napi_get_uv_event_loop(env, &loop);
-  uv_poll_init(loop, &socket->poll, fd);
-  socket->poll.data = socket;
-  napi_value handle = nullptr;
-  napi_create_external(env, socket, nullptr, nullptr, &handle);
-  return handle;
+  return attach(env, fd, values + 2, slab, rows);
+}
+
+// adopt(descriptor, slab, rows, received, failed): a handle for a socket that another program has bound, or a negative errno
+napi_value adopt(napi_env env, napi_callback_info info) {
+  std::size_t count = 5;
+  napi_value values[5] = {};
+  napi_get_cb_info(env, info, &count, values, nullptr, nullptr);
+  std::uint8_t* slab = nullptr;
+  std::uint8_t* rows = nullptr;
+  std::size_t slabLength = 0;
+  std::size_t rowsLength = 0;
+  std::int32_t fd = -1;
+  if (count < 5 || napi_get_value_int32(env, values[0], &fd) != napi_ok || !bytesOf(env, values[1], &slab, &slabLength) ||
+      !bytesOf(env, values[2], &rows, &rowsLength) || slabLength < slot * batch || rowsLength < sizeof(Row) * batch)
+    return badArgument(env);
+  int type = 0;
+  socklen_t length = sizeof type;
+  if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) != 0) return numberOf(env, -errno);
+  if (type != SOCK_DGRAM) return numberOf(env, -EPROTOTYPE);
+  if (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0 || fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) != 0)
+    return numberOf(env, -errno);
+  return attach(env, fd, values + 1, slab, rows);
 }
 
 Socket* socketOf(napi_env env, napi_value value) {
@@ -219,6 +247,18 @@ napi_value start(napi_env env, napi_callback_info info) {
   if (socket == nullptr) return badArgument(env);
   uv_poll_start(&socket->poll, UV_READABLE, readable);
   return nullptr;
+}
+
+// handOver(handle): reads no more and outlives execve; the descriptor
+napi_value handOver(napi_env env, napi_callback_info info) {
+  std::size_t count = 1;
+  napi_value values[1] = {};
+  napi_get_cb_info(env, info, &count, values, nullptr, nullptr);
+  Socket* socket = socketOf(env, values[0]);
+  if (socket == nullptr || socket->closing) return badArgument(env);
+  uv_poll_stop(&socket->poll);
+  fcntl(socket->fd, F_SETFD, 0);
+  return numberOf(env, socket->fd);
 }
 
 // send(handle, bytes, sockaddr): 0 or an errno
@@ -323,6 +363,8 @@ napi_value name(napi_env env, napi_callback_info info) {
 napi_value initialise(napi_env env, napi_value exports) {
   const napi_property_descriptor functions[] = {
       {"open", nullptr, open, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"adopt", nullptr, adopt, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"handOver", nullptr, handOver, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"start", nullptr, start, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"send", nullptr, send, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"close", nullptr, close_, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
