@@ -66,6 +66,11 @@ export interface EndpointConfig {
   /** May packets come in, may packets go out (hold). Both true by default. */
   readonly accept?: boolean;
   readonly emit?: boolean;
+  /**
+   * `end`: reports of the peer end here and it gets our own, of what this leg saw; only feedback (RFC 4585) and BYE go on
+   * to the other side. `relay`, the default: RTCP goes on as it came.
+   */
+  readonly rtcp?: 'end' | 'relay';
 }
 
 /** Counters of one endpoint, both directions. Times in ms, jitter in ms per RFC 3550 §6.4.1. */
@@ -83,6 +88,25 @@ export interface EndpointStats {
   };
   /** Address and port that media is accepted from; absent before the first accepted packet. */
   readonly source?: { readonly address: string; readonly port: number };
+  /** What the peer's RTCP has last said of what we send it, where RTCP ends here. */
+  readonly reported?: RemoteReport;
+  /** The peer's last VoIP metrics block (RFC 3611 §4.7), its 28 octets behind the SSRC. */
+  readonly voipMetrics?: Uint8Array;
+  /** Loss and jitter of what was received, of at most 32 stretches; each lasts to the next one. */
+  readonly history?: readonly {
+    readonly atMs: number;
+    readonly lossPercent: number;
+    readonly jitterMs: number;
+  }[];
+}
+
+export interface RemoteReport {
+  /** Percent of the last interval. */
+  readonly lossPercent: number;
+  readonly lost: number;
+  readonly jitterMs: number;
+  /** Absent until the peer has answered a sender report of ours. */
+  readonly roundTripMs?: number;
 }
 
 export interface DirectionStats {

@@ -8,6 +8,7 @@ import type {
   LocalKey,
   RelayErrorCode,
   RelayEvent,
+  RemoteReport,
 } from './contract.ts';
 
 /**
@@ -39,9 +40,9 @@ export const mostSpecs = 64;
 /** Rows that one `list` looks at. */
 export const mostListed = 8192;
 /** Ids in one `close` or `stats`; more are asked for in several frames. */
-export const mostIds = 256;
+export const mostIds = 128;
 
-const flags = { remote: 1, signalling: 2, receive: 4, send: 8, accept: 16, emit: 32 } as const;
+const flags = { remote: 1, signalling: 2, receive: 4, send: 8, accept: 16, emit: 32, endRtcp: 64 } as const;
 const portModes = { mux: 0, pair: 1, single: 2 } as const;
 const mediaKinds = { rtp: 0, srtp: 1, opaque: 2 } as const;
 const mostClockRates = 16;
@@ -275,7 +276,8 @@ export function writeConfig(writer: FrameWriter, config: EndpointConfig): Encodi
       (receive ? flags.receive : 0) |
       (send ? flags.send : 0) |
       (config.accept === false ? 0 : flags.accept) |
-      (config.emit === false ? 0 : flags.emit),
+      (config.emit === false ? 0 : flags.emit) |
+      (config.rtcp === 'end' ? flags.endRtcp : 0),
   );
   writer.u8(mediaKinds[config.media]);
   if (remote && host) {
@@ -429,8 +431,20 @@ export function readStats(body: Uint8Array): EndpointStats[] {
       unlinked: reader.f64(),
     };
     const from = source(reader);
+    const reported = reader.u8() === 1 ? remoteReport(reader) : undefined;
+    const voipMetrics = reader.bytes(reader.u8());
+    const history = stretches(reader);
     if (reader.failed) break;
-    all.push({ id, received, sent, dropped, ...(from ? { source: from } : {}) });
+    all.push({
+      id,
+      received,
+      sent,
+      dropped,
+      ...(from ? { source: from } : {}),
+      ...(reported ? { reported } : {}),
+      ...(voipMetrics.length > 0 ? { voipMetrics } : {}),
+      ...(history.length > 0 ? { history } : {}),
+    });
   }
   return all;
 }
@@ -479,6 +493,19 @@ export function readList(body: Uint8Array): { readonly next: number; readonly id
   const ids: number[] = [];
   while (!reader.atEnd) ids.push(reader.u32());
   return reader.failed ? { next: 0, ids: [] } : { next, ids };
+}
+
+function remoteReport(reader: BodyReader): RemoteReport {
+  const lossPercent = (reader.u8() * 100) / 256;
+  const [lost, jitterMs, roundTripMs] = [reader.f64(), reader.f64(), reader.f64()];
+  return { lossPercent, lost, jitterMs, ...(roundTripMs < 0 ? {} : { roundTripMs }) };
+}
+
+function stretches(reader: BodyReader): NonNullable<EndpointStats['history']> {
+  const history: { atMs: number; lossPercent: number; jitterMs: number }[] = [];
+  for (let left = reader.u8(); left > 0 && !reader.failed; left -= 1)
+    history.push({ atMs: reader.u32(), lossPercent: reader.u16() / 10, jitterMs: reader.u16() / 10 });
+  return history;
 }
 
 const eventKinds = { learned: 1, refused: 2, oneWay: 3, keyExhausted: 4 } as const;

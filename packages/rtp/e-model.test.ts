@@ -70,7 +70,18 @@ test('more delay, jitter, loss or bursts never make a call better, and the score
   }
 });
 
+test('G.107.1 §7.1, annex A: a wideband codec starts from 129, and its rating is brought to 100 for the score', () => {
+  const quiet = { delayMs: 20, jitterMs: 1, lossPercent: 0 };
+  assert.equal(rating({ ...quiet, codec: codecs.OPUS }), 129);
+  assert.equal(rating({ ...quiet, codec: codecs.G722 }), 116);
+  assert.equal(mos({ ...quiet, codec: codecs.OPUS }), 4.5);
+  near(mos({ ...quiet, codec: codecs.G722 }), meanOpinionScore(116 / 1.29), 1e-12);
+  near(rating({ ...quiet, lossPercent: 5, codec: codecs.G722 }), 129 - (13 + 82 / 2), 1e-9);
+});
+
 test('encoding names of RTP, in any case', () => {
+  assert.equal(codecImpairment('AMR'), codecs['GSM-EFR']);
+  assert.equal(codecImpairment('amr-wb'), codecs['AMR-WB']);
   assert.equal(codecImpairment('PCMA'), codecs.G711);
   assert.equal(codecImpairment('g729'), codecs.G729);
   assert.equal(codecImpairment('speex'), undefined);

@@ -6,7 +6,9 @@ export interface CodecImpairment {
   readonly ie: number;
   /** Bpl, for random loss. */
   readonly bpl: number;
-  readonly source: 'G.113 appendix I' | 'assumed';
+  readonly source: 'G.113 appendix I' | 'G.113 appendix IV' | 'assumed';
+  /** Of the scale of G.107.1, which goes to 129. Absent: that of G.107. */
+  readonly wideband?: true;
 }
 
 /**
@@ -14,8 +16,11 @@ export interface CodecImpairment {
  *
  * G.711 without concealment has Bpl 4.3, with concealment of G.711 appendix I 25.1; phones conceal, so that is the
  * default. What appendix I does not list is marked `assumed`: G.726 and G.728 have an Ie there but no Bpl, and get
- * one of codecs alike. G.722, Opus and other wideband codecs belong to the wideband scale of G.107.1; on this
- * narrowband scale they are taken for G.711 with concealment, which is the least that they do.
+ * one of codecs alike. AMR is taken at 12.2 kbit/s, where it is GSM-EFR.
+ *
+ * Wideband codecs stand on the scale of G.107.1. The Ie of G.722 and AMR-WB are those of G.113 appendix IV; their Bpl,
+ * and both values of Opus, for which ITU-T gives none, are assumed: of a codec without redundancy for G.722 and
+ * AMR-WB, of one whose in-band correction makes up for single losses (RFC 6716 §2.1.7) for Opus.
  */
 export const codecs = {
   G711: { ie: 0, bpl: 25.1, source: 'G.113 appendix I' },
@@ -31,8 +36,11 @@ export const codecs = {
   G726: { ie: 7, bpl: 19, source: 'assumed' },
   /** 16 kbit/s; Ie of appendix I, Bpl assumed as for G.729. */
   G728: { ie: 7, bpl: 19, source: 'assumed' },
-  G722: { ie: 0, bpl: 25.1, source: 'assumed' },
-  OPUS: { ie: 0, bpl: 25.1, source: 'assumed' },
+  /** 64 kbit/s. */
+  G722: { ie: 13, bpl: 5, source: 'G.113 appendix IV', wideband: true },
+  /** 12.65 kbit/s, what mobile networks use. */
+  'AMR-WB': { ie: 13, bpl: 5, source: 'G.113 appendix IV', wideband: true },
+  OPUS: { ie: 0, bpl: 15, source: 'assumed', wideband: true },
 } as const satisfies Record<string, CodecImpairment>;
 
 const byEncoding: ReadonlyMap<string, CodecImpairment> = new Map<string, CodecImpairment>([
@@ -45,6 +53,8 @@ const byEncoding: ReadonlyMap<string, CodecImpairment> = new Map<string, CodecIm
   ['g729', codecs.G729],
   ['gsm', codecs.GSM],
   ['gsm-efr', codecs['GSM-EFR']],
+  ['amr', codecs['GSM-EFR']],
+  ['amr-wb', codecs['AMR-WB']],
   ['opus', codecs.OPUS],
 ]);
 
@@ -67,6 +77,9 @@ export interface Transmission {
 /** Ro - Is with all parameters of G.107 table 3 at their defaults, echo of a perfect canceller included. */
 export const defaultRating = 93.2;
 
+/** The same on the wideband scale, where nothing impairs by default: G.107.1 §7.1. */
+export const defaultWidebandRating = 129;
+
 /** Packetization and look-ahead of a phone that sends 20 ms packets, milliseconds. */
 const codecDelayMs = 25;
 
@@ -74,17 +87,18 @@ const codecDelayMs = 25;
  * The rating R of ITU-T G.107 (06/2015) with default values for all that the network cannot tell.
  *
  * Assumptions: a jitter buffer that holds twice the jitter and loses nothing more; 25 ms of coding; no echo; no
- * advantage factor. From 0 to 100.
+ * advantage factor. From 0 to 100; to 129 for a wideband codec, by G.107.1 with its own default.
  */
 export function rating(transmission: Transmission): number {
   const { codec } = transmission;
   const absoluteDelay = transmission.delayMs + 2 * transmission.jitterMs + codecDelayMs;
   const loss = Math.min(100, Math.max(0, transmission.lossPercent));
+  const best = codec.wideband === true ? defaultWidebandRating : defaultRating;
   const r =
-    defaultRating -
+    best -
     delayImpairment(absoluteDelay) -
     effectiveEquipmentImpairment(codec, loss, transmission.burstRatio ?? 1);
-  return Math.min(100, Math.max(0, r));
+  return Math.min(codec.wideband === true ? best : 100, Math.max(0, r));
 }
 
 /** Idd, G.107 §7.4 equations 7-27 and 7-28, with sT = 1 and mT = 100 ms. */
@@ -112,5 +126,12 @@ export function meanOpinionScore(r: number): number {
   return Math.max(1, 1 + 0.035 * r + r * (r - 60) * (100 - r) * 7e-6);
 }
 
-/** The estimated listening and conversation quality of one direction, 1 to 4.5. */
-export const mos = (transmission: Transmission): number => meanOpinionScore(rating(transmission));
+/**
+ * The estimated listening and conversation quality of one direction, 1 to 4.5. What a wideband call and a narrowband
+ * one score is each on its own scale: 4.4 of the one does not sound as 4.4 of the other.
+ */
+export function mos(transmission: Transmission): number {
+  const r = rating(transmission);
+  // G.107.1 annex A: a wideband rating is brought to 100 first.
+  return meanOpinionScore(transmission.codec.wideband === true ? r / 1.29 : r);
+}

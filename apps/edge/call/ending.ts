@@ -1,7 +1,8 @@
 import type { CallMedia } from '../media/call-media.ts';
+import { type LegQuality, qualityOf } from '../media/quality.ts';
 import type { CallRecord } from '../store/contract.ts';
 import type { CallLeg } from './leg.ts';
-import { type CallFacts, callRecord, type LegQuality, legRecord, qualityOf } from './record.ts';
+import { type CallFacts, callRecord, legRecord } from './record.ts';
 import type { CallServices } from './services.ts';
 
 /** Where a call was refused or ended, for its record: cause and disposition. */

@@ -116,5 +116,6 @@ export const searching = (
 
 export function sideOf(services: CallServices, flow: Flow, demanded: Encryption): LegSide {
   const { local, advertised } = services.mediaAddress(flow);
-  return { local, advertised, signalling: flow.remote.address, demanded };
+  const { rtcp } = services.config().media;
+  return { local, advertised, signalling: flow.remote.address, demanded, rtcp };
 }

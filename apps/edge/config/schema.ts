@@ -179,6 +179,11 @@ export const Configuration = Type.Object(
           { additionalProperties: false, default: {} },
         ),
         threads: Type.Integer({ minimum: 0, maximum: 64, default: 0, description: '0: one per core.' }),
+        rtcp: Type.Union([Type.Literal('end'), Type.Literal('relay')], {
+          default: 'end',
+          description:
+            'end: reports (RTCP) of each side end at the edge, which makes its own for each leg, of what that leg saw; only feedback and BYE go on. relay: they go on as they come, with the names and addresses in them. Our own media process only.',
+        }),
         dscp: Type.Integer({
           minimum: 0,
           maximum: 63,

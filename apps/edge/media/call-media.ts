@@ -423,6 +423,6 @@ export class CallMedia {
       if (state.receive !== keys[0].material) state.receive?.fill(0);
       state.receive = keys[0].material;
     }
-    this.#relay.configure(state.endpoint.id, configOf(stream));
+    this.#relay.configure(state.endpoint.id, configOf(stream, this.caller.side.rtcp));
   }
 }

@@ -17,6 +17,8 @@ export interface LegSide {
   /** Address that the peer's signalling comes from. */
   readonly signalling: string;
   readonly demanded: Encryption;
+  /** Whether RTCP ends at the edge. Default `relay`. */
+  readonly rtcp?: 'end' | 'relay';
 }
 
 /** One stream on one leg: our ports and keys, and what was agreed. */
@@ -162,7 +164,7 @@ export function answeringSpec(side: LegSide, stream: ReadStream, dscp: number): 
     dscp,
     suites: stream.crypto === undefined ? [] : [stream.crypto.suite],
   } as const;
-  return { ...spec, config: configOf(stream) };
+  return { ...spec, config: configOf(stream, side.rtcp) };
 }
 
 /** Ports and keys for a stream that we offer on this leg. */
@@ -186,7 +188,7 @@ export function renewingSpec(side: LegSide, state: StreamState, dscp: number): E
   };
 }
 
-export function configOf(stream: ReadStream): EndpointConfig {
+export function configOf(stream: ReadStream, rtcp: LegSide['rtcp']): EndpointConfig {
   const { media, crypto, remote, clockRates } = stream;
   const key = crypto?.keys[0];
   return {
@@ -203,6 +205,7 @@ export function configOf(stream: ReadStream): EndpointConfig {
           send: { suite: crypto.suite },
         }),
     ...(clockRates === undefined ? {} : { clockRates }),
+    ...(rtcp === undefined || media === 'opaque' ? {} : { rtcp }),
   };
 }
 

@@ -7,6 +7,7 @@
 #include <openssl/crypto.h>
 
 #include "address.h"
+#include "rtcp.h"
 #include "srtp.h"
 #include "statistics.h"
 
@@ -105,6 +106,7 @@ struct Endpoint {
 
   ClockRates clockRates;
   Reception reception;
+  std::unique_ptr<RtcpTerminal> rtcpTerminal;  // where RTCP ends here; none: it is relayed
 };
 
 }  // namespace ringfence

@@ -12,7 +12,7 @@ constexpr std::size_t mostSpecs = 64;
 // Endpoints that one worker gets before the next one does: a thread that finds many sockets ready at each look costs less
 // per packet than two that find few. A block of voice calls takes about a quarter of a core.
 constexpr std::size_t loadBlock = 1024;
-constexpr std::size_t mostReports = 400;  // what fits in one reply
+constexpr std::size_t mostReports = 128;  // what fits in one reply
 
 // Zero pages that cost memory only once touched.
 template <typename T>
@@ -74,13 +74,14 @@ bool Relay::handle(Request type, ConstBytes body, Writer& reply) {
 }
 
 bool Relay::readConfig(Reader& reader, Config& config) {
-  enum : std::uint8_t { remote = 1, signalling = 2, receive = 4, send = 8, accept = 16, emit = 32 };
+  enum : std::uint8_t { remote = 1, signalling = 2, receive = 4, send = 8, accept = 16, emit = 32, endRtcp = 64 };
   const std::uint8_t flags = reader.u8();
   const std::uint8_t media = reader.u8();
-  if (flags >> 6 != 0 || media > 2) return false;
+  if (flags >> 7 != 0 || media > 2) return false;
   config.media = static_cast<Media>(media);
   config.accept = (flags & accept) != 0;
   config.emit = (flags & emit) != 0;
+  config.endRtcp = (flags & endRtcp) != 0;
   config.hasRemote = (flags & remote) != 0;
   if (config.hasRemote) {
     const ConstBytes host = readHost(reader);
@@ -224,6 +225,12 @@ void Relay::apply(Endpoint& endpoint, const Config& config) {
   endpoint.accept = config.accept;
   endpoint.emit = config.emit;
   endpoint.clockRates = config.clockRates;
+  if (!config.endRtcp || endpoint.media == Media::opaque) {
+    endpoint.rtcpTerminal.reset();
+  } else if (endpoint.rtcpTerminal == nullptr) {
+    std::array<std::uint8_t, RtcpTerminal::seedLength> seed{};
+    if (RAND_bytes(seed.data(), static_cast<int>(seed.size())) == 1) endpoint.rtcpTerminal = std::make_unique<RtcpTerminal>(seed);
+  }
   const Remote& remote = config.remote;
   // An address that no single peer can have, or of the other family, is as good as none.
   endpoint.hasRemote = config.hasRemote && remote.rtp.isUnicast() && remote.rtp.family() == endpoint.local.family();
@@ -352,6 +359,26 @@ void Relay::writeStats(const Endpoint& endpoint, Writer& reply) {
     reply.f64(endpoint.row.get(counter));
   }
   writeAddress(endpoint.rtp.latched() ? endpoint.rtp.source() : Address(), reply);
+  const RtcpTerminal* terminal = endpoint.rtcpTerminal.get();
+  const bool heard = terminal != nullptr && terminal->remote().heard;
+  reply.u8(heard ? 1 : 0);
+  if (heard) {
+    const RemoteReport& remote = terminal->remote();
+    reply.u8(remote.fractionLost);
+    reply.f64(remote.lost);
+    reply.f64(remote.jitter / terminal->perMs());
+    reply.f64(remote.roundTripMs);
+  }
+  const ConstBytes voip = terminal == nullptr ? ConstBytes{} : terminal->voipMetrics();
+  reply.u8(static_cast<std::uint8_t>(voip.size()));
+  reply.bytes(voip);
+  const History& history = endpoint.reception.history();
+  reply.u8(static_cast<std::uint8_t>(history.count()));
+  for (std::size_t i = 0; i < history.count(); i++) {
+    reply.u32(history.at(i).atMs);
+    reply.u16(history.at(i).lossTenths);
+    reply.u16(history.at(i).jitterTenths);
+  }
 }
 
 // Closes sockets and gives the slot back; keys are overwritten when the endpoint is destroyed.

@@ -49,6 +49,7 @@ class Relay {
     Media media = Media::opaque;
     bool accept = false;
     bool emit = false;
+    bool endRtcp = false;
     bool hasRemote = false;
     Remote remote;
     Key receive;                  // no suite: none

@@ -79,6 +79,60 @@ class ClockRates {
   std::size_t count_ = 0;
 };
 
+// Loss and jitter over time, of at most 32 stretches: when all are taken, two neighbours become one and stretches twice as long.
+class History {
+ public:
+  struct Stretch {
+    std::uint32_t atMs;        // since the first packet
+    std::uint16_t lossTenths;  // of a percent
+    std::uint16_t jitterTenths;  // of a ms
+  };
+  static constexpr std::size_t capacity = 32;
+
+  void packet(double nowMs, double received, double lost, double jitterMs) {
+    if (firstMs_ == 0) {
+      firstMs_ = fromMs_ = nowMs;
+      receivedBefore_ = received - 1;
+      lostBefore_ = lost;
+    }
+    if (nowMs - fromMs_ < stretchMs_) return;
+    close(received, lost, jitterMs);
+    fromMs_ = nowMs;
+  }
+  [[nodiscard]] std::size_t count() const { return count_; }
+  [[nodiscard]] const Stretch& at(std::size_t i) const { return stretches_[i]; }
+
+ private:
+  void close(double received, double lost, double jitterMs) {
+    const double came = received - receivedBefore_;
+    const double missed = lost > lostBefore_ ? lost - lostBefore_ : 0;
+    receivedBefore_ = received;
+    lostBefore_ = lost;
+    if (count_ == capacity) halve();
+    stretches_[count_++] = {static_cast<std::uint32_t>(fromMs_ - firstMs_),
+                            static_cast<std::uint16_t>(came + missed > 0 ? 1000 * missed / (came + missed) : 0),
+                            static_cast<std::uint16_t>(jitterMs < 6000 ? jitterMs * 10 : 60000)};
+  }
+  void halve() {
+    for (std::size_t i = 0; i < capacity / 2; i++) {
+      const Stretch& a = stretches_[2 * i];
+      const Stretch& b = stretches_[2 * i + 1];
+      stretches_[i] = {a.atMs, static_cast<std::uint16_t>((a.lossTenths + b.lossTenths) / 2),
+                       static_cast<std::uint16_t>((a.jitterTenths + b.jitterTenths) / 2)};
+    }
+    count_ = capacity / 2;
+    stretchMs_ *= 2;
+  }
+
+  std::array<Stretch, capacity> stretches_;
+  std::size_t count_ = 0;
+  double stretchMs_ = 5000;
+  double firstMs_ = 0;
+  double fromMs_ = 0;
+  double receivedBefore_ = 0;
+  double lostBefore_ = 0;
+};
+
 // What is known of the SSRC that is heard now; another SSRC starts anew and keeps the losses counted so far.
 class Reception {
  public:
@@ -94,6 +148,31 @@ class Reception {
     const double lostHere = expected > received_ ? expected - received_ : 0;
     lostHere_ = lostHere;
     row.set(lost, lostBefore_ + lostHere);
+    history_.packet(nowMs, ++receivedEver_, lostBefore_ + lostHere, jitter_ / perMs_);
+  }
+
+  [[nodiscard]] bool started() const { return started_; }
+  [[nodiscard]] const History& history() const { return history_; }
+
+  // A report block of RFC 3550 §6.4.1; the fraction is of what was expected since the last one (A.3).
+  struct Block {
+    std::uint32_t ssrc;
+    std::uint8_t fractionLost;
+    std::int32_t lost;
+    std::uint32_t highest;
+    std::uint32_t jitter;
+  };
+  Block block() {
+    const double expected = static_cast<double>(highest_ - base_ + 1);
+    const double expectedNow = expected - expectedReported_;
+    const double missedNow = expectedNow - (received_ - receivedReported_);
+    expectedReported_ = expected;
+    receivedReported_ = received_;
+    const double fraction = expectedNow > 0 && missedNow > 0 ? missedNow * 256 / expectedNow : 0;
+    const double total = expected - received_;
+    return {ssrc_, static_cast<std::uint8_t>(fraction < 255 ? fraction : 255),
+            static_cast<std::int32_t>(total < 0x7fffff ? total : 0x7fffff),
+            static_cast<std::uint32_t>(highest_ - firstCycle), static_cast<std::uint32_t>(jitter_)};
   }
 
  private:
@@ -107,6 +186,8 @@ class Reception {
     ssrc_ = header.ssrc;
     highest_ = base_ = firstCycle + header.sequence;
     received_ = 0;
+    expectedReported_ = 0;
+    receivedReported_ = 0;
     seen_ = ReplayWindow{};
     seen_.accept(highest_);
     timed_ = false;
@@ -159,6 +240,10 @@ class Reception {
   std::uint64_t highest_ = 0;
   std::uint64_t base_ = 0;
   double received_ = 0;
+  double receivedEver_ = 0;
+  double expectedReported_ = 0;
+  double receivedReported_ = 0;
+  History history_;
   double lostBefore_ = 0;
   double lostHere_ = 0;
   double jitter_ = 0;  // timestamp units

@@ -190,6 +190,15 @@ void Worker::relay(Endpoint& endpoint, bool onRtcpSocket, std::size_t length, co
   row.set(receivedAt, now_);
   if (rtcp) {
     row.add(rtcpPackets);
+    if (endpoint.rtcpTerminal != nullptr) {
+      length = endpoint.rtcpTerminal->receive(Bytes(packet, length), now_);
+      if (length > 0 && endpoint.accept && endpoint.peer != nullptr && endpoint.peer->media != Media::opaque) {
+        forward(endpoint, true, length, header);
+      }
+      report(endpoint);
+      if (endpoint.peer != nullptr) report(*endpoint.peer);
+      return;
+    }
   } else {
     row.add(packets);
     row.add(octets, wireOctets);
@@ -201,6 +210,20 @@ void Worker::relay(Endpoint& endpoint, bool onRtcpSocket, std::size_t length, co
     return;
   }
   forward(endpoint, rtcp, length, header);
+  report(endpoint);
+  report(*endpoint.peer);
+}
+
+// Packets are the clock of our reports: while nothing comes from either side there is nothing to report.
+void Worker::report(Endpoint& to) {
+  if (to.rtcpTerminal == nullptr || !to.hasRemote || to.media == Media::opaque || to.ports == PortMode::single ||
+      (to.media == Media::srtp && to.send == nullptr) || !to.rtcpTerminal->due(now_)) {
+    return;
+  }
+  std::size_t length = to.rtcpTerminal->write(Bytes(packet_.get(), longestPacket), to.reception, now_);
+  if (length == 0 || (to.media == Media::srtp && to.send->protectRtcp(packet_.get(), length) != Verdict::ok)) return;
+  const bool ownPort = !to.remoteMuxes;
+  sendTo(to, ownPort && to.rtcpSocket >= 0 ? to.rtcpSocket : to.rtpSocket, ownPort ? to.rtcp.target() : to.rtp.target(), length);
 }
 
 void Worker::learn(Endpoint& endpoint, Path& path, const Address& source) {
@@ -252,6 +275,9 @@ void Worker::forward(Endpoint& from, bool rtcp, std::size_t length, const RtpHea
     from.row.add(droppedUnlinked);
     return;
   }
+  if (!rtcp && to.rtcpTerminal != nullptr) {
+    to.rtcpTerminal->sent(header, length, now_, from.clockRates.of(header.payloadType) / 1000.0);
+  }
   if (to.media == Media::srtp) {
     if (to.send == nullptr) {
       from.row.add(droppedUnlinked);
@@ -269,11 +295,7 @@ void Worker::forward(Endpoint& from, bool rtcp, std::size_t length, const RtpHea
       return;
     }
   }
-  if (rtcp && !to.remoteMuxes) {
-    transmit(to, to.rtcpSocket >= 0 ? to.rtcpSocket : to.rtpSocket, to.rtcp.target(), length);
-  } else {
-    transmit(to, to.rtpSocket, to.rtp.target(), length);
-  }
+  transmit(to, rtcp, length);
 }
 
 void Worker::relayOpaque(Endpoint& endpoint, std::size_t length, const Address& source) {
@@ -291,28 +313,30 @@ void Worker::relayOpaque(Endpoint& endpoint, std::size_t length, const Address& 
     row.add(droppedUnlinked);
     return;
   }
-  transmit(*to, to->rtpSocket, to->rtp.target(), length);
+  transmit(*to, false, length);
 }
 
-void Worker::transmit(Endpoint& to, int socket, const Address& target, std::size_t length) {
-  ssize_t sent = -1;
-  if (socket == to.rtpSocket && to.steadySocket >= 0 && &target == &to.rtp.target()) {
-    sent = send(to.steadySocket, packet_.get(), length, MSG_DONTWAIT | MSG_NOSIGNAL);
-    // A connected socket tells of an earlier packet that was refused, and sends only when asked again.
-    if (sent < 0 && errno == ECONNREFUSED) {
-      sent = send(to.steadySocket, packet_.get(), length, MSG_DONTWAIT | MSG_NOSIGNAL);
-    }
-  } else if (target.isSet() && target.port() != 0) {
-    sent = sendto(socket, packet_.get(), length, MSG_DONTWAIT | MSG_NOSIGNAL, target.raw(), target.rawLength());
-  } else {
-    return;
-  }
-  if (sent < 0) {
+void Worker::transmit(Endpoint& to, bool rtcp, std::size_t length) {
+  const bool ownPort = rtcp && !to.remoteMuxes;
+  const Address& target = ownPort ? to.rtcp.target() : to.rtp.target();
+  if (!target.isSet() || target.port() == 0) return;
+  if (sendTo(to, ownPort && to.rtcpSocket >= 0 ? to.rtcpSocket : to.rtpSocket, target, length) < 0) {
     to.row.add(sendFailures);
     return;
   }
   to.row.add(sentPackets);
   to.row.add(sentOctets, static_cast<double>(length));
+}
+
+ssize_t Worker::sendTo(Endpoint& to, int socket, const Address& target, std::size_t length) {
+  if (socket == to.rtpSocket && to.steadySocket >= 0 && &target == &to.rtp.target()) {
+    const ssize_t sent = send(to.steadySocket, packet_.get(), length, MSG_DONTWAIT | MSG_NOSIGNAL);
+    // A connected socket tells of an earlier packet that was refused, and sends only when asked again.
+    if (sent >= 0 || errno != ECONNREFUSED) return sent;
+    return send(to.steadySocket, packet_.get(), length, MSG_DONTWAIT | MSG_NOSIGNAL);
+  }
+  if (!target.isSet() || target.port() == 0) return -1;
+  return sendto(socket, packet_.get(), length, MSG_DONTWAIT | MSG_NOSIGNAL, target.raw(), target.rawLength());
 }
 
 }  // namespace ringfence
