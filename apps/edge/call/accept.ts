@@ -8,7 +8,7 @@ import type { Flow } from '@ringfence/sip/transport/flow.ts';
 import type { Encryption } from '../config/schema.ts';
 import { type CallerIdentity, identify, isTrusted, present, privacyRefusal } from '../headers/identity.ts';
 import { noMedia, type ReadSession, readSession } from '../media/read-offer.ts';
-import type { Trunk } from '../objects/types.ts';
+import type { Rewrite } from '../objects/rewrite-settings.ts';
 import { replacedAtPbx } from '../pbx/replaces.ts';
 import { pbxRoute } from '../pbx/route.ts';
 import { PbxSearch, phoneTargets } from '../pbx/targets.ts';
@@ -19,7 +19,10 @@ import { type Destination, type Dialled, findRoute, readDialled } from '../routi
 import type { Numbers } from '../routing/numbers.ts';
 import { claimsOf, limitFacts } from '../trunks/limits/judge.ts';
 import type { Claim, Limits } from '../trunks/limits/limits.ts';
-import { type TrunkAttempt, TrunkSearch } from '../trunks/search.ts';
+import { applyHeaderRules } from '../trunks/rewrite/headers.ts';
+import { calledFrom, callerFrom } from '../trunks/rewrite/incoming.ts';
+import { trunkAttempt, userOf } from '../trunks/rewrite/outgoing.ts';
+import { TrunkSearch } from '../trunks/search.ts';
 import type { BranchTarget } from './branch.ts';
 import { Call } from './call.ts';
 import { Caller } from './caller.ts';
@@ -61,6 +64,8 @@ export interface Arrival {
 interface Judged extends Arrival {
   readonly id: string;
   readonly claims: readonly Claim[];
+  /** Rules of the trunk that the call comes from. */
+  readonly inbound: Rewrite | undefined;
   readonly dialled: Dialled;
   readonly destination: Destination;
   readonly offer: ReadSession | undefined;
@@ -77,7 +82,10 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
   const { services, sources } = door;
   const config = services.config();
   const now = services.now();
-  const dialled = readDialled(arrival.called, door.numbers());
+  const asked = readDialled(arrival.called, door.numbers());
+  const inbound =
+    principal.kind === 'trunk' ? directory.trunks.get(principal.trunk)?.rewrite?.inbound : undefined;
+  const dialled = calledFrom(inbound, asked, door.numbers());
   const { minimumSessionExpires } = config.calls;
   if (!dialled.emergency && tooSmall(request.headers, minimumSessionExpires))
     return askForLonger(door, arrival, minimumSessionExpires);
@@ -113,7 +121,11 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
   if (dialled.emergency && demanded === 'required') demanded = 'preferred';
   const offer = parsed === undefined ? undefined : readSession(parsed.value, demanded, flow.remote.address);
   if (privacyRefusal(request) && !dialled.emergency) return refuse(door, arrival, dialled, privacyUnknown);
-  const identity = identify(directory, principal, request, dialled.emergency);
+  const identity = callerFrom(
+    inbound,
+    identify(directory, principal, request, dialled.emergency),
+    door.numbers(),
+  );
   const phones = present(identity, 'phone', false).from;
   const from = destination.kind === 'trunk' ? identity.number : identity.name;
   const targets =
@@ -151,7 +163,7 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
       calls: door.calls.size,
       maximumCalls: config.calls.maximum,
       mediaAvailable: services.relay() !== undefined,
-      route: isLoop(services, request, dialled)
+      route: isLoop(services, request, asked)
         ? { kind: 'loop', name: 'name' in destination ? destination.name : '' }
         : pickup === undefined
           ? routeFacts(destination, targets)
@@ -166,6 +178,7 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
     ...arrival,
     id,
     claims,
+    inbound,
     dialled,
     destination,
     offer,
@@ -179,7 +192,14 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
     const rescue = dialled.emergency
       ? new TrunkSearch(
           sources.search,
-          others.map((trunk) => attempt(trunk, dialled.digits ?? dialled.text, identity)),
+          others.map((trunk) =>
+            trunkAttempt(
+              trunk,
+              undefined,
+              { number: dialled.digits ?? dialled.text, identity, emergency: true },
+              door.numbers(),
+            ),
+          ),
           { id, emergency: true, wanted: () => door.calls.has(id) },
         )
       : undefined;
@@ -194,7 +214,14 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
   const carried = isTrusted(directory, principal)
     ? trustedOnly(request, config.calls.trustedHeaders)
     : undefined;
-  const attempts = destination.trunks.map((trunk) => attempt(trunk, destination.number, identity, carried));
+  const attempts = destination.trunks.map((trunk) =>
+    trunkAttempt(
+      trunk,
+      destination.rewrite,
+      { number: destination.number, identity, emergency: dialled.emergency, carried },
+      door.numbers(),
+    ),
+  );
   const call = { id, emergency: dialled.emergency, wanted: () => door.calls.has(id) };
   begin(door, judged, decision, new TrunkSearch(sources.search, attempts, call));
 }
@@ -230,6 +257,8 @@ function begin(door: Doorway, judged: Judged, decision: Decision, targets: Accep
   copyAllowed(request, services.config().calls.allowedHeaders, headers);
   // A PBX of one's own is told who calls, and keeps it to itself.
   if (destination.kind === 'pbx' && judged.identity.hidden) headers.add('Privacy', 'id');
+  if (judged.inbound?.headers !== undefined)
+    applyHeaderRules(headers, judged.inbound.headers, { caller: userOf(judged.from), called: dialled.text });
   if (destination.kind === 'phone') copyAllowed(request, directory.pbx?.allowedHeaders ?? [], headers);
   const accepted: AcceptedCall = {
     id,
@@ -289,14 +318,6 @@ export function routeFacts(destination: Destination, targets: readonly BranchTar
     case 'pbx':
       return { kind: 'found', name: destination.name };
   }
-}
-
-/** A trunk as a place for the call, told of the caller what it may know. */
-function attempt(trunk: Trunk, number: string, identity: CallerIdentity, carried?: HeaderList): TrunkAttempt {
-  const presented = present(identity, 'trunk', trunk.trusted === true);
-  if (trunk.trusted === true && carried !== undefined && presented.headers !== undefined)
-    for (const [name, value] of carried) presented.headers.add(name, value);
-  return { trunk, number, ...presented };
 }
 
 /** What may pass within the trust domain only (RFC 7315 §6). */

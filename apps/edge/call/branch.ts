@@ -32,6 +32,8 @@ export interface BranchTarget extends BranchWay {
   readonly trunk?: Trunk;
   /** What this side is told beside what all are. */
   readonly headers?: HeaderList;
+  /** Writes header fields as the other side wants them, after all others. */
+  readonly writeHeaders?: (headers: HeaderList) => void;
   /** The attempt is given up where nothing but 100 has come within this time. */
   readonly silenceMs?: number;
   /** Told what became of the INVITE: the status of its first answer that is not 100, or why there was none. */
@@ -135,6 +137,7 @@ export class Branch implements ClientOwner {
       for (const [name, value] of target.callersCredentials) headers.add(name, value);
     for (const [name, value] of this.#invite.headers) headers.add(name, value);
     if (target.headers !== undefined) for (const [name, value] of target.headers) headers.add(name, value);
+    target.writeHeaders?.(headers);
     const offer = this.#invite.offer(leg, this.#plain);
     this.#offered = offer !== undefined;
     this.#cseq += 1;

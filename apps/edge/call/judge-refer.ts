@@ -2,13 +2,14 @@ import type { ReferTo } from '@ringfence/sip/headers/refer-to.ts';
 import { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import type { NameAddr, SipRequest } from '@ringfence/sip/message/types.ts';
 import type { ServerTransaction } from '@ringfence/sip/transaction/transaction.ts';
-import { anonymous, identify, present } from '../headers/identity.ts';
+import { anonymous, identify } from '../headers/identity.ts';
 import { decide } from '../policy/decide.ts';
 import { decideTransfer } from '../policy/transfer.ts';
 import type { Decision, Principal } from '../policy/types.ts';
 import type { DomainDirectory } from '../routing/directory.ts';
 import { findRoute, readDialled } from '../routing/find-route.ts';
 import { claimsOf, limitFacts } from '../trunks/limits/judge.ts';
+import { trunkAttempt } from '../trunks/rewrite/outgoing.ts';
 import { TrunkSearch } from '../trunks/search.ts';
 import { type Doorway, routeFacts } from './accept.ts';
 import type { Call } from './call.ts';
@@ -129,15 +130,18 @@ export function judgeRefer(
       destination.kind === 'trunk'
         ? new TrunkSearch(
             sources.search,
-            destination.trunks.map((one) => ({
-              trunk: one,
-              number: destination.number,
-              ...present(
-                identify(directory, principal, said(leg), dialled.emergency),
-                'trunk',
-                one.trusted === true,
+            destination.trunks.map((one) =>
+              trunkAttempt(
+                one,
+                destination.rewrite,
+                {
+                  number: destination.number,
+                  identity: identify(directory, principal, said(leg), dialled.emergency),
+                  emergency: dialled.emergency,
+                },
+                door.numbers(),
               ),
-            })),
+            ),
             { id, emergency: dialled.emergency, wanted: () => door.calls.has(id) },
           )
         : targets,

@@ -2,6 +2,7 @@ import { isInside } from '../config/address-class.ts';
 import type { Encryption } from '../config/schema.ts';
 import type { Report } from '../config/validate.ts';
 import { readRange } from './address-range.ts';
+import { checkRewrite } from './check-rewrite.ts';
 import { passwordWeakness } from './password.ts';
 import { checkPbx } from './pbx.ts';
 import type { ObjectsFile, RouteObject, TrunkObject, UserObject } from './schema.ts';
@@ -75,6 +76,8 @@ function checkTrunk(trunk: TrunkObject, key: string, options: CheckOptions, repo
   checkDomain(trunk.domain, key, report);
   const encryption: Encryption = trunk.encryption ?? 'required';
   checkTargets(trunk, encryption, key, report);
+  checkRewrite(trunk.rewrite?.outbound, `${key}.rewrite.outbound`, report);
+  checkRewrite(trunk.rewrite?.inbound, `${key}.rewrite.inbound`, report);
   const { registration } = trunk;
   if (registration?.registrar !== undefined)
     checkTarget(registration.registrar, trunk, encryption, `${key}.registration.registrar`, key, report);
@@ -168,6 +171,7 @@ function checkTarget(
 
 function checkRoute(route: RouteObject, key: string, report: Report): void {
   checkDomain(route.domain, key, report);
+  checkRewrite(route.rewrite, `${key}.rewrite`, report);
   if ('trunks' in route.to && new Set(route.to.trunks).size !== Math.max(1, route.to.trunks.length)) {
     report.value(
       `${key}.to.trunks`,

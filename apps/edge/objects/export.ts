@@ -40,6 +40,7 @@ export function exportObjects(rows: ObjectRows): ObjectsFile {
       priority: r.priority,
       match: r.match,
       from: r.from,
+      ...(r.rewrite === undefined ? {} : { rewrite: r.rewrite }),
       to: 'trunks' in r.to ? { trunks: [...r.to.trunks] } : { ...r.to },
     })),
     ...(rows.pbx.length === 0 ? {} : { pbx: rows.pbx.map(exportPbx) }),

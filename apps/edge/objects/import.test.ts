@@ -111,9 +111,13 @@ trunks:
     health: {intervalSeconds: 10}
     failover: {statuses: [503], silenceSeconds: 4}
     limits: {calls: 30, queue: 10, status: 480}
+    rewrite:
+      outbound:
+        called: [{match: '+49(*)', replace: '0{1}'}]
+        headers: [{add: X-Customer, value: '17'}, {remove: Subject}]
   - {name: one, target: 'sip:10.0.0.3', encryption: none}
 routes:
-  - {match: default, to: {trunks: [many, one]}}
+  - {match: default, rewrite: {caller: [{strip: 1, prefix: '00'}]}, to: {trunks: [many, one]}}
 `;
 
 test('several targets, health, failover, limits and lists of trunks are stored and exported as they were', () => {
@@ -165,6 +169,17 @@ for (const [what, from, to, says] of [
   ['no URI', "'sip:10.0.0.2'", "'10.0.0.2'", /objects\.yaml:10:.*targets\[1\]\.target.*is not a target/],
   ['a trunk that is not there', '[many, one]', '[many, two]', /to\.trunks\[1\].*no trunk `two`/],
   ['a trunk twice', '[many, one]', '[many, many]', /twice/],
+  ['a pattern', "'+49(*)'", "'+49(*'", /objects\.yaml:17:.*called\[0\]\.match.*does not close it/],
+  ['a capture that is not there', '0{1}', '0{2}', /called\[0\]\.replace.*names \{2\}/],
+  ["a header field of the edge's own", 'X-Customer', 'Via', /headers\[0\]\.add.*written by the edge itself/],
+  ['no header field', 'X-Customer', 'X Customer', /headers\[0\]\.add.*not the name/],
+  [
+    'a header with line ends',
+    "value: '17'",
+    'value: "1\\r\\nVia: x"',
+    /headers\[0\]\.value.*control characters/,
+  ],
+  ['a rule of a route', 'strip: 1,', "replace: '{0}',", /routes\[0\]\.rewrite\.caller\[0\].*beside/],
   ['an unknown key', 'intervalSeconds', 'intervalSecond', /did you mean|intervalSeconds/],
 ] as const)
   test(`refused with file and line: ${what}`, () => {
@@ -220,7 +235,9 @@ test('a device that its user no longer lists goes, with its secrets and registra
   const desk = new Desk();
   desk.apply(good);
   desk.database.exec(
-    "INSERT INTO bindings VALUES ('a.example','alice','k','alice-desk','c','i',1,9,'tls','s','l','u',1,'')",
+    `INSERT INTO bindings
+     (domain, user, key, device, contact, call_id, cseq, expires_at, transport, source, listener, user_agent, updated_at)
+     VALUES ('a.example', 'alice', 'k', 'alice-desk', 'c', 'i', 1, 9, 'tls', 's', 'l', 'u', 1)`,
   );
   assert.deepEqual(
     desk.apply('users: [{name: alice, devices: [{name: alice, allowMd5: true}]}]').at(0),

@@ -170,6 +170,7 @@ function write(
         priority: r.priority ?? 100,
         match: r.match,
         from: r.from ?? 'users',
+        ...(r.rewrite === undefined ? {} : { rewrite: r.rewrite }),
         to: r.to,
       },
     })),

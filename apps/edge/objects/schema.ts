@@ -1,6 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { Encryption } from '../config/schema.ts';
 import { CallLimits, DomainObject } from './limit-settings.ts';
+import { Rewrite } from './rewrite-settings.ts';
 import { TrunkSettings } from './trunk-settings.ts';
 
 const Name = Type.String({ minLength: 1, maxLength: 64, pattern: '^[A-Za-z0-9._+~-]+$' });
@@ -116,6 +117,7 @@ export const RouteObject = Type.Object(
         description: 'Whose calls the route serves.',
       }),
     ),
+    rewrite: Type.Optional(Rewrite),
     to: Type.Union([
       Type.Object({ trunk: Type.String() }, { additionalProperties: false }),
       Type.Object(

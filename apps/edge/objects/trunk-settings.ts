@@ -1,5 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { TrunkLimits } from './limit-settings.ts';
+import { TrunkRewrite } from './rewrite-settings.ts';
 
 /** One of several targets of a trunk. */
 export const TrunkTargetObject = Type.Object(
@@ -133,6 +134,7 @@ const settings = {
     }),
   ),
   registration: Type.Optional(Registration),
+  rewrite: Type.Optional(TrunkRewrite),
 };
 
 export const TrunkSettings = Type.Object(settings, { additionalProperties: false });

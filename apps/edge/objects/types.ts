@@ -1,6 +1,7 @@
 import type { Secret } from '@ringfence/bytes/secret.ts';
 import type { Encryption } from '../config/schema.ts';
 import type { CallLimits, DomainObject } from './limit-settings.ts';
+import type { Rewrite } from './rewrite-settings.ts';
 import type { TrunkSettings } from './trunk-settings.ts';
 
 /** Digest algorithms, RFC 8760 §2.2, by their names on the wire. */
@@ -48,6 +49,8 @@ export interface Route {
   readonly priority: number;
   readonly match: string;
   readonly from: 'users' | 'trunks' | 'any';
+  /** Of calls that go out by it, before the rules of their trunk. */
+  readonly rewrite?: Rewrite;
   readonly to:
     | { readonly trunk: string }
     /** Tried in this order. */

@@ -1,4 +1,5 @@
 import type { Uri } from '@ringfence/sip/message/types.ts';
+import type { Rewrite } from '../objects/rewrite-settings.ts';
 import type { Pbx, Route, Trunk, User } from '../objects/types.ts';
 import type { Principal } from '../policy/types.ts';
 import type { LiveBinding } from '../registrar/registrar.ts';
@@ -41,6 +42,8 @@ export type Destination =
       readonly name: string;
       readonly trunk: Trunk /** In the order to be tried, the first included. */;
       readonly trunks: readonly Trunk[];
+      /** Rules of the route for calls that go out by it. */
+      readonly rewrite?: Rewrite;
       readonly number: string;
     }
   | { readonly kind: 'blocked'; readonly name: string; readonly why: string }
@@ -122,7 +125,8 @@ function follow(directory: DomainDirectory, route: Route, dialled: Dialled): Des
   const trunks = names.flatMap((name) => directory.trunks.get(name) ?? []);
   if (trunks[0] === undefined) return undefined;
   const number = dialled.e164 ?? dialled.digits ?? dialled.text;
-  return { kind: 'trunk', name: `trunk:${trunks[0].name}`, trunk: trunks[0], trunks, number };
+  const found = { kind: 'trunk', name: `trunk:${trunks[0].name}`, trunk: trunks[0], trunks, number } as const;
+  return route.rewrite === undefined ? found : { ...found, rewrite: route.rewrite };
 }
 
 /** `x` stands for one digit, a trailing `*` for any rest, `default` for everything. */

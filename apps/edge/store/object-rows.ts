@@ -96,6 +96,7 @@ export function readObjectRows(database: DatabaseSync): ObjectRows {
       match: text(r.match),
       from: text(r.source) as Route['from'],
       to: destinationOf(text(r.target_kind), text(r.target)),
+      ...(JSON.parse(text(r.settings)) as Pick<Route, 'rewrite'>),
     })),
     domains: all('SELECT * FROM domains ORDER BY domain').map((r) => ({
       domain: text(r.domain),

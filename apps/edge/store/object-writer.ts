@@ -68,7 +68,7 @@ export class ObjectWriter {
       r.from,
       kind,
       typeof target === 'string' ? target : JSON.stringify(target),
-      '{}',
+      JSON.stringify(r.rewrite === undefined ? {} : { rewrite: r.rewrite }),
     ]);
   }
 

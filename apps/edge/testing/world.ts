@@ -54,8 +54,11 @@ export class World {
   readonly events: EdgeEvent[] = [];
   readonly trusted: string[] = [];
   relayUp = true;
+  /** What it began with. */
+  readonly objects: Objects;
 
   constructor(options: WorldOptions = {}) {
+    this.objects = { users: [], trunks: [], routes: [], ...options.objects };
     this.random = new SeededRandom(options.seed ?? 1);
     this.network = new Network(this.time, this.random);
     this.store = new FakeStore(this.time);
@@ -66,7 +69,7 @@ export class World {
     const config = testConfiguration();
     this.edge = new Edge({
       config: options.config?.(config) ?? config,
-      objects: { users: [], trunks: [], routes: [], ...options.objects },
+      objects: this.objects,
       bindings: options.bindings ?? [],
       store: this.store,
       bus: this.bus,

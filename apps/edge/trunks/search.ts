@@ -36,6 +36,8 @@ export interface TrunkAttempt {
   readonly from: NameAddr;
   /** Header fields for this trunk alone. */
   readonly headers?: HeaderList;
+  /** Writes header fields as it wants them, after all others. */
+  readonly writeHeaders?: (headers: HeaderList) => void;
 }
 
 /** Why nobody was rung. */
@@ -236,7 +238,7 @@ export class TrunkSearch {
   }
 
   #target({ attempt, uri, candidate, route }: Place, flow: Flow): BranchTarget {
-    const { trunk, number, from, headers } = attempt;
+    const { trunk, number, from, headers, writeHeaders } = attempt;
     this.#current = trunk;
     const silence = trunk.failover?.silenceSeconds;
     return {
@@ -255,6 +257,7 @@ export class TrunkSearch {
       trunk,
       ...(route.length === 0 ? {} : { route }),
       ...(headers === undefined ? {} : { headers }),
+      ...(writeHeaders === undefined ? {} : { writeHeaders }),
       ...(silence === undefined ? {} : { silenceMs: silence * 1000 }),
       heard: (result) => this.#sources.health.report(ownerOf(trunk), candidate, result),
     };
