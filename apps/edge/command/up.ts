@@ -41,6 +41,7 @@ async function becomeServer(home: string, json: string): Promise<void> {
   const [node = process.execPath, ...args] = [
     process.execPath,
     '--disable-warning=ExperimentalWarning',
+    `--max-semi-space-size=${youngMegabytes}`,
     ...process.execArgv,
     ...process.argv.slice(1),
   ];
