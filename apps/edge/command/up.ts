@@ -4,7 +4,7 @@ import type { LoadedConfiguration } from '../config/load.ts';
 import type { Invocation } from './command.ts';
 import { text } from './command.ts';
 import { compileCacheFolder, compileOnce } from './compile-cache.ts';
-import { handover, handoverBytes } from './handover.ts';
+import { handover, handoverBytes, youngMegabytes } from './handover.ts';
 import { configurationOf, homeFolder } from './home.ts';
 
 /**
