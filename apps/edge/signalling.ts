@@ -241,7 +241,7 @@ export class Signalling {
       case 'ack':
         return this.#owner(output.request)?.acknowledged(output.request);
       case 'cancelled':
-        return (output.transaction.context as InviteOwner | undefined)?.cancelled();
+        return (output.transaction.context as InviteOwner | undefined)?.cancelled(output.cancel);
       case 'response':
         return (output.transaction.context as ClientOwner | undefined)?.response(output.response);
       case 'timeout':

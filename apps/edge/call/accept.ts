@@ -13,6 +13,7 @@ import { replacedAtPbx } from '../pbx/replaces.ts';
 import { pbxRoute } from '../pbx/route.ts';
 import { PbxSearch, phoneTargets } from '../pbx/targets.ts';
 import { decide, demandedOf, type RouteFacts } from '../policy/decide.ts';
+import { reasonOfRefusal } from '../policy/reject-reasons.ts';
 import { type Decision, describePrincipal, type Principal } from '../policy/types.ts';
 import { type DomainDirectory, isNodeTrunk } from '../routing/directory.ts';
 import { type Destination, type Dialled, findRoute, readDialled } from '../routing/find-route.ts';
@@ -379,7 +380,7 @@ function refuse(
   const { services } = door;
   const { transaction, request, flow, principal, directory } = arrival;
   const now = services.now();
-  const headers = new HeaderList();
+  const headers = new HeaderList().add('Reason', reasonOfRefusal(decision.cause));
   if (decision.warning !== undefined) headers.add('Warning', warning(decision.warning));
   if (decision.retryAfter !== undefined) headers.add('Retry-After', String(decision.retryAfter));
   services.layer.respond(

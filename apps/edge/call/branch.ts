@@ -5,6 +5,7 @@ import type { NameAddr, SipResponse, Uri } from '@ringfence/sip/message/types.ts
 import type { ClientTransaction } from '@ringfence/sip/transaction/transaction.ts';
 import type { Flow } from '@ringfence/sip/transport/flow.ts';
 import type { Encryption } from '../config/schema.ts';
+import { reasonsIn } from '../headers/reason.ts';
 import type { Trunk } from '../objects/types.ts';
 import { type Credentials, credentialsFor, isChallenge } from './credentials.ts';
 import { takeAnswer } from './forks.ts';
@@ -79,6 +80,8 @@ const mostRaises = 3;
 export class Branch implements ClientOwner {
   readonly leg: CallLeg;
   readonly target: BranchTarget;
+  /** What the other side has said beside its refusal. */
+  reasons: HeaderList | undefined = undefined;
   state: 'idle' | 'calling' | 'early' | 'answered' | 'failed' = 'idle';
   readonly #services: CallServices;
   readonly #events: BranchEvents;
@@ -163,11 +166,12 @@ export class Branch implements ClientOwner {
   }
 
   /** Ends the attempt; a 2xx that crosses it is acknowledged and hung up. */
-  cancel(): void {
+  cancel(reasons?: HeaderList): void {
     if (this.#cancelled || this.state === 'answered' || this.state === 'failed') return;
     this.#cancelled = true;
     this.#stopWaiting?.();
-    if (this.#transaction !== undefined) this.#services.layer.cancel(this.#transaction, this.#services.now());
+    const { layer, now } = this.#services;
+    if (this.#transaction !== undefined) layer.cancel(this.#transaction, now(), reasons);
     else this.#fail(487);
   }
 
@@ -186,6 +190,7 @@ export class Branch implements ClientOwner {
     // Its repetitions are the transaction's own business; a call that is over is not held by it.
     if (this.#transaction !== undefined) this.#transaction.context = undefined;
     this.leg.status = status;
+    this.reasons = reasonsIn(response.headers);
     if (this.#cancelled) return this.#fail(status);
     if (isChallenge(status)) {
       const { callersCredentials } = this.target;

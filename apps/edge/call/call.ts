@@ -4,6 +4,7 @@ import { makeResponse } from '@ringfence/sip/message/build.ts';
 import { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import type { SipRequest, SipResponse } from '@ringfence/sip/message/types.ts';
 import type { ServerTransaction } from '@ringfence/sip/transaction/transaction.ts';
+import { reasonsFor, reasonsIn } from '../headers/reason.ts';
 import type { CallMedia } from '../media/call-media.ts';
 import { challengesOf } from '../pbx/credentials.ts';
 import type { LegProtection } from '../policy/protection.ts';
@@ -60,6 +61,8 @@ export class Call implements HuntEvents, InviteOwner {
   #setup: SetupMedia | undefined = undefined;
   #ringingAt: number | undefined = undefined;
   #answeredAt: number | undefined = undefined;
+  /** What whoever ended the call has said about it, for the other side. */
+  #reasons: HeaderList | undefined = undefined;
   /** Why the last answer of a called side could not be used. */
   #problem: string | undefined = undefined;
   #session: Session | undefined = undefined;
@@ -163,7 +166,9 @@ export class Call implements HuntEvents, InviteOwner {
   }
 
   /** The caller gave up before anybody answered. */
-  cancelled(): void {
+  cancelled(cancel?: SipRequest): void {
+    if (this.#state !== 'setup' && this.#state !== 'joining') return;
+    this.#reasons = cancel === undefined ? undefined : reasonsIn(cancel.headers);
     this.#refuse(487, 'normal', 'cancelled');
   }
 
@@ -287,11 +292,12 @@ export class Call implements HuntEvents, InviteOwner {
     this.#services.bus.emit({ type: 'call.protection', call: this.id, protection: this.protection() });
   }
 
-  exhausted(best: number, challenge?: CallersChallenge): void {
+  exhausted(best: number, challenge?: CallersChallenge, reasons?: HeaderList): void {
     if (challenge !== undefined) return this.#pass(challenge);
     const status = statusForCaller(best);
     const [cause, disposition] = outcomeOf(best);
     const refused = status === 488 ? 'The called side cannot do the media that policy asks for' : undefined;
+    this.#reasons = reasons;
     this.#refuse(status, cause, disposition, this.#problem ?? refused);
   }
 
@@ -314,6 +320,7 @@ export class Call implements HuntEvents, InviteOwner {
     if (unknown !== undefined) return answer(420, new HeaderList().add('Unsupported', unknown));
     switch (request.method) {
       case 'BYE':
+        this.#reasons = reasonsIn(request.headers);
         return this.#bye(leg, () => answer(200));
       case 'INVITE':
       case 'UPDATE':
@@ -372,7 +379,9 @@ export class Call implements HuntEvents, InviteOwner {
     retryAfter?: number,
   ): void {
     if (this.#state !== 'setup' && this.#state !== 'joining') return;
-    this.#caller.refuse(status, why, retryAfter);
+    const trunk = this.#identity.principal.startsWith('trunk:');
+    const said = status === 487 ? undefined : this.#reasons;
+    this.#caller.refuse(status, why, retryAfter, reasonsFor(status, cause, said, trunk));
     void this.#end(disposition, status, cause);
   }
 
@@ -411,10 +420,10 @@ export class Call implements HuntEvents, InviteOwner {
     this.#recovery?.stop();
     const legs = this.#legs();
     if (this.#caller.leg.status === 0) this.#caller.leg.status = status;
-    this.#hunt?.stop();
+    this.#hunt?.stop(this.#reasons);
     this.#hunt = undefined;
     this.#setup?.stop();
-    const told = why === undefined ? undefined : new HeaderList().add('Reason', reasonOf(status, why));
+    const told = why === undefined ? this.#reasons : new HeaderList().add('Reason', reasonOf(status, why));
     this.#winner?.bye(told);
     this.#caller.bye(told);
     const facts = { ...this.#facts(disposition, status, cause, endedAt), endedAt };

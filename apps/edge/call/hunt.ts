@@ -1,4 +1,6 @@
+import type { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import type { SipResponse } from '@ringfence/sip/message/types.ts';
+import { elsewhere, refusedForAll } from '../headers/reason.ts';
 import {
   Branch,
   type BranchEvents,
@@ -15,15 +17,15 @@ export interface HuntEvents extends LegEvents {
   /** False: the answer cannot be used, and the others go on ringing. */
   answered(leg: CallLeg, response: SipResponse): boolean;
   /** Nobody took the call; the status is the best of those that came, `challenge` what the caller has to answer. */
-  exhausted(status: number, challenge?: CallersChallenge): void;
+  exhausted(status: number, challenge?: CallersChallenge, reasons?: HeaderList): void;
 }
 
 /** What a call is answered by: phones and trunks that are rung, or a party of another call (transfer). */
 export interface Search {
   readonly legs: CallLeg[];
   start(): void;
-  /** Whoever has not answered is left alone from now on. */
-  stop(): void;
+  /** Whoever has not answered is left alone from now on; `reasons` say why (RFC 3326). */
+  stop(reasons?: HeaderList): void;
 }
 
 /** Rings everybody at once, takes the first who answers, ends the others (RFC 3261 §16.7). */
@@ -31,6 +33,8 @@ export class Hunt implements BranchEvents, Search {
   readonly #events: HuntEvents;
   readonly #branches: readonly Branch[];
   #best = 0;
+  /** What the branch with the best answer said beside it. */
+  #reasons: HeaderList | undefined = undefined;
   #over = false;
 
   constructor(
@@ -56,9 +60,9 @@ export class Hunt implements BranchEvents, Search {
   }
 
   /** Whoever has not answered is cancelled; what comes of it is nobody's concern any more. */
-  stop(): void {
+  stop(reasons?: HeaderList): void {
     this.#over = true;
-    for (const branch of this.#branches) branch.cancel();
+    for (const branch of this.#branches) branch.cancel(reasons);
   }
 
   provisional(branch: Branch, response: SipResponse): void {
@@ -68,18 +72,21 @@ export class Hunt implements BranchEvents, Search {
   /** Two phones picked up at once: the later one is hung up. */
   answered(branch: Branch, response: SipResponse): boolean {
     if (this.#over || !this.#events.answered(branch.leg, response)) return false;
-    this.stop();
+    this.stop(elsewhere);
     return true;
   }
 
   failed(branch: Branch, status: number): void {
     if (this.#over) return;
-    this.#best = better(this.#best, status);
+    const before = this.#best;
+    this.#best = better(before, status);
+    if (this.#best !== before) this.#reasons = branch.reasons;
     // RFC 3261 §16.7 step 5: a 6xx ends the search.
-    if (status >= 600) for (const other of this.#branches) if (other !== branch) other.cancel();
+    if (status >= 600)
+      for (const other of this.#branches) if (other !== branch) other.cancel(refusedForAll(status));
     if (this.#over || this.#branches.some(({ state }) => state !== 'failed')) return;
     this.#over = true;
-    this.#events.exhausted(this.#best, branch.challenge);
+    this.#events.exhausted(this.#best, branch.challenge, this.#reasons);
   }
 }
 

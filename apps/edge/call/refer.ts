@@ -5,6 +5,7 @@ import { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import { serializeNameAddr } from '@ringfence/sip/message/name-addr.ts';
 import type { NameAddr } from '@ringfence/sip/message/types.ts';
 import { identify } from '../headers/identity.ts';
+import { reasonOfRefusal } from '../policy/reject-reasons.ts';
 import { describePrincipal, type Principal } from '../policy/types.ts';
 import type { DomainDirectory } from '../routing/directory.ts';
 import { claimsOf } from '../trunks/limits/judge.ts';
@@ -55,7 +56,7 @@ export function acceptRefer(door: Doorway, referral: Referral): void {
       target: judged.callee,
       decision,
     });
-    const headers = new HeaderList();
+    const headers = new HeaderList().add('Reason', reasonOfRefusal(decision.cause));
     if (decision.warning !== undefined) headers.add('Warning', warning(decision.warning));
     return respond(decision.status, headers, decision.reason);
   }

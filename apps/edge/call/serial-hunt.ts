@@ -1,3 +1,4 @@
+import type { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import type { SipRequest, SipResponse } from '@ringfence/sip/message/types.ts';
 import type { ServerTransaction } from '@ringfence/sip/transaction/transaction.ts';
 import type { CallMedia } from '../media/call-media.ts';
@@ -72,9 +73,9 @@ export class SerialHunt implements Search, HuntEvents {
     this.#hunt.start();
   }
 
-  stop(): void {
+  stop(reasons?: HeaderList): void {
     this.#over = true;
-    this.#hunt.stop();
+    this.#hunt.stop(reasons);
   }
 
   provisional(leg: CallLeg, response: SipResponse): void {
@@ -85,14 +86,14 @@ export class SerialHunt implements Search, HuntEvents {
     return this.#events.answered(leg, response);
   }
 
-  exhausted(status: number, challenge?: CallersChallenge): void {
+  exhausted(status: number, challenge?: CallersChallenge, reasons?: HeaderList): void {
     if (this.#over || !this.#continuation.places.goesOn(status))
-      return this.#events.exhausted(status, challenge);
+      return this.#events.exhausted(status, challenge, reasons);
     const { media } = this.#continuation;
     void this.#next().then((target) =>
       this.#services.run(() => {
         if (this.#over) return;
-        if (target === undefined) return this.#events.exhausted(status);
+        if (target === undefined) return this.#events.exhausted(status, undefined, reasons);
         this.#tried.push(...this.#hunt.legs);
         this.#hunt = new Hunt(this.#services, this, [target], this.#invite, media.callees.length);
         for (const leg of this.#hunt.legs) leg.media = media.callees[leg.index - 1];

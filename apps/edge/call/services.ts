@@ -72,7 +72,7 @@ export interface ClientOwner {
 
 /** Context of a server transaction of an INVITE. */
 export interface InviteOwner {
-  cancelled(): void;
+  cancelled(cancel?: SipRequest): void;
   /** The connection that the INVITE came over is gone: no answer can reach the caller. */
   unreachable(): void;
 }

@@ -208,8 +208,8 @@ export class Phone implements Peer {
     this.#drain();
   }
 
-  cancel(transaction: ClientTransaction): void {
-    this.layer.cancel(transaction, this.world.time.now);
+  cancel(transaction: ClientTransaction, headers?: HeaderList): void {
+    this.layer.cancel(transaction, this.world.time.now, headers);
     this.#drain();
   }
 
