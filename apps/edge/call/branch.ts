@@ -1,4 +1,3 @@
-import { Dialog } from '@ringfence/sip/dialog/dialog.ts';
 import { makeRequest } from '@ringfence/sip/message/build.ts';
 import { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import type { NameAddr, SipResponse, Uri } from '@ringfence/sip/message/types.ts';
@@ -8,9 +7,10 @@ import type { Encryption } from '../config/schema.ts';
 import { reasonsIn } from '../headers/reason.ts';
 import type { Trunk } from '../objects/types.ts';
 import { type Credentials, credentialsFor, isChallenge } from './credentials.ts';
+import { type EarlyDialog, EarlyDialogs, reliableSequence } from './early-dialogs.ts';
 import { takeAnswer } from './forks.ts';
 import { CallLeg, type LegEvents } from './leg.ts';
-import { dialogMethods, product, withSdp } from './messages.ts';
+import { dialogMethods, product, sdpOf, withSdp } from './messages.ts';
 import type { CallServices, ClientOwner } from './services.ts';
 
 /** How a branch gets to whom it rings. */
@@ -52,7 +52,7 @@ export interface CallersChallenge {
 
 /** What a branch tells whoever rings; the leg's own requests go to the call. */
 export interface BranchEvents {
-  provisional(branch: Branch, response: SipResponse): void;
+  provisional(branch: Branch, response: SipResponse, reliable: boolean): void;
   /** False: the answer cannot be used, the called side is hung up. */
   answered(branch: Branch, response: SipResponse): boolean;
   failed(branch: Branch, status: number): void;
@@ -63,6 +63,8 @@ export interface BranchInvite {
   /** Header fields to pass on. */
   readonly headers: HeaderList;
   readonly maxForwards: number;
+  /** The caller can be told reliably what comes before the answer (RFC 3262). */
+  readonly reliable: boolean;
   /** The description to offer on the leg, `plain` without encryption; undefined: the called side makes the offer. */
   offer(leg: CallLeg, plain: boolean): string | undefined;
 }
@@ -92,6 +94,7 @@ export class Branch implements ClientOwner {
   #cseq = 0;
   #plain = false;
   #offered = true;
+  #dialogs: EarlyDialogs | undefined = undefined;
   #raised = 0;
   #cancelled = false;
   #credentials: Credentials | undefined = undefined;
@@ -132,7 +135,10 @@ export class Branch implements ClientOwner {
     for (const hop of this.#way.route ?? noRoute) headers.add('Route', hop);
     headers.add('Contact', leg.contact);
     headers.add('Allow', dialogMethods);
-    headers.add('Supported', 'timer');
+    const offer = this.#invite.offer(leg, this.#plain);
+    this.#offered = offer !== undefined;
+    // An offer in a reliable response needs a caller who can answer it before the call is taken.
+    headers.add('Supported', this.#offered || this.#invite.reliable ? 'timer, 100rel' : 'timer');
     leg.timer.request(headers);
     headers.add('User-Agent', product);
     if (this.#credentials !== undefined) headers.add(this.#credentials.name, this.#credentials.value);
@@ -141,8 +147,6 @@ export class Branch implements ClientOwner {
     for (const [name, value] of this.#invite.headers) headers.add(name, value);
     if (target.headers !== undefined) for (const [name, value] of target.headers) headers.add(name, value);
     target.writeHeaders?.(headers);
-    const offer = this.#invite.offer(leg, this.#plain);
-    this.#offered = offer !== undefined;
     this.#cseq += 1;
     const request = makeRequest({
       method: 'INVITE',
@@ -156,6 +160,8 @@ export class Branch implements ClientOwner {
       ...(offer === undefined ? {} : { body: withSdp(headers, offer) }),
     });
     leg.dialog = undefined;
+    leg.early = undefined;
+    this.#dialogs = undefined;
     this.state = 'calling';
     this.#transaction = this.#services.layer.request(request, leg.flow, this.#services.now());
     this.#transaction.context = this;
@@ -180,10 +186,7 @@ export class Branch implements ClientOwner {
     if (status < 200) {
       if (status === 100 || this.#cancelled || this.state === 'answered') return;
       this.#heard(status);
-      if (response.to.params.has('tag')) this.#early(response);
-      this.state = 'early';
-      this.#events.provisional(this, response);
-      return;
+      return this.#provisional(response);
     }
     this.#heard(status);
     if (status < 300) return this.#success(response);
@@ -229,9 +232,44 @@ export class Branch implements ClientOwner {
     this.#over(timedOut);
   }
 
-  #early(response: SipResponse): void {
-    if (this.#transaction === undefined || this.leg.dialog !== undefined) return;
-    this.leg.dialog = Dialog.uac(this.#transaction.request, response);
+  #provisional(response: SipResponse): void {
+    const { leg } = this;
+    if (this.#transaction === undefined) return;
+    this.#dialogs ??= new EarlyDialogs();
+    const early = this.#dialogs.take(this.#transaction.request, response);
+    const rseq = reliableSequence(response);
+    // RFC 3262 §4: out of order, or once more, or one early dialog too many.
+    if (rseq !== undefined && early?.order.receive(rseq) !== true) return;
+    this.state = 'early';
+    leg.heard(response);
+    if (early !== undefined) {
+      leg.dialog = early.dialog;
+      if (rseq !== undefined) this.#acknowledge(early, rseq, response);
+      leg.early = { answer: early.answer, done: early.answer !== undefined || early.answered };
+    }
+    this.#events.provisional(this, response, rseq !== undefined);
+  }
+
+  /** PRACK, RFC 3262 §4; where the response makes the offer it waits for the answer. */
+  #acknowledge(early: EarlyDialog, rseq: number, response: SipResponse): void {
+    const { leg } = this;
+    const body = sdpOf(response);
+    const rack = `${rseq} ${response.cseq.number} INVITE`;
+    const send = (answer?: string): void => {
+      const headers = new HeaderList().add('RAck', rack).add('User-Agent', product);
+      const fields = answer === undefined ? { headers } : { headers, body: withSdp(headers, answer) };
+      leg.send(early.dialog.request('PRACK', fields), { response: () => undefined, failed: () => undefined });
+    };
+    if (this.#offered) {
+      early.answer ??= body?.slice();
+      return send();
+    }
+    if (body === undefined || early.answered) return send();
+    leg.awaitAnswer((answer) => {
+      early.answered = answer !== undefined;
+      if (early.answered) leg.early = { answer: undefined, done: true };
+      send(answer);
+    });
   }
 
   #success(response: SipResponse): void {
@@ -239,7 +277,11 @@ export class Branch implements ClientOwner {
     if (transaction === undefined) return;
     const { leg, state } = this;
     this.state = 'answered';
-    takeAnswer(this.#services, leg, transaction, response, this.#credentials, !this.#offered);
+    const early = this.#dialogs?.of(response);
+    if (early !== undefined) leg.dialog = early.dialog;
+    leg.early = early && { answer: early.answer, done: early.answer !== undefined || early.answered };
+    const offers = !this.#offered && early?.answered !== true;
+    takeAnswer(this.#services, leg, transaction, response, this.#credentials, offers);
     if (this.#cancelled) {
       leg.bye();
       return state === 'failed' ? undefined : this.#over(487);

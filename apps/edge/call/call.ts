@@ -1,4 +1,4 @@
-import type { Result } from '@ringfence/bytes/result.ts';
+import { ok, type Result } from '@ringfence/bytes/result.ts';
 import type { Relay } from '@ringfence/relay/contract.ts';
 import { makeResponse } from '@ringfence/sip/message/build.ts';
 import { HeaderList } from '@ringfence/sip/message/header-list.ts';
@@ -11,6 +11,7 @@ import type { LegProtection } from '../policy/protection.ts';
 import type { CallRecord } from '../store/contract.ts';
 import type { CallersChallenge } from './branch.ts';
 import type { CallerSide } from './caller.ts';
+import { EarlyOffers } from './early-offers.ts';
 import { outcomeOf, recordEnded, recordLive } from './ending.ts';
 import { type HuntEvents, type Search, statusForCaller } from './hunt.ts';
 import type { CallLeg, LegEvents } from './leg.ts';
@@ -65,6 +66,7 @@ export class Call implements HuntEvents, InviteOwner {
   #reasons: HeaderList | undefined = undefined;
   /** Why the last answer of a called side could not be used. */
   #problem: string | undefined = undefined;
+  #early: EarlyOffers | undefined = undefined;
   #session: Session | undefined = undefined;
   #recovery: Recovery | undefined = undefined;
   #stopRinging: (() => void) | undefined = undefined;
@@ -129,9 +131,15 @@ export class Call implements HuntEvents, InviteOwner {
         this.#media = media;
         this.#setup = setup;
         this.#caller.leg.media = media.caller;
+        this.#early = new EarlyOffers(this.#services, setup, this.#caller, {
+          going: () => this.#state === 'setup',
+          failed: (status, why) => this.#refuse(status, 'media', 'failed', why),
+          only: () => (this.#hunt?.legs.length === 1 ? this.#hunt.legs[0] : undefined),
+        });
         const hunt = search(this, {
           headers,
           maxForwards,
+          reliable: this.#caller.reliable === true,
           offer: (leg, plain) => (leg.media === undefined ? undefined : setup.offer(leg.media, plain)),
         });
         for (const leg of hunt.legs) leg.media = media.callees[leg.index - 1];
@@ -172,6 +180,10 @@ export class Call implements HuntEvents, InviteOwner {
     this.#refuse(487, 'normal', 'cancelled');
   }
 
+  unacknowledged(): void {
+    this.#refuse(504, 'timeout', 'failed', 'No PRACK came');
+  }
+
   unreachable(): void {
     this.#refuse(487, 'transport', 'cancelled');
   }
@@ -206,31 +218,21 @@ export class Call implements HuntEvents, InviteOwner {
     recovery.start(relay);
   }
 
-  provisional(leg: CallLeg, response: SipResponse): void {
-    const setup = this.#setup;
-    if (this.#state !== 'setup' || setup === undefined) return;
+  provisional(leg: CallLeg, response: SipResponse, reliable: boolean): void {
+    if (this.#state !== 'setup') return;
     this.#ringingAt ??= this.#services.now();
     if (this.#services.bus.wants('call.ringing'))
       this.#services.bus.emit({ type: 'call.ringing', call: this.id, leg: leg.party });
-    const body = sdpOf(response);
-    const status = response.status === 180 ? 180 : 183;
-    // An answer that cannot be used is no early media; the 2xx will show it again. An offer cannot come this way.
-    const answer =
-      body === undefined || leg.media === undefined || setup.delayed
-        ? undefined
-        : setup.media.answer(leg.media, body, true);
-    if (answer?.ok !== true) return this.#caller.ringing(status, undefined);
-    void setup.media.applied.then(() =>
-      this.#services.run(() => {
-        if (this.#state === 'setup') this.#caller.ringing(status, answer.value);
-      }),
-    );
+    this.#early?.provisional(leg, response, reliable);
   }
 
   answered(leg: CallLeg, response: SipResponse): boolean {
     const setup = this.#setup;
     if (this.#state !== 'setup' || setup === undefined || leg.media === undefined) return false;
-    const joined = setup.final(leg.media, sdpOf(response));
+    const joined =
+      setup.delayed && leg.early?.done === true
+        ? ok(setup.done())
+        : setup.final(leg.media, leg.early?.answer ?? sdpOf(response));
     if (!joined.ok) {
       this.#problem = joined.error.warning;
       return false;
@@ -238,7 +240,9 @@ export class Call implements HuntEvents, InviteOwner {
     this.#state = 'joining';
     this.#winner = leg;
     this.#hunt = undefined;
-    void joined.value.then((description) =>
+    const clear = this.#caller.clear?.();
+    const ready = clear === undefined ? joined.value : clear.then(() => joined.value);
+    void ready.then((description) =>
       this.#services.run(() => {
         if (this.#state !== 'joining') return setup.stop();
         if (description.ok) return this.#take(setup, leg, description.value);
@@ -258,10 +262,10 @@ export class Call implements HuntEvents, InviteOwner {
       description,
       () => void this.#end('failed', 408, 'timeout'),
       (ack) => {
-        if (delayed) this.#answerLate(setup, leg, ack);
+        if (delayed && !setup.settled) this.#answerLate(setup, leg, ack);
       },
     );
-    if (!delayed && leg.media !== undefined) media.settle(leg.media);
+    if ((!delayed || setup.settled) && leg.media !== undefined) media.settle(leg.media);
     this.#begin(media);
     this.keep();
     if (this.#services.bus.wants('call.answered'))
@@ -325,9 +329,12 @@ export class Call implements HuntEvents, InviteOwner {
       case 'INVITE':
       case 'UPDATE':
         if (this.#state === 'ended') return answer(481);
-        // RFC 3261 §14.2: the first offer has no answer yet.
-        if (this.#session === undefined) return answer(491);
+        if (this.#session === undefined) return this.#beforeAnswer(leg, transaction, request, answer);
         return this.#session.request(leg, transaction, request, answer);
+      case 'PRACK':
+        if (leg !== this.#caller.leg || this.#caller.prack?.(request) !== true) return answer(481);
+        if (this.#state !== 'setup' || this.#early === undefined) return answer(200);
+        return this.#early.acknowledged(transaction, request);
       case 'REFER':
         return this.#services.refer({ call: this, leg, transaction, request });
       case 'NOTIFY':
@@ -338,6 +345,18 @@ export class Call implements HuntEvents, InviteOwner {
       default:
         return answer(405, new HeaderList().add('Allow', dialogMethods));
     }
+  }
+
+  /** UPDATE, and a re-INVITE that comes too early: the first offer has no final answer yet (RFC 3261 §14.2). */
+  #beforeAnswer(
+    leg: CallLeg,
+    transaction: ServerTransaction,
+    request: SipRequest,
+    answer: (status: number) => void,
+  ): void {
+    if (request.method === 'INVITE' || this.#state !== 'setup' || this.#early === undefined)
+      return answer(491);
+    this.#early.update(leg, transaction, request);
   }
 
   /** Writes down what another process would need to go on with the call; whoever changes a dialog or media calls it. */
@@ -415,6 +434,7 @@ export class Call implements HuntEvents, InviteOwner {
     const endedAt = this.#services.now();
     this.#state = 'ended';
     this.#stopRinging?.();
+    this.#early?.stop();
     this.#session?.stop();
     this.transfer?.ended();
     this.#recovery?.stop();

@@ -1,11 +1,12 @@
 import { Dialog } from '@ringfence/sip/dialog/dialog.ts';
 import { makeResponse } from '@ringfence/sip/message/build.ts';
 import { HeaderList } from '@ringfence/sip/message/header-list.ts';
-import type { SipRequest, SipResponse } from '@ringfence/sip/message/types.ts';
+import type { SipRequest } from '@ringfence/sip/message/types.ts';
 import { Confirmation } from './confirmation.ts';
 import { CallLeg, type LegEvents } from './leg.ts';
 import { allowedMethods, supported, warning, withSdp } from './messages.ts';
-import type { CallServices } from './services.ts';
+import { Provisionals } from './provisionals.ts';
+import type { CallServices, InviteOwner } from './services.ts';
 import type { AcceptedCall } from './setup.ts';
 
 /** How long a caller's INVITE may stay without any answer of ours; RFC 3261 §17.2.1 allows 200 ms. */
@@ -16,7 +17,16 @@ export interface CallerSide {
   readonly leg: CallLeg;
   /** True while that side has been told the answer and has not confirmed it yet. */
   readonly confirming: boolean;
-  ringing(status: number, description: string | undefined): void;
+  /** It can be told reliably (RFC 3262). */
+  readonly reliable?: boolean;
+  /** The description that it has acknowledged already. */
+  readonly agreed?: string | undefined;
+  /** `reliably`: where it can. */
+  ringing(status: number, description: string | undefined, reliably?: boolean): void;
+  /** A PRACK came; false where it acknowledges nothing. */
+  prack?(request: SipRequest): boolean;
+  /** Resolves once it may be told that the call was taken; undefined: at once. */
+  clear?(): Promise<void> | undefined;
   refuse(status: number, why: string | undefined, retryAfter?: number, challenges?: HeaderList): void;
   /** `gaveUp` where that side never confirms and the call still lives; `acknowledged` where it does. */
   accept(description: string, gaveUp: () => void, acknowledged?: (ack: SipRequest) => void): void;
@@ -34,6 +44,7 @@ export class Caller implements CallerSide {
   /** The INVITE until its final answer. */
   #invite: Pick<AcceptedCall, 'request' | 'transaction'> | undefined;
   #stopTrying: (() => void) | undefined;
+  readonly #provisionals: Provisionals;
   #confirmation: Confirmation | undefined = undefined;
   /** The call is over, but its 2xx has no ACK yet. */
   #leaving = false;
@@ -57,6 +68,9 @@ export class Caller implements CallerSide {
       ...(trunk === undefined ? {} : { trunk }),
     });
     this.leg.heard(request);
+    this.#provisionals = new Provisionals(services, this.leg, { request, transaction }, () =>
+      (transaction.context as InviteOwner | undefined)?.unacknowledged?.(),
+    );
     this.#stopTrying = services.after(tryingAfter, () =>
       services.run(() => services.layer.trying(transaction, services.now())),
     );
@@ -67,17 +81,30 @@ export class Caller implements CallerSide {
     return this.#confirmation !== undefined;
   }
 
+  get reliable(): boolean {
+    return this.#provisionals.supported;
+  }
+
+  get agreed(): string | undefined {
+    return this.#provisionals.agreed;
+  }
+
   /** Says that it rings, once; and once more where early media begins. */
-  ringing(status: number, description: string | undefined): void {
+  ringing(status: number, description: string | undefined, reliably = false): void {
+    if (this.#invite === undefined) return;
     if (this.#provisional !== 0 && (description === undefined || this.#earlyMedia)) return;
     this.#earlyMedia ||= description !== undefined;
     this.#provisional = description === undefined ? 180 : status;
-    const headers = new HeaderList();
-    headers.add('Contact', this.leg.contact);
-    const body = description === undefined ? undefined : withSdp(headers, description);
-    const response = this.#respond(this.#provisional, this.leg.localTag, headers, body);
-    if (response !== undefined && this.#invite !== undefined)
-      this.leg.dialog ??= Dialog.uas(this.#invite.request, response);
+    this.#stopTrying?.();
+    this.#provisionals.send(this.#provisional, description, reliably);
+  }
+
+  prack(request: SipRequest): boolean {
+    return this.#provisionals.acknowledge(request);
+  }
+
+  clear(): Promise<void> | undefined {
+    return this.#provisionals.clear();
   }
 
   refuse(status: number, why: string | undefined, retryAfter?: number, challenges?: HeaderList): void {
@@ -100,12 +127,20 @@ export class Caller implements CallerSide {
     const { leg } = this;
     this.#stopTrying?.();
     const headers = new HeaderList();
-    headers.add('Contact', leg.contact);
     headers.add('Allow', allowedMethods);
     headers.add('Supported', supported);
     leg.timer.accept(invite.request.headers, this.#services.now(), headers);
-    const body = withSdp(headers, description);
-    const response = makeResponse(invite.request, 200, undefined, { toTag: leg.localTag, headers, body });
+    const { agreed } = this.#provisionals;
+    // Another one took the call than was heard, and offer and answer are done: a dialog of its own (RFC 6337 §3.1.1).
+    if (agreed !== undefined && agreed !== description) leg.renew();
+    headers.add('Contact', leg.contact);
+    const fields = { toTag: leg.localTag, headers };
+    const response = makeResponse(
+      invite.request,
+      200,
+      undefined,
+      agreed === description ? fields : { ...fields, body: withSdp(headers, description) },
+    );
     leg.status = 200;
     leg.answeredAt = this.#services.now();
     if (leg.dialog === undefined) leg.dialog = Dialog.uas(invite.request, response);
@@ -145,17 +180,16 @@ export class Caller implements CallerSide {
 
   /** The transaction lives on for repetitions; the call is not held by it. */
   #settled(): void {
+    this.#provisionals.stop();
     if (this.#invite !== undefined) this.#invite.transaction.context = undefined;
     this.#invite = undefined;
   }
 
-  #respond(status: number, toTag: string, headers: HeaderList, body?: Uint8Array): SipResponse | undefined {
-    if (this.#invite === undefined) return undefined;
+  #respond(status: number, toTag: string, headers: HeaderList): void {
+    if (this.#invite === undefined) return;
     const { request, transaction } = this.#invite;
     this.#stopTrying?.();
-    const fields = body === undefined ? { toTag, headers } : { toTag, headers, body };
-    const response = makeResponse(request, status, undefined, fields);
+    const response = makeResponse(request, status, undefined, { toTag, headers });
     this.#services.layer.respond(transaction, response, this.#services.now());
-    return response;
   }
 }

@@ -13,7 +13,8 @@ import type { CallServices } from './services.ts';
 
 /** What a hunt tells its call. */
 export interface HuntEvents extends LegEvents {
-  provisional(leg: CallLeg, response: SipResponse): void;
+  /** `reliable`: with RSeq, RFC 3262. */
+  provisional(leg: CallLeg, response: SipResponse, reliable: boolean): void;
   /** False: the answer cannot be used, and the others go on ringing. */
   answered(leg: CallLeg, response: SipResponse): boolean;
   /** Nobody took the call; the status is the best of those that came, `challenge` what the caller has to answer. */
@@ -65,8 +66,8 @@ export class Hunt implements BranchEvents, Search {
     for (const branch of this.#branches) branch.cancel(reasons);
   }
 
-  provisional(branch: Branch, response: SipResponse): void {
-    if (!this.#over) this.#events.provisional(branch.leg, response);
+  provisional(branch: Branch, response: SipResponse, reliable: boolean): void {
+    if (!this.#over) this.#events.provisional(branch.leg, response, reliable);
   }
 
   /** Two phones picked up at once: the later one is hung up. */

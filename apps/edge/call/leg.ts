@@ -52,7 +52,7 @@ const byeEveryMs = 2_000;
 export class CallLeg implements DialogOwner {
   readonly index: number;
   readonly party: string;
-  readonly localTag: string;
+  localTag: string;
   readonly callId: string;
   readonly demanded: Encryption;
   readonly rang: string;
@@ -61,6 +61,8 @@ export class CallLeg implements DialogOwner {
   readonly startedAt: number;
   dialog: Dialog | undefined = undefined;
   media: MediaLeg | undefined = undefined;
+  /** Of a leg that is rung: what was said reliably before it answered, and whether offer and answer are done with that. */
+  early: { readonly answer: Uint8Array | undefined; readonly done: boolean } | undefined = undefined;
   /** The peer's Allow has UPDATE (RFC 3311 §4). */
   takesUpdate = false;
   readonly timer: SessionTimer;
@@ -171,6 +173,14 @@ export class CallLeg implements DialogOwner {
     }
     this.flow = flow;
     this.#events.inDialog(this, transaction, request);
+  }
+
+  /** A new dialog with the peer from here on, as if another had answered (RFC 3261 §13.2.2.4); the old one is early and ends by itself. */
+  renew(): void {
+    this.#services.dialogs.delete(this.localTag);
+    this.localTag = this.#services.token(16);
+    this.#services.dialogs.set(this.localTag, this);
+    this.dialog = undefined;
   }
 
   /** Takes what a message of the peer says it can do. */

@@ -78,8 +78,8 @@ export class SerialHunt implements Search, HuntEvents {
     this.#hunt.stop(reasons);
   }
 
-  provisional(leg: CallLeg, response: SipResponse): void {
-    this.#events.provisional(leg, response);
+  provisional(leg: CallLeg, response: SipResponse, reliable: boolean): void {
+    this.#events.provisional(leg, response, reliable);
   }
 
   answered(leg: CallLeg, response: SipResponse): boolean {

@@ -73,6 +73,8 @@ export interface ClientOwner {
 /** Context of a server transaction of an INVITE. */
 export interface InviteOwner {
   cancelled(cancel?: SipRequest): void;
+  /** A reliable provisional response got no PRACK in 64*T1 (RFC 3262 §3). */
+  unacknowledged?(): void;
   /** The connection that the INVITE came over is gone: no answer can reach the caller. */
   unreachable(): void;
 }

@@ -21,6 +21,7 @@ export class SetupMedia {
   /** The INVITE came without an offer. */
   readonly delayed: boolean;
   #pending: PendingOffer | undefined = undefined;
+  #settled = false;
 
   constructor(media: CallMedia) {
     this.media = media;
@@ -30,6 +31,16 @@ export class SetupMedia {
   /** Body for the INVITE to a called side; `plain` without encryption. */
   offer(leg: MediaLeg, plain: boolean): string | undefined {
     return this.delayed ? undefined : this.media.offerTo(leg, plain);
+  }
+
+  /** The offer that came late has its answer. */
+  get settled(): boolean {
+    return this.#settled;
+  }
+
+  /** Late offer and answer were exchanged before the 2xx: what the caller was told holds. */
+  done(): Promise<Result<string, MediaProblem>> {
+    return this.media.applied.then(() => ok(this.media.caller.lastDescription));
   }
 
   /**
@@ -66,7 +77,10 @@ export class SetupMedia {
     const session = parseSession(body);
     if (!session.ok) return err({ rule: 'media.malformed', warning: `SDP: ${session.error.detail}` });
     const answer = this.media.reanswer(pending, session.value);
-    if (answer.ok) this.#pending = undefined;
+    if (answer.ok) {
+      this.#pending = undefined;
+      this.#settled = true;
+    }
     return answer;
   }
 

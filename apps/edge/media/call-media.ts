@@ -4,6 +4,7 @@ import { parseSession } from '@ringfence/sdp/parse.ts';
 import type { SessionDescription } from '@ringfence/sdp/session.ts';
 import type { LegProtection } from '../policy/protection.ts';
 import { checkAnswer, type MediaProblem } from './agreement.ts';
+import { answerAlone } from './alone.ts';
 import { adopt, judgeOffer, openChange, openedFor, type PendingOffer } from './change.ts';
 import { describeAnswer, describeOffer, describeRepeat } from './describe.ts';
 import { describeAgain, readKnown, resumed } from './joined.ts';
@@ -265,6 +266,18 @@ export class CallMedia {
   abandon(pending: PendingOffer): void {
     const opened = openedFor(pending);
     if (opened.length > 0) void this.#relay.close(opened);
+  }
+
+  /** A new offer of one side while the other cannot be asked: answered by what that one has agreed to, or refused. */
+  absorb(leg: MediaLeg, session: SessionDescription): Result<string, MediaProblem> {
+    const alone = answerAlone(leg, session);
+    if (!alone.ok) return alone;
+    for (const [index, stream] of alone.value.read.streams.entries()) {
+      const state = leg.streams[index];
+      if (stream !== undefined && state !== undefined) this.#configure(state, stream);
+    }
+    this.#applied = this.#relay.flush();
+    return ok(alone.value.describe());
   }
 
   /** What we have said to a leg, as a new offer: with the agreed keys and no others, or with those of `renewKeys`. */

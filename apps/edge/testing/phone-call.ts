@@ -35,6 +35,17 @@ export class PhoneCall {
   confirmed = false;
   hungUpByPeer = false;
   wasCancelled = false;
+  /** PRACKs that came. */
+  readonly pracks: SipRequest[] = [];
+  /** Answers to PRACKs of ours. */
+  readonly prackAnswers: SipResponse[] = [];
+  /** What a PRACK of ours carries. Default: the answer to an offer that came where we made none. */
+  onReliable: (call: PhoneCall, response: SipResponse) => string | undefined = (call, response) => {
+    if (call.options.sdp !== null || response.body.length === 0) return undefined;
+    call.mine = this.#answer(response);
+    return call.mine?.text;
+  };
+  withholdPrack = false;
   readonly reinvites: SipRequest[] = [];
   /** UPDATEs that came. */
   readonly updates: SipRequest[] = [];
@@ -63,6 +74,8 @@ export class PhoneCall {
   #acks: Uac2xx | undefined = undefined;
   #waiting: Repeated2xx | undefined = undefined;
   #version = 1;
+  #rseq = 100;
+  #heardSeq = 0;
 
   constructor(phone: Phone, options: CallOptions) {
     this.phone = phone;
@@ -112,6 +125,32 @@ export class PhoneCall {
 
   ring(status = 180): void {
     this.#respond(status);
+  }
+
+  /** A provisional response with RSeq (RFC 3262), said once. */
+  ringReliably(status: number, sdp?: string): void {
+    this.#rseq += 1;
+    this.#respond(status, sdp, [
+      ['Require', '100rel'],
+      ['RSeq', String(this.#rseq)],
+    ]);
+  }
+
+  /** 183 with our answer, or our offer where the INVITE has none, reliably. */
+  earlyReliably(): void {
+    this.mine ??=
+      this.request?.body.length === 0
+        ? this.describe(this.phone.media !== 'rtp')
+        : this.#answer(this.request);
+    this.ringReliably(183, this.mine?.text);
+  }
+
+  /** 200 without SDP, once all is agreed. */
+  answerBare(): void {
+    const response = this.#respond(200);
+    if (response === undefined || this.#transaction?.kind !== 'server') return;
+    this.state = 'up';
+    this.#confirm(this.#transaction, response);
   }
 
   /** 183 with SDP. */
@@ -230,10 +269,28 @@ export class PhoneCall {
       this.reinvites.push(request);
       if (this.state === 'over') this.phone.respond(transaction, makeResponse(request, 481));
       else this.onReinvite(this, transaction, request);
+    } else if (request.method === 'PRACK') {
+      this.pracks.push(request);
+      if (request.body.length > 0) this.theirs = Buffer.from(request.body).toString('utf8');
+      this.phone.respond(transaction, makeResponse(request, 200));
     } else if (request.method === 'UPDATE') {
       this.updates.push(request);
       this.onUpdate(this, transaction, request);
     } else this.phone.respond(transaction, makeResponse(request, 200));
+  }
+
+  async prack(rack: string, sdp?: string): Promise<void> {
+    const headers = new HeaderList([['RAck', rack]]);
+    if (sdp !== undefined) headers.add('Content-Type', 'application/sdp');
+    const request = this.dialog?.request('PRACK', { headers, body: Buffer.from(sdp ?? '', 'utf8') });
+    if (request === undefined) throw new Error('no dialog');
+    this.phone.ask(
+      request,
+      (response) => {
+        if (typeof response !== 'string' && response.status >= 200) this.prackAnswers.push(response);
+      },
+      true,
+    );
   }
 
   acceptUpdate(
@@ -309,6 +366,11 @@ export class PhoneCall {
       if (status > 100 && this.state === 'calling') this.state = 'ringing';
       if (response.body.length > 0) this.theirs = Buffer.from(response.body).toString('utf8');
       if (tagOf(response.to) !== undefined) this.dialog ??= Dialog.uac(transaction.request, response);
+      const rseq = Number(response.headers.get('RSeq') ?? 0);
+      if (rseq > this.#heardSeq && !this.withholdPrack) {
+        this.#heardSeq = rseq;
+        void this.prack(`${rseq} ${response.cseq.number} INVITE`, this.onReliable(this, response));
+      }
       return;
     }
     if (this.final === undefined) {

@@ -39,7 +39,8 @@ function isNumber(text: string): boolean {
 export class ReliableUas {
   readonly #T1: number;
   #rseq: number;
-  #waiting = false;
+  /** Sent, without PRACK so far. */
+  #open = false;
   #interval = 0;
   #next = Number.POSITIVE_INFINITY;
   #end = Number.POSITIVE_INFINITY;
@@ -51,31 +52,31 @@ export class ReliableUas {
     this.#T1 = timers.T1 ?? 500;
   }
 
-  /** A response is out and has no PRACK yet. */
+  /** A response is out, is repeated, and has no PRACK yet. */
   get waiting(): boolean {
-    return this.#waiting;
+    return this.#next !== Number.POSITIVE_INFINITY;
   }
 
   /** A response goes out now; gives its RSeq. Not while another waits. */
   sent(now: number): number {
     this.#rseq += 1;
-    this.#waiting = true;
+    this.#open = true;
     this.#interval = this.#T1;
     this.#next = now + this.#interval;
     this.#end = now + 64 * this.#T1;
     return this.#rseq;
   }
 
-  /** A PRACK with that RSeq came; false where nothing with that number waits (then the answer is 481). */
+  /** A PRACK with that RSeq came; false where nothing with that number waits for one (then the answer is 481). */
   acknowledged(rseq: number): boolean {
-    if (!this.#waiting || rseq !== this.#rseq) return false;
+    if (!this.#open || rseq !== this.#rseq) return false;
+    this.#open = false;
     this.stop();
     return true;
   }
 
-  /** The INVITE has its final response: nothing is repeated any more. */
+  /** The INVITE has its final response: nothing is repeated any more, but a PRACK on its way is still known. */
   stop(): void {
-    this.#waiting = false;
     this.#next = Number.POSITIVE_INFINITY;
     this.#output = undefined;
   }
