@@ -33,6 +33,7 @@ import { judgePickup, startPickup } from './pickup.ts';
 import { callRecord } from './record.ts';
 import { type CallServices, socketText } from './services.ts';
 import { type AcceptedCall, openMedia } from './setup.ts';
+import { secureTargets, secureTrunks, sipsProblem } from './sips.ts';
 import { type TargetSources, userTargets } from './targets.ts';
 import type { Place } from './transfer.ts';
 
@@ -98,7 +99,7 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
   if (pickup !== undefined && pickup.decision.verdict !== 'accept')
     return refuse(door, arrival, dialled, pickup.decision);
   if (pickup !== undefined && sdpOf(request) === undefined) return refuse(door, arrival, dialled, offerless);
-  const destination =
+  const found =
     arrival.foreign || pickup !== undefined
       ? nowhere
       : directory.pbx === undefined
@@ -112,6 +113,9 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
             config.numbers.emergencyTrunk,
             now,
           );
+  // RFC 5630; a call for help goes out whatever the scheme.
+  const sips = request.uri.scheme === 'sips' && !dialled.emergency;
+  const destination = sips ? secureTrunks(found) : found;
   const listenerEncryption = door.listenerEncryption(flow.listener);
   const body = sdpOf(request);
   const parsed = body === undefined ? undefined : parseSession(body);
@@ -129,7 +133,7 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
   );
   const phones = present(identity, 'phone', false).from;
   const from = destination.kind === 'trunk' ? identity.number : identity.name;
-  const targets =
+  const reachable =
     destination.kind === 'user'
       ? userTargets(
           sources,
@@ -143,6 +147,8 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
       : destination.kind === 'phone'
         ? phoneTargets(sources, directory, destination, phones)
         : [];
+  const targets = sips ? secureTargets(reachable) : reachable;
+  const insecure = sips ? sipsProblem(flow, destination, reachable, targets) : undefined;
   const claims = claimsOf(principal, directory);
   const limit = dialled.emergency
     ? undefined
@@ -167,7 +173,7 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
       route: isLoop(services, request, asked)
         ? { kind: 'loop', name: 'name' in destination ? destination.name : '' }
         : pickup === undefined
-          ? routeFacts(destination, targets)
+          ? (insecure ?? routeFacts(destination, targets))
           : { kind: 'found', name: 'pickup' },
       ...(limit === undefined ? {} : { limit }),
     },
@@ -381,7 +387,7 @@ function refuse(
   const { transaction, request, flow, principal, directory } = arrival;
   const now = services.now();
   const headers = new HeaderList().add('Reason', reasonOfRefusal(decision.cause));
-  if (decision.warning !== undefined) headers.add('Warning', warning(decision.warning));
+  if (decision.warning !== undefined) headers.add('Warning', warning(decision.warning, decision.warningCode));
   if (decision.retryAfter !== undefined) headers.add('Retry-After', String(decision.retryAfter));
   services.layer.respond(
     transaction,

@@ -18,6 +18,7 @@ import { party, userUri } from './messages.ts';
 import { namedBy, ownerOf } from './named-leg.ts';
 import { partyOf } from './party.ts';
 import type { AcceptedCall } from './setup.ts';
+import { secureTargets, secureTrunks, sipsProblem } from './sips.ts';
 import { userTargets } from './targets.ts';
 import type { Place } from './transfer.ts';
 
@@ -78,18 +79,22 @@ export function judgeRefer(
     return { ...result, decision: allowed };
   if (named !== undefined || pass) return { ...result, decision: noted(allowed, call, leg) };
 
-  const destination = door.isForeign(uri, directory)
+  const found = door.isForeign(uri, directory)
     ? ({ kind: 'none' } as const)
     : findRoute(directory, principal, dialled, config.numbers.emergencyTrunk);
+  const sips = uri.scheme === 'sips' && !dialled.emergency;
+  const destination = sips ? secureTrunks(found) : found;
   const remaining = call.other(leg);
   const from =
     destination.kind === 'trunk' || remaining === undefined
       ? identify(directory, principal, said(leg), false).number
       : shownAs(directory, remaining);
-  const targets =
+  const reachable =
     destination.kind === 'user'
       ? userTargets(sources, directory, destination.user, from, services.now(), config.calls.maximumForks)
       : [];
+  const targets = sips ? secureTargets(reachable) : reachable;
+  const insecure = sips ? sipsProblem(leg.flow, destination, reachable, targets) : undefined;
   const limit = dialled.emergency
     ? undefined
     : limitFacts(
@@ -116,7 +121,7 @@ export function judgeRefer(
       calls: door.calls.size,
       maximumCalls: config.calls.maximum,
       mediaAvailable: services.relay() !== undefined,
-      route: routeFacts(destination, targets),
+      route: insecure ?? routeFacts(destination, targets),
       ...(limit === undefined ? {} : { limit }),
     },
   );

@@ -53,8 +53,8 @@ export function copyAllowed(from: SipRequest, allowed: readonly string[], into: 
 }
 
 /** Warning of RFC 3261 §20.43; 399 is miscellaneous, and our name is no host name of the inside. */
-export const warning = (text: string): string =>
-  `399 ringfence "${text.replaceAll('\\', '').replaceAll('"', "'")}"`;
+export const warning = (text: string, code = 399): string =>
+  `${code} ringfence "${text.replaceAll('\\', '').replaceAll('"', "'")}"`;
 
 /** Reason of RFC 3326: a SIP status and what it means here. */
 export const reasonOf = (status: number, text: string): string =>

@@ -33,6 +33,10 @@ export type RouteFacts =
   | { readonly kind: 'offline'; readonly name: string }
   /** Our own INVITE, come back for the same number (RFC 5393). */
   | { readonly kind: 'loop'; readonly name: string }
+  /** A sips URI over a transport that is not encrypted. */
+  | { readonly kind: 'sips-over-plain'; readonly name: string }
+  /** A sips URI, and nobody there who has sips (RFC 5630). */
+  | { readonly kind: 'no-sips'; readonly name: string }
   | { readonly kind: 'none' };
 
 /** A limit that has no place for this call. */
@@ -80,7 +84,7 @@ function refuse(
   status: number,
   phrase: string,
   why: Reason,
-  more: { readonly warning?: string; readonly retryAfter?: number } = {},
+  more: { readonly warning?: string; readonly warningCode?: number; readonly retryAfter?: number } = {},
 ): Decision {
   return { verdict: 'refuse', cause, status, reason: phrase, reasons: [why], ...more };
 }
@@ -260,6 +264,29 @@ function destination(request: PolicyRequest, context: PolicyContext): Decision |
       482,
       'Loop Detected',
       reason('route.loop', 'The call has come back to us as we sent it.', { ...evidence, route: route.name }),
+    );
+  if (route.kind === 'sips-over-plain')
+    return refuse(
+      'policy',
+      416,
+      'Unsupported URI Scheme',
+      reason('route.sips-over-plain', 'A sips URI came over a connection that is not encrypted.', {
+        ...evidence,
+        route: route.name,
+      }),
+      { warning: 'sips needs TLS on every hop' },
+    );
+  if (route.kind === 'no-sips')
+    return refuse(
+      'policy',
+      480,
+      'Temporarily Unavailable',
+      reason('route.no-sips', 'The called side has no sips, and a sips call is never downgraded.', {
+        ...evidence,
+        route: route.name,
+      }),
+      // RFC 5630 §6.1
+      { warning: 'SIPS Not Allowed', warningCode: 380 },
     );
   if (route.kind === 'offline')
     return refuse(

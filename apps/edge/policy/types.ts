@@ -51,6 +51,8 @@ export type Decision =
       readonly reason: string;
       /** Text of a `Warning: 399` header (RFC 3261 §20.43). */
       readonly warning?: string;
+      /** Its code; default 399. */
+      readonly warningCode?: number;
       readonly retryAfter?: number;
       readonly reasons: readonly Reason[];
     };
