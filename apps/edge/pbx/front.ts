@@ -92,7 +92,7 @@ export class PbxFront {
     const own =
       registered.find((binding) => sameWay(binding, flow)) ??
       // A phone that has just connected anew may call for help before it has registered again.
-      (emergency && request.method === 'INVITE' ? near[0] : undefined);
+      (emergency && request.method === 'INVITE' && flow.reliable ? near[0] : undefined);
     const known = own === undefined ? undefined : identifier.phone(domain.name, own.user);
     if (known !== undefined && request.method === 'INVITE') return known;
     if (known !== undefined) {

@@ -97,7 +97,11 @@ export class PbxRegistrations {
       if (registrar.sharing(known.upstream.token) > 1)
         return this.#grant(arrival, { seconds: 1, upstream: known.upstream });
     const between = this.#between(arrival, false);
-    if (between !== undefined) return this.#grant(arrival, between);
+    if (between !== undefined) {
+      // It is where it registered from: what it sends is no stranger's.
+      proven = true;
+      return this.#grant(arrival, between);
+    }
     if (wish !== undefined && wish.seconds > 0 && known === undefined) {
       const held = registrar.lookup(domain.name, user, services.now()).length;
       if (held >= services.config().registrar.maximumContacts)
@@ -172,7 +176,10 @@ export class PbxRegistrations {
     forward(this.#parts, pbx, sources.nodes.order(pbx, attempt.node), make, (outcome) => {
       if (outcome.kind === 'unreachable') {
         const terms = this.#between(arrival, true);
-        if (terms !== undefined) return this.#grant(arrival, terms);
+        if (terms !== undefined) {
+          accepted();
+          return this.#grant(arrival, terms);
+        }
         return respond(503, new HeaderList().add('Retry-After', '10'));
       }
       attempt.node = outcome.node.name;

@@ -24,9 +24,10 @@ export interface ObjectLines {
   readonly users?: readonly UserLine[];
   readonly trunks?: readonly Record<string, unknown>[];
   readonly routes?: readonly Record<string, unknown>[];
+  readonly pbx?: readonly Record<string, unknown>[];
 }
 
-export const objectsText = ({ users = [], trunks = [], routes = [] }: ObjectLines): string =>
+export const objectsText = ({ users = [], trunks = [], routes = [], pbx = [] }: ObjectLines): string =>
   JSON.stringify({
     users: users.map(({ name, domain, encryption = 'preferred', number, allowMd5 }) => ({
       name,
@@ -36,6 +37,7 @@ export const objectsText = ({ users = [], trunks = [], routes = [] }: ObjectLine
     })),
     trunks,
     routes,
+    pbx,
   });
 
 export type PhonePlace = Partial<
