@@ -12,6 +12,7 @@ import type { Configuration, Encryption } from './config/schema.ts';
 import type { EventBus } from './events/bus.ts';
 import { Identifier } from './identity/identify.ts';
 import { type RestoreOutcome, type RestoreParts, restoreCalls } from './journal/restore.ts';
+import { MessageRate } from './message/rate.ts';
 import type { Objects } from './objects/types.ts';
 import { PbxFront } from './pbx/front.ts';
 import { PbxNodes, watchedNodes } from './pbx/nodes.ts';
@@ -450,6 +451,7 @@ export class Edge {
       record: (call, state) => parts.store.putCall(call, state),
       route: (flow, request, followTarget, party) => this.#route(flow, request, followTarget, party),
       mediaAddress: (flow) => mediaAddress(this.#config.media, flow),
+      messages: new MessageRate(),
       refer: (referral) => this.signalling.refer(referral),
       ended: (id, recorded) => {
         this.calls.delete(id);

@@ -15,6 +15,7 @@ import { acceptRefer } from './call/refer.ts';
 import { type ClientOwner, type DialogOwner, type InviteOwner, socketText } from './call/services.ts';
 import type { EventBus } from './events/bus.ts';
 import type { Identifier, KnownSender, UnprovenSender } from './identity/identify.ts';
+import { acceptMessage } from './message/pager.ts';
 import type { Pbx } from './objects/types.ts';
 import type { PbxFront } from './pbx/front.ts';
 import { acceptRegister } from './registrar/accept-register.ts';
@@ -287,7 +288,7 @@ export class Signalling {
     else if (principal.kind === 'device' && flow.reliable) trust(flow.remote.address, 'registered');
     const screened = screenRequest(
       request,
-      domain.pbx === undefined || method === 'INVITE' ? screen : anyBody,
+      method === 'INVITE' || (domain.pbx === undefined && method !== 'MESSAGE') ? screen : anyBody,
     );
     if (screened !== undefined) return answer(screened.status, screened.headers, screened.reason);
     if (domain.pbx !== undefined && pbxFront.request(transaction, request, who, domain.pbx)) return;
@@ -314,6 +315,12 @@ export class Signalling {
           { request, flow, principal, foreign },
           answer,
         );
+      }
+      case 'MESSAGE': {
+        const foreign = identifier.isForeign(request.uri, domain);
+        const called = request.uri;
+        const arrival = { transaction, request, flow, principal, directory: domain, foreign, called };
+        return acceptMessage(door, arrival, answer);
       }
       case 'OPTIONS':
         return answer(200, new HeaderList().add('Allow', allowedMethods).add('Accept', 'application/sdp'));

@@ -14,6 +14,7 @@ import type { CallerSide } from './caller.ts';
 import { EarlyOffers } from './early-offers.ts';
 import { outcomeOf, recordEnded, recordLive } from './ending.ts';
 import { type HuntEvents, type Search, statusForCaller } from './hunt.ts';
+import { acceptInfo, acceptMessageInside } from './info.ts';
 import type { CallLeg, LegEvents } from './leg.ts';
 import { dialogMethods, reasonOf, sdpOf, unsupportedIn } from './messages.ts';
 import { type PassedRefer, passNotify } from './pass-refer.ts';
@@ -337,6 +338,15 @@ export class Call implements HuntEvents, InviteOwner {
         return this.#early.acknowledged(transaction, request);
       case 'REFER':
         return this.#services.refer({ call: this, leg, transaction, request });
+      case 'INFO':
+      case 'MESSAGE': {
+        const other = this.#state === 'answered' ? this.other(leg) : undefined;
+        if (other === undefined) return answer(480);
+        const inside = { call: this.id, leg, other, transaction, request };
+        return request.method === 'INFO'
+          ? acceptInfo(this.#services, inside)
+          : acceptMessageInside(this.#services, inside);
+      }
       case 'NOTIFY':
         if (this.passed?.to !== leg) return answer(481);
         return passNotify(this.#services, this.passed, transaction, request);

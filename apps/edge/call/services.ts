@@ -5,6 +5,7 @@ import type { ClientTransaction, ServerTransaction } from '@ringfence/sip/transa
 import type { Flow, SocketAddress } from '@ringfence/sip/transport/flow.ts';
 import type { Configuration } from '../config/schema.ts';
 import type { EventBus } from '../events/bus.ts';
+import type { MessageRate } from '../message/rate.ts';
 import type { CallRecord } from '../store/contract.ts';
 import type { Referral } from './judge-refer.ts';
 
@@ -40,6 +41,8 @@ export interface CallServices {
   /** Address for media on that flow, and the one written into SDP. */
   mediaAddress(flow: Flow): { readonly local: string; readonly advertised: string };
   readonly dialogs: DialogTable;
+  /** How many messages each sender may send. */
+  readonly messages: MessageRate;
   /** A party of a call asks for the other one to be transferred. */
   refer(referral: Referral): void;
   /** A call is over and is forgotten; `recorded` settles when its last record is on disk, or cannot be. */

@@ -316,6 +316,27 @@ export const Configuration = Type.Object(
       },
       { additionalProperties: false, default: {} },
     ),
+    messages: Type.Object(
+      {
+        enabled: Type.Boolean({
+          default: true,
+          description: 'MESSAGE between the users of a tenant, and with trunks that have `messages: true`.',
+        }),
+        bytes: Type.Integer({
+          minimum: 1,
+          maximum: 8192,
+          default: 1300,
+          description: 'Longest body; RFC 3428 §8 wants no more than 1300.',
+        }),
+        perMinute: Type.Integer({
+          minimum: 1,
+          maximum: 100_000,
+          default: 60,
+          description: 'Messages of one sender (device or trunk) in a minute; more get 503.',
+        }),
+      },
+      { additionalProperties: false, default: {} },
+    ),
     admission: Type.Object(
       {
         messageBytes: Type.Integer({

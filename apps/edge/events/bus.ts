@@ -27,6 +27,7 @@ const severities: Readonly<Record<EdgeEventType, Severity>> = {
   'call.protection': 'info',
   'call.ended': 'info',
   'call.media-recovered': 'notice',
+  'call.dtmf': 'debug',
   'call.one-way': 'warning',
   'media.refused': 'warning',
   'media.down': 'error',

@@ -134,6 +134,8 @@ export type EdgeEvent =
     }
   /** After the death of the media process: both sides have taken new ports and keys. */
   | { readonly type: 'call.media-recovered'; readonly call: string; readonly milliseconds: number }
+  /** A key was pressed; which one is told to the other side of the call alone. */
+  | { readonly type: 'call.dtmf'; readonly call: string; readonly leg: number; readonly by: 'info' | 'rtp' }
   | { readonly type: 'call.one-way'; readonly call: string; readonly leg: number; readonly seconds: number }
   | {
       readonly type: 'media.refused';

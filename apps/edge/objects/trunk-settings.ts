@@ -122,6 +122,9 @@ const settings = {
   health: Type.Optional(Health),
   failover: Type.Optional(Failover),
   limits: Type.Optional(TrunkLimits),
+  messages: Type.Optional(
+    Type.Boolean({ description: 'MESSAGE (RFC 3428) may come from this trunk and go to it.' }),
+  ),
   trusted: Type.Optional(
     Type.Boolean({
       description:

@@ -1,6 +1,5 @@
 import { makeRequest, withTag } from '@ringfence/sip/message/build.ts';
 import { HeaderList } from '@ringfence/sip/message/header-list.ts';
-import { parseMediaType } from '@ringfence/sip/message/media-type.ts';
 import type { SipRequest, SipResponse } from '@ringfence/sip/message/types.ts';
 import { parseUri } from '@ringfence/sip/message/uri.ts';
 import type { Flow } from '@ringfence/sip/transport/flow.ts';
@@ -8,6 +7,7 @@ import { party, product, userUri } from '../call/messages.ts';
 import type { ClientOwner } from '../call/services.ts';
 import { flowOf, type TargetSources } from '../call/targets.ts';
 import { identify, present } from '../headers/identity.ts';
+import { type Content, messageBody } from '../message/body.ts';
 import type { Pbx } from '../objects/types.ts';
 import type { Principal } from '../policy/types.ts';
 import type { LiveBinding } from '../registrar/registrar.ts';
@@ -26,15 +26,9 @@ export interface RelayParts extends ForwardParts {
   readonly names: DialogNames;
 }
 
-/** Bodies of MESSAGE, RFC 3428; longer ones belong into sessions (§8). */
-const messageTypes = new Set(['text/plain', 'message/imdn+xml', 'application/im-iscomposing+xml']);
+/** RFC 3428 §8: longer ones belong into sessions. */
 const longestMessage = 1_300;
 const longestPublication = 3_600;
-
-/** What is passed on of a request beside its parties: fields and body; or why it is not. */
-type Content =
-  | { readonly headers: HeaderList; readonly body: Uint8Array }
-  | { readonly status: number; readonly headers?: HeaderList };
 
 /** MESSAGE and PUBLISH of a registered phone, for its PBX. */
 export function relayToPbx(
@@ -46,7 +40,10 @@ export function relayToPbx(
   respond: Respond,
 ): void {
   const { services, sources, names } = parts;
-  const content = request.method === 'MESSAGE' ? messageOf(request) : publicationOf(request, domain, names);
+  const content =
+    request.method === 'MESSAGE'
+      ? messageBody(request, longestMessage)
+      : publicationOf(request, domain, names);
   if ('status' in content) return respond(content.status, content.headers);
   const user = principal.kind === 'device' ? principal.user : '';
   const node = sources.registrar.lookup(domain, user, services.now())[0]?.upstream?.node;
@@ -89,7 +86,9 @@ export function relayToPhone(
 ): void {
   const { services, sources, names } = parts;
   const content =
-    request.method === 'MESSAGE' ? messageOf(request) : noticeOf(request, directory.name, names);
+    request.method === 'MESSAGE'
+      ? messageBody(request, longestMessage)
+      : noticeOf(request, directory.name, names);
   if ('status' in content) return respond(content.status, content.headers);
   const flow: Flow | undefined = flowOf(sources.transports, binding);
   const uri = parseUri(binding.contact);
@@ -116,20 +115,6 @@ export function relayToPhone(
     body: content.body,
   });
   services.layer.request(passed, flow, services.now()).context = owner;
-}
-
-function messageOf(request: SipRequest): Content {
-  const type = parseMediaType(request.headers.get('Content-Type') ?? '');
-  if (!type.ok || !messageTypes.has(type.value.type) || request.headers.has('Content-Encoding'))
-    return { status: 415, headers: new HeaderList().add('Accept', [...messageTypes].join(', ')) };
-  if (request.body.length > longestMessage) return { status: 513 };
-  const charset = type.value.params.get('charset');
-  const utf8 = charset === undefined || (typeof charset === 'string' && /^"?utf-8"?$/i.test(charset));
-  const headers = new HeaderList().add(
-    'Content-Type',
-    utf8 ? `${type.value.type};charset=UTF-8` : type.value.type,
-  );
-  return { headers, body: request.body };
 }
 
 /** RFC 3903 §4. */

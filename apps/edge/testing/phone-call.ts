@@ -197,10 +197,15 @@ export class PhoneCall {
   }
 
   /** A request within the dialog; gives its final status. */
-  async inside(method: string, headers: readonly (readonly [string, string])[] = []): Promise<number> {
+  async inside(
+    method: string,
+    headers: readonly (readonly [string, string])[] = [],
+    body = '',
+  ): Promise<number> {
     const request = this.dialog?.request(method, {
       contact: this.phone.contact,
       headers: new HeaderList(headers),
+      body: Buffer.from(body, 'utf8'),
     });
     if (request === undefined) throw new Error('no dialog');
     const response = await this.phone.request(request);
