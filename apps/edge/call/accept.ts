@@ -145,7 +145,7 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
           dialled.instance,
         )
       : destination.kind === 'phone'
-        ? phoneTargets(sources, directory, destination, phones)
+        ? phoneTargets(sources, directory, destination, phones, now)
         : [];
   const targets = sips ? secureTargets(reachable) : reachable;
   const insecure = sips ? sipsProblem(flow, destination, reachable, targets) : undefined;

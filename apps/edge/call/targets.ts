@@ -63,7 +63,12 @@ export function userTargets(
   return targets;
 }
 
-function waysTo(transports: Transports, bindings: readonly LiveBinding[], encrypted: boolean): BranchWay[] {
+/** How each of these bindings is reached; with `encrypted` over encrypted flows alone. */
+export function waysTo(
+  transports: Transports,
+  bindings: readonly LiveBinding[],
+  encrypted: boolean,
+): BranchWay[] {
   const ways: BranchWay[] = [];
   for (const binding of bindings) {
     const flow = flowOf(transports, binding);

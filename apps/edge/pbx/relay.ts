@@ -100,6 +100,8 @@ export function relayToPhone(
     },
     failed: () => respond(408),
   };
+  const headers = content.headers.clone().add('User-Agent', product);
+  for (const hop of binding.path ?? []) headers.add('Route', hop);
   const passed = makeRequest({
     method: request.method,
     uri: uri.value,
@@ -111,7 +113,7 @@ export function relayToPhone(
     callId: services.token(24),
     cseq: 1,
     maxForwards: Math.min(request.maxForwards ?? 70, 70) - 1,
-    headers: content.headers.clone().add('User-Agent', product),
+    headers,
     body: content.body,
   });
   services.layer.request(passed, flow, services.now()).context = owner;

@@ -1,12 +1,10 @@
 import { serializeReplaces } from '@ringfence/sip/headers/replaces.ts';
 import type { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import type { NameAddr, SipRequest } from '@ringfence/sip/message/types.ts';
-import { parseUri } from '@ringfence/sip/message/uri.ts';
-import { isEncrypted } from '@ringfence/sip/transport/flow.ts';
 import type { BranchTarget } from '../call/branch.ts';
 import { party, userUri } from '../call/messages.ts';
 import type { Places } from '../call/serial-hunt.ts';
-import { flowOf, type TargetSources } from '../call/targets.ts';
+import { type TargetSources, waysTo } from '../call/targets.ts';
 import type { PbxNode } from '../objects/types.ts';
 import { type DomainDirectory, nodeTrunkName } from '../routing/directory.ts';
 import type { PbxDestination, PhoneDestination } from '../routing/find-route.ts';
@@ -25,19 +23,24 @@ export function phoneTargets(
   directory: DomainDirectory,
   { binding }: PhoneDestination,
   from: NameAddr,
+  now: number,
 ): BranchTarget[] {
-  const flow = flowOf(sources.transports, binding);
-  const uri = parseUri(binding.contact);
   const demanded = directory.pbx?.phones ?? 'required';
-  if (flow === undefined || !uri.ok || (demanded === 'required' && !isEncrypted(flow.transport))) return [];
+  const token = binding.upstream?.token;
+  // The other flows of the same phone, for when the first has died unheard (RFC 5626 §5.3).
+  const others = sources.registrar
+    .lookup(directory.name, binding.user, now)
+    .filter((other) => other.key !== binding.key && other.upstream?.token === token);
+  const [first, ...further] = waysTo(sources.transports, [binding, ...others], demanded === 'required');
+  if (first === undefined) return [];
   return [
     {
       party: `device:${binding.user}@${directory.name}/${binding.device}`,
       demanded,
-      uri: uri.value,
       from,
       to: party(userUri(binding.user, directory.name), undefined),
-      flow,
+      ...first,
+      further: further.filter(({ flow }) => flow.local.address === first.flow.local.address),
     },
   ];
 }
