@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { Agent } from './harness/agent.ts';
 import { Bed } from './harness/bed.ts';
-import { ringfenceDoes } from './harness/command.ts';
+import { ringfence, ringfenceDoes } from './harness/command.ts';
 import { until } from './harness/waiting.ts';
 
 const firstAddress = '127.0.0.81';
@@ -73,6 +73,31 @@ test('OPTIONS that stay without an answer lead into quarantine, seen in events a
   );
 });
 
+interface TraceLine {
+  readonly live: boolean;
+  readonly destination: string;
+  readonly decision: { readonly verdict: string; readonly reasons: readonly { readonly rule: string }[] };
+  readonly trunks: readonly {
+    readonly called: string;
+    readonly health?: readonly { readonly address: string; readonly state: string }[];
+  }[];
+}
+
+test('`ringfence route trace` shows the decision and the health that the running edge knows, and places no call', async () => {
+  const before = second.requests.length;
+  const args = ['route', 'trace', '+15559990000', '--from', 'alice', '--json'];
+  const trace = JSON.parse(await ringfenceDoes(bed.home.path, args)) as TraceLine;
+  assert.equal(trace.live, true);
+  assert.equal(trace.destination, 'trunk:carrier');
+  assert.deepEqual([trace.decision.verdict, trace.decision.reasons[0]?.rule], ['accept', 'route.allowed']);
+  assert.equal(trace.trunks[0]?.called, '+15559990000');
+  assert.deepEqual(
+    trace.trunks[0]?.health?.map(({ state: how }) => how),
+    ['quarantined', 'up'],
+  );
+  assert.equal(second.requests.slice(before).filter(({ message }) => message.method === 'INVITE').length, 0);
+});
+
 test('the edge registers at a provider, is called by that contact, and takes it back when it stops (RFC 3261 §10.2)', async () => {
   const provider = await bed.phone('provider', 'udp', { from: '127.0.0.83' });
   let contact = '';
@@ -122,4 +147,17 @@ test('the edge registers at a provider, is called by that contact, and takes it 
   assert.equal(stolen.answer.status, 401);
   await bed.edge.stop();
   assert.deepEqual(expiries, ['3600', '0']);
+});
+
+test('`ringfence route trace` works beside a stopped edge, and says what it cannot know; 1 where a call is refused', async () => {
+  const home = bed.home.path;
+  const text = await ringfenceDoes(home, ['route', 'trace', '+15559990000']);
+  assert.match(text, /^1\. Caller: device:alice/);
+  assert.match(text, /No edge runs from this data folder/);
+  const nowhere = await ringfence(home, ['route', 'trace', '+15559990000', '--from', 'trunk:carrier']);
+  assert.equal(nowhere.code, 1);
+  assert.match(nowhere.out, /refuse 404 Not Found, cause no-route/);
+  const nobody = await ringfence(home, ['route', 'trace', '1', '--from', 'nobody']);
+  assert.notEqual(nobody.code, 0);
+  assert.match(nobody.complaint, /no user or trunk `nobody`/);
 });

@@ -10,14 +10,14 @@ import { type CallerIdentity, identify, isTrusted, present, privacyRefusal } fro
 import { noMedia, type ReadSession, readSession } from '../media/read-offer.ts';
 import type { Rewrite } from '../objects/rewrite-settings.ts';
 import { replacedAtPbx } from '../pbx/replaces.ts';
-import { pbxRoute } from '../pbx/route.ts';
 import { PbxSearch, phoneTargets } from '../pbx/targets.ts';
 import { decide, demandedOf, type RouteFacts } from '../policy/decide.ts';
 import { reasonOfRefusal } from '../policy/reject-reasons.ts';
 import { type Decision, describePrincipal, type Principal } from '../policy/types.ts';
 import { type DomainDirectory, isNodeTrunk } from '../routing/directory.ts';
-import { type Destination, type Dialled, findRoute, readDialled } from '../routing/find-route.ts';
+import { type Destination, type Dialled, readDialled } from '../routing/find-route.ts';
 import type { Numbers } from '../routing/numbers.ts';
+import { whereTo } from '../routing/where-to.ts';
 import { claimsOf, limitFacts } from '../trunks/limits/judge.ts';
 import type { Claim, Limits } from '../trunks/limits/limits.ts';
 import { applyHeaderRules } from '../trunks/rewrite/headers.ts';
@@ -102,17 +102,7 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
   const found =
     arrival.foreign || pickup !== undefined
       ? nowhere
-      : directory.pbx === undefined
-        ? findRoute(directory, principal, dialled, config.numbers.emergencyTrunk)
-        : pbxRoute(
-            directory,
-            directory.pbx,
-            principal,
-            dialled,
-            sources.registrar,
-            config.numbers.emergencyTrunk,
-            now,
-          );
+      : whereTo(directory, principal, dialled, sources.registrar, config.numbers.emergencyTrunk, now);
   // RFC 5630; a call for help goes out whatever the scheme.
   const sips = request.uri.scheme === 'sips' && !dialled.emergency;
   const destination = sips ? secureTrunks(found) : found;

@@ -205,6 +205,41 @@ export const commands: readonly Command[] = [
     load: () => import('./trunk.ts'),
   },
   {
+    name: 'route',
+    summary: 'Shows where a call would go, and why.',
+    forms: [
+      {
+        words: 'trace NUMBER',
+        description:
+          'Goes each step of the decision for a call, through the code that calls go through, and places none: caller, number, routes, policy with its reasons, trunks in their order with health, limits, numbers and encryption. Exits 1 where the call would be refused. Works beside a running edge and without one.',
+        options: {
+          from: {
+            type: 'string',
+            value: 'NAME',
+            description: 'User or trunk that calls (`user:NAME`, `trunk:NAME`); default: the first user.',
+          },
+          caller: {
+            type: 'string',
+            value: 'NUMBER',
+            description: 'Number that the calling trunk shows.',
+          },
+          plain: {
+            type: 'boolean',
+            description: 'As if over UDP with plain RTP; default: over TLS with SRTP.',
+          },
+          domain: domainOption,
+          config: configOption,
+          json: jsonOption,
+        },
+        examples: [
+          'ringfence route trace +4930123456 --from alice',
+          'ringfence route trace 0301234567 --from trunk:carrier --caller +4989555 --json',
+        ],
+      },
+    ],
+    load: () => import('./route.ts'),
+  },
+  {
     name: 'cert',
     summary: 'Shows and renews certificates, and issues them for trunks.',
     forms: [

@@ -2,7 +2,7 @@ import type { Pbx } from '../objects/types.ts';
 import type { Principal } from '../policy/types.ts';
 import type { Registrar } from '../registrar/registrar.ts';
 import { type DomainDirectory, isNodeTrunk } from '../routing/directory.ts';
-import { type Destination, type Dialled, findRoute } from '../routing/find-route.ts';
+import { type Destination, type Dialled, findRoute, type RouteNote } from '../routing/find-route.ts';
 
 /**
  * Where a call of a domain with a PBX goes: from its nodes to the phone whose token is called, else by the domain's
@@ -19,6 +19,7 @@ export function pbxRoute(
   registrar: Registrar,
   emergencyTrunk: string | undefined,
   now: number,
+  note?: RouteNote,
 ): Destination {
   if (principal.kind === 'trunk' && isNodeTrunk(principal.trunk)) {
     const binding = registrar.byToken(dialled.text, now);
@@ -26,12 +27,12 @@ export function pbxRoute(
     if (binding !== undefined && binding.domain === directory.name)
       return { kind: 'phone', name: `phone:${binding.user}`, binding };
     // Never back to where it came from.
-    return findRoute(withoutNodes(directory), asUser(principal), dialled, emergencyTrunk);
+    return findRoute(withoutNodes(directory), asUser(principal), dialled, emergencyTrunk, note);
   }
   if (dialled.emergency && emergencyTrunk !== undefined && directory.trunks.has(emergencyTrunk))
-    return findRoute(directory, principal, dialled, emergencyTrunk);
+    return findRoute(directory, principal, dialled, emergencyTrunk, note);
   if (principal.kind === 'trunk') {
-    const routed = findRoute(directory, principal, dialled, emergencyTrunk);
+    const routed = findRoute(directory, principal, dialled, emergencyTrunk, note);
     if (routed.kind !== 'none') return routed;
   }
   const sticky = principal.kind === 'device' ? nodeOf(registrar, directory, principal.user, now) : undefined;

@@ -51,6 +51,9 @@ export type Destination =
   | PhoneDestination
   | { readonly kind: 'none' };
 
+/** Told of every route that was looked at, for the tester. */
+export type RouteNote = (route: Route, result: 'taken' | 'no-match' | 'for-others' | 'leads-nowhere') => void;
+
 /** Reads the Request-URI (RFC 3261 §19.1.6 and RFC 3966 for numbers, RFC 5031 for emergency service URNs). */
 export function readDialled(uri: Uri, numbers: Numbers): Dialled {
   if (uri.scheme === 'other') {
@@ -79,6 +82,7 @@ export function findRoute(
   principal: Principal,
   dialled: Dialled,
   emergencyTrunk: string | undefined,
+  note?: RouteNote,
 ): Destination {
   if (dialled.emergency) return emergencyRoute(directory, principal, dialled, emergencyTrunk);
   if (dialled.text === '') return { kind: 'none' };
@@ -89,9 +93,16 @@ export function findRoute(
   if (user !== undefined) return { kind: 'user', name: `user:${user.name}`, user };
   const side = principal.kind === 'trunk' ? 'trunks' : 'users';
   for (const route of directory.routes) {
-    if (route.from !== 'any' && route.from !== side) continue;
-    if (!matches(route.match, dialled)) continue;
+    if (route.from !== 'any' && route.from !== side) {
+      note?.(route, 'for-others');
+      continue;
+    }
+    if (!matches(route.match, dialled)) {
+      note?.(route, 'no-match');
+      continue;
+    }
     const destination = follow(directory, route, dialled);
+    note?.(route, destination === undefined ? 'leads-nowhere' : 'taken');
     if (destination !== undefined) return destination;
   }
   return { kind: 'none' };
