@@ -26,7 +26,7 @@ function list(trunks: readonly TrunkRow[], live: LiveState | undefined, json: bo
   else {
     print(
       table(
-        ['TRUNK', 'DOMAIN', 'TARGET', 'ENCRYPTION', 'STATE', 'KNOWN BY'],
+        ['TRUNK', 'DOMAIN', 'TARGET', 'ENCRYPTION', 'KNOWN BY', 'STATE'],
         trunks.map((t) => [
           t.name,
           t.domain,
@@ -34,12 +34,12 @@ function list(trunks: readonly TrunkRow[], live: LiveState | undefined, json: bo
             .map(({ target }) => target)
             .join(', '),
           t.encryption,
-          summary(t, live),
           [
             ...t.addresses,
             ...t.certificateNames,
             ...(t.inbound === undefined ? [] : [`digest ${t.inbound.username}`]),
           ].join(', ') || 'nothing: it cannot call in',
+          summary(t, live),
         ]),
       ),
     );

@@ -1,6 +1,7 @@
 import { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import { parseUri } from '@ringfence/sip/message/uri.ts';
 import { party, userUri } from '../call/messages.ts';
+import { secureTrunks } from '../call/sips.ts';
 import type { Encryption } from '../config/schema.ts';
 import { identify } from '../headers/identity.ts';
 import { decide, demandedOf, type RouteFacts } from '../policy/decide.ts';
@@ -79,7 +80,7 @@ export function traceCall(world: TraceWorld, call: TracedCall): Trace {
   const inbound = trunk?.rewrite?.inbound;
   const dialled = calledFrom(inbound, asked, numbers);
   const routes: Trace['routes'][number][] = [];
-  const destination = whereTo(
+  const found = whereTo(
     directory,
     principal,
     dialled,
@@ -88,6 +89,8 @@ export function traceCall(world: TraceWorld, call: TracedCall): Trace {
     now,
     ({ name, match }, result) => routes.push({ route: name, match, result }),
   );
+  const sips = uri.ok && uri.value.scheme === 'sips' && !dialled.emergency;
+  const destination = sips ? secureTrunks(found) : found;
   const from = party(userUri(call.caller ?? 'anonymous', directory.name), undefined);
   const identity = callerFrom(
     inbound,
