@@ -258,3 +258,17 @@ test('a REFER of a phone goes to the PBX, which knows its second call by its own
   second.hangUp();
   await over(world);
 });
+
+test('a PBX that forks as a proxy rings both phones of a user: two requests of one Call-ID (RFC 3261 §16.6)', async () => {
+  const { world, pbx, phone } = await office();
+  const second = phoneOf(world, { port: 40_002 });
+  assert.equal((await second.register()).status, 200);
+  const tokens = world.edge.registrar
+    .lookup(domain, '101', world.time.now)
+    .map(({ upstream }) => upstream?.token);
+  assert.equal(new Set(tokens).size, 2);
+  const one = pbx.call(`sip:${tokens[0]}@198.51.100.1`);
+  const request = one.request!;
+  pbx.ask({ ...request, uri: pbx.uri(`sip:${tokens[1]}@198.51.100.1`) }, () => undefined, true);
+  await world.until(() => phone.calls.length === 1 && second.calls.length === 1);
+});

@@ -3,20 +3,21 @@ import type { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import { noParams } from '@ringfence/sip/message/params.ts';
 import type { NameAddr, SipRequest, SipUri, Uri } from '@ringfence/sip/message/types.ts';
 import { sipUri } from '@ringfence/sip/message/uri.ts';
+import { type Flow, isEncrypted } from '@ringfence/sip/transport/flow.ts';
 
 /** URI parameters that say what is wanted, RFC 3261 §19.1.1; all others are the phone's own affair. */
 const uriParams = new Set(['user', 'transport']);
 
 /**
  * The Request-URI of a phone as its PBX sees it: the same, since the phone's digest is computed over it, but without
- * parameters and headers that nobody asked for.
+ * parameters and headers that nobody asked for. A sips URI becomes a sip one where the way on is not encrypted.
  */
-export function passedUri(uri: Uri, domain: string): SipUri {
+export function passedUri(uri: Uri, domain: string, flow: Flow): SipUri {
   if (uri.scheme === 'tel') return sipUri({ user: uri.number, host: domain });
   if (uri.scheme === 'other') return sipUri({ host: domain });
   const params = new Map([...uri.params].filter(([name]) => uriParams.has(name)));
   return sipUri({
-    scheme: uri.scheme,
+    scheme: isEncrypted(flow.transport) ? uri.scheme : 'sip',
     host: uri.host,
     params,
     ...(uri.user === undefined ? {} : { user: uri.user }),

@@ -144,7 +144,9 @@ export class PbxRegistrations {
     // Over a connection the PBX has seen credentials; a datagram's source may be forged.
     if (username === undefined ? !flow.reliable : username !== upstream.username) return undefined;
     const due = upstream.grantedAt + (upstream.grantedUntil - upstream.grantedAt) / 2;
-    if (!late && (now >= due || !sources.nodes.isUp(pbx.domain, upstream.node))) return undefined;
+    const stays =
+      sources.nodes.isUp(pbx.domain, upstream.node) && pbx.nodes.some(({ name }) => name === upstream.node);
+    if (!late && (now >= due || !stays)) return undefined;
     const seconds = Math.min(pbx.phoneExpires, Math.floor((upstream.grantedUntil - now) / 1000));
     return seconds < 1 ? undefined : { seconds, upstream };
   }
@@ -164,7 +166,7 @@ export class PbxRegistrations {
       for (const [name, value] of credentialsOf(request)) headers.add(name, value);
       attempt.cseq += 1;
       return passedRequest(request, {
-        uri: passedUri(request.uri, domain.name),
+        uri: passedUri(request.uri, domain.name, flow),
         from: partyIn(domain.name, request.from),
         to: partyIn(domain.name, request.to),
         tag: services.token(16),

@@ -49,12 +49,12 @@ export function relayToPbx(
   const node = sources.registrar.lookup(domain, user, services.now())[0]?.upstream?.node;
   const callId = services.token(24);
   let cseq = 0;
-  const make = (): SipRequest => {
+  const make = (_: unknown, flow: Flow): SipRequest => {
     cseq += 1;
     const headers = content.headers.clone().add('User-Agent', product);
     for (const [name, value] of credentialsOf(request)) headers.add(name, value);
     return passedRequest(request, {
-      uri: passedUri(request.uri, domain),
+      uri: passedUri(request.uri, domain, flow),
       from: partyIn(domain, request.from),
       to: partyIn(domain, request.to),
       tag: services.token(16),

@@ -110,7 +110,7 @@ export class PbxSearch implements Places {
     return {
       party: nodeOwner(pbx.domain, node.name),
       demanded: emergency && pbx.encryption === 'required' ? 'preferred' : pbx.encryption,
-      uri: passedUri(this.#request.uri, name),
+      uri: passedUri(this.#request.uri, name, flow),
       from: this.#from,
       to: partyIn(name, this.#request.to),
       flow,

@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { makeRequest } from '@ringfence/sip/message/build.ts';
 import { parseUri } from '@ringfence/sip/message/uri.ts';
+import fc from 'fast-check';
 import { DialogNames } from './dialog-names.ts';
 import { bodyFor, eventOf } from './packages.ts';
 import { readState, writeState } from './state.ts';
-import { parseXml, writeXml } from './xml.ts';
+import { parseXml, writeXml, type XmlElement } from './xml.ts';
 
 const names = new DialogNames(new Uint8Array(32).fill(3));
 const context = { domain: 'example.test', names };
@@ -135,4 +136,105 @@ test('Subscription-State keeps state, seconds and the known reasons (RFC 6665 §
   );
   assert.equal(state('terminated;reason=pbx-one.inside'), 'terminated');
   assert.equal(state('asleep'), undefined);
+});
+
+const hostile = fc.constantFrom(
+  '10.0.0.5',
+  'pbx.inside',
+  'sip:x@10.0.0.5',
+  'sips:x@pbx.inside:5061;transport=tls',
+  'pres:x@10.0.0.5',
+  'tel:+1;phone-context=pbx.inside',
+  'http://10.0.0.5/',
+);
+const localNames = fc.constantFrom(
+  'dialog-info',
+  'dialog',
+  'state',
+  'local',
+  'identity',
+  'target',
+  'param',
+  'replaces',
+  'route-set',
+  'x:server',
+  'presence',
+  'tuple',
+  'contact',
+);
+const attributeNames = fc.constantFrom(
+  'entity',
+  'uri',
+  'id',
+  'call-id',
+  'local-tag',
+  'pval',
+  'x:y',
+  'xmlns',
+  'xmlns:x',
+);
+const treesOf = (depth: number): fc.Arbitrary<XmlElement> =>
+  fc.record({
+    name: localNames,
+    attributes: fc.uniqueArray(fc.tuple(attributeNames, hostile), {
+      comparator: ([a], [b]) => a === b,
+      maxLength: 4,
+    }),
+    children: depth === 0 ? fc.constant([]) : fc.array(treesOf(depth - 1), { maxLength: 3 }),
+  });
+const trees = treesOf(3);
+
+test('whatever a PBX writes where URIs, names and parameters stand, no host of the inside is left', () => {
+  let kept = 0;
+  fc.assert(
+    fc.property(trees, fc.constantFrom('dialog', 'presence'), hostile, (tree, event, uri) => {
+      const root = {
+        name: event === 'dialog' ? 'dialog-info' : 'presence',
+        attributes: tree.attributes,
+        children: [
+          tree,
+          { name: event === 'dialog' ? 'identity' : 'contact', attributes: [], children: [uri] },
+        ],
+      };
+      const type = event === 'dialog' ? 'application/dialog-info+xml' : 'application/pidf+xml';
+      const text = rewritten(event, type, writeXml(root));
+      assert.ok(typeof text === 'string');
+      kept += text.includes('example.test') ? 1 : 0;
+      assert.doesNotMatch(text, /10\.0\.0\.5|inside/);
+      assert.ok(parseXml(text) !== undefined);
+    }),
+    { numRuns: 500 },
+  );
+  assert.ok(kept > 100, `${kept}`);
+});
+
+test('no text makes the reader throw', () => {
+  let ran = 0;
+  const scraps = fc.constantFrom(
+    '<',
+    '>',
+    '</',
+    '/>',
+    'a',
+    '=',
+    '"',
+    "'",
+    '&',
+    '&lt;',
+    '&#x41;',
+    '<!--',
+    '-->',
+    '<?xml',
+    '?>',
+    ' ',
+  );
+  fc.assert(
+    fc.property(fc.array(scraps, { maxLength: 60 }), (parts) => {
+      ran += 1;
+      const root = parseXml(parts.join(''));
+      if (root !== undefined) assert.deepEqual(parseXml(writeXml(root)), root);
+    }),
+    { numRuns: 2_000 },
+  );
+  assert.equal(ran, 2_000);
 });

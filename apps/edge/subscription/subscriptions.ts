@@ -89,7 +89,7 @@ export class Subscriptions {
       const headers = subscription.headers(request);
       headers.add('Contact', subscription.pbx.contact);
       sent = passedRequest(request, {
-        uri: passedUri(request.uri, domain),
+        uri: passedUri(request.uri, domain, flow),
         from: partyIn(domain, request.from),
         to: partyIn(domain, request.to),
         tag: subscription.pbx.localTag,

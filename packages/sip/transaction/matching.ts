@@ -30,9 +30,16 @@ export function serverKey(request: SipRequest, method: string): string {
   return `2543\n${uri}\n${tagText(request.from)}\n${request.callId}\n${request.cseq.number}\n${sentBy}\n${via.branch ?? ''}\n${method}`;
 }
 
-/** What two copies of one request share when they came over different ways, RFC 3261 §8.2.2.2. */
+/**
+ * What two copies of one request share when they came over different ways, RFC 3261 §8.2.2.2.
+ *
+ * The user that is asked for counts too: a proxy that forks to two phones behind one back-to-back user agent sends it
+ * two requests of one Call-ID and tag, and either phone has to ring.
+ */
 export function mergedKey(request: SipRequest): string {
-  return `${request.callId}\n${tagText(request.from)}\n${request.cseq.number}\n${request.cseq.method}`;
+  const { uri, callId, cseq } = request;
+  const user = uri.scheme === 'sip' || uri.scheme === 'sips' ? (uri.user ?? '') : '';
+  return `${callId}\n${tagText(request.from)}\n${cseq.number}\n${cseq.method}\n${user}`;
 }
 
 /** A To tag that is the same for every repetition of a request, for answers given without state (§8.2.7). */
