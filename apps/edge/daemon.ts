@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { chmodSync, mkdirSync, readFileSync } from 'node:fs';
+import { chmodSync, close, mkdirSync, open, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { MisuseError } from '@ringfence/bytes/misuse.ts';
 import type { Result } from '@ringfence/bytes/result.ts';
@@ -9,6 +9,7 @@ import type { LoadedConfiguration } from './config/load.ts';
 import type { Configuration } from './config/schema.ts';
 import { Edge } from './edge.ts';
 import type { EventBus } from './events/bus.ts';
+import { ClockWatch } from './journal/clock-watch.ts';
 import { aliveFile, Heartbeat } from './journal/heartbeat.ts';
 import { type MediaEngine, startEngine } from './media/start-engine.ts';
 import { TargetFinder } from './resolve/resolver.ts';
@@ -39,6 +40,8 @@ export interface DaemonOptions {
   readonly certificates: NodeCertificates;
   readonly bus: EventBus;
   readonly now: () => number;
+  /** The machine's clock. Default: `Date.now`. */
+  readonly wall?: () => number;
   /** Reads the configuration again, for SIGHUP. */
   reload(): Result<LoadedConfiguration, { readonly text: string }>;
   /** Listening sockets of the program whose place this one has taken. */
@@ -79,6 +82,7 @@ export class Daemon {
   readonly #liveState: LiveStateFile;
   readonly #sweep: NodeJS.Timeout;
   readonly #heart: Heartbeat;
+  readonly #clock: ClockWatch;
 
   private constructor(
     options: DaemonOptions,
@@ -91,6 +95,7 @@ export class Daemon {
     this.#admission = parts.admission;
     this.#transports = parts.transports;
     this.#heart = parts.heart;
+    this.#clock = new ClockWatch(options.now, options.wall ?? Date.now);
     this.#liveState = new LiveStateFile(
       options.home,
       () => this.edge.liveState(),
@@ -102,10 +107,43 @@ export class Daemon {
       this.#admission.flush();
       this.#liveState.update();
       this.#heart.beat();
+      this.#lookAtClock();
+      this.#lookForDescriptors();
+      this.#tellCertificates();
     }, expiryMs);
     options.bus.subscribe((event) => {
       if (trunkEvents.has(event.type)) this.#liveState.update();
     }, 'notice');
+  }
+
+  #lookAtClock(): void {
+    const jump = this.#clock.look();
+    if (jump === 0) return;
+    const seconds = Math.round(jump / 1000);
+    this.edge.troubles.tell(
+      'clock',
+      `the clock of the machine was set ${Math.abs(seconds)} s ${seconds > 0 ? 'forward' : 'back'}; calls, timers and registrations go on, and records carry the time as it was counted before, until \`ringfence upgrade\` or a restart`,
+    );
+  }
+
+  /** A connection that cannot be taken for want of a descriptor shows nowhere: so one is asked for now and then. */
+  #lookForDescriptors(): void {
+    open('/dev/null', 'r', (error, descriptor) => {
+      if (error === null) {
+        close(descriptor);
+        this.edge.troubles.end('descriptors');
+      } else if (error.code === 'EMFILE' || error.code === 'ENFILE')
+        this.edge.troubles.begin(
+          'descriptors',
+          'no more connections can be taken (ulimit -n); those that are there go on',
+        );
+    });
+  }
+
+  #tellCertificates(): void {
+    const [first] = this.#options.certificates.troubles?.() ?? [];
+    if (first === undefined) this.edge.troubles.end('certificate');
+    else this.edge.troubles.begin('certificate', first);
   }
 
   /** Starts everything or nothing; what is wrong is thrown as `MisuseError` in words for the administrator. */
@@ -139,7 +177,18 @@ export class Daemon {
       });
       const self: { daemon?: Daemon; transports?: Transports } = {};
       const [objects, bindings] = await Promise.all([store.objects(), store.bindings()]);
-      const resolver = new TargetFinder({ transports: ['tls', 'tcp', 'udp'], clock: now });
+      const resolver = new TargetFinder({
+        transports: ['tls', 'tcp', 'udp'],
+        clock: now,
+        answered: (well, name) => {
+          if (well) self.daemon?.edge.troubles.end('dns');
+          else
+            self.daemon?.edge.troubles.begin(
+              'dns',
+              `no name server answers for ${name}; names found in the last hour go on as they were`,
+            );
+        },
+      });
       const edge = new Edge({
         config,
         identityKey: identityKey(join(home, 'keys', 'store.key')),
@@ -187,7 +236,7 @@ export class Daemon {
       });
       const daemon = new Daemon(options, { edge, store, admission, transports, heart });
       self.daemon = daemon;
-      daemon.#tellTroubles();
+      daemon.#tellCertificates();
       cleanup.push(async () => daemon.#stopTimers());
       daemon.#useRelay(media.engine);
       const interrupted = await store.closeInterrupted(heart.last ?? now(), taken);
@@ -206,6 +255,13 @@ export class Daemon {
       edge.start();
       if (silent.length > 0) void edge.recoverMedia(media.engine, [...silent]);
       daemon.#liveState.update();
+      daemon.#tellCertificates();
+      if (store.repaired !== undefined) edge.troubles.tell('database', store.repaired);
+      store.onTrouble((problem) => {
+        if (problem !== undefined) return edge.troubles.begin(problem.what, problem.detail);
+        edge.troubles.end('disk');
+        edge.troubles.end('database');
+      });
       store.onFailure((reason) => bus.emit({ type: 'edge.error', where: 'store', detail: reason }));
       store.onObjectsChanged(() => void daemon.#reloadObjects());
       return daemon;
@@ -252,7 +308,7 @@ export class Daemon {
     try {
       await renewCertificates?.();
       await this.#transports.reloadCertificates();
-      this.#tellTroubles();
+      this.#tellCertificates();
       bus.emit({ type: 'config.reloaded', what: 'certificates', detail: '' });
     } catch (error) {
       bus.emit({ type: 'config.refused', detail: error instanceof Error ? error.message : String(error) });
@@ -376,12 +432,6 @@ export class Daemon {
       if (this.#relay !== undefined) await this.edge.recoverMedia(this.#relay);
     };
     void again();
-  }
-
-  #tellTroubles(): void {
-    const { bus, certificates } = this.#options;
-    for (const detail of certificates.troubles?.() ?? [])
-      bus.emit({ type: 'edge.error', where: 'certificates', detail });
   }
 
   async #reloadObjects(): Promise<void> {

@@ -10,6 +10,7 @@ import type { CallServices, DialogOwner } from './call/services.ts';
 import { connect, type TargetSources } from './call/targets.ts';
 import type { Configuration, Encryption } from './config/schema.ts';
 import type { EventBus } from './events/bus.ts';
+import { Troubles } from './events/troubles.ts';
 import { Identifier } from './identity/identify.ts';
 import { type RestoreOutcome, type RestoreParts, restoreCalls } from './journal/restore.ts';
 import { MessageRate } from './message/rate.ts';
@@ -21,6 +22,7 @@ import { Directory } from './routing/directory.ts';
 import { Numbers } from './routing/numbers.ts';
 import { Signalling } from './signalling.ts';
 import type { Binding, OpenCall, Store } from './store/contract.ts';
+import { isPassing } from './store/store-error.ts';
 import { DialogNames } from './subscription/dialog-names.ts';
 import { Tokens } from './tokens.ts';
 import type { Transports } from './transport/contract.ts';
@@ -72,6 +74,7 @@ export class Edge {
   readonly layer: TransactionLayer;
   readonly signalling: Signalling;
   readonly health: HealthMonitor;
+  readonly troubles: Troubles;
   readonly limits: Limits;
   readonly registrations: Registrations;
   readonly #parts: EdgeParts;
@@ -93,6 +96,7 @@ export class Edge {
 
   constructor(parts: EdgeParts) {
     this.#parts = parts;
+    this.troubles = new Troubles(parts.bus, () => parts.now());
     this.#after = parts.after === undefined ? afterReally : (ms, run) => parts.after!(ms, run);
     this.#config = parts.config;
     this.#directory = new Directory(parts.objects, parts.config.domain);
@@ -439,6 +443,7 @@ export class Edge {
     return {
       layer: this.layer,
       bus: parts.bus,
+      troubles: this.troubles,
       dialogs: this.#dialogs,
       config: () => this.#config,
       relay: () => parts.relay(),
@@ -515,6 +520,7 @@ export class Edge {
   }
 
   #storeFailed(error: unknown): void {
+    if (isPassing(error)) return;
     this.#parts.bus.emit({ type: 'edge.error', where: 'store', detail: String(error) });
   }
 }

@@ -18,6 +18,7 @@ import { type DomainDirectory, isNodeTrunk } from '../routing/directory.ts';
 import { type Destination, type Dialled, readDialled } from '../routing/find-route.ts';
 import type { Numbers } from '../routing/numbers.ts';
 import { whereTo } from '../routing/where-to.ts';
+import { isPassing } from '../store/store-error.ts';
 import { claimsOf, limitFacts } from '../trunks/limits/judge.ts';
 import type { Claim, Limits } from '../trunks/limits/limits.ts';
 import { applyHeaderRules } from '../trunks/rewrite/headers.ts';
@@ -432,7 +433,7 @@ function refuse(
         ],
       ),
     )
-    .catch((error: unknown) =>
-      services.bus.emit({ type: 'edge.error', where: 'store', detail: String(error) }),
-    );
+    .catch((error: unknown) => {
+      if (!isPassing(error)) services.bus.emit({ type: 'edge.error', where: 'store', detail: String(error) });
+    });
 }

@@ -1,6 +1,7 @@
 import type { CallMedia } from '../media/call-media.ts';
 import { type LegQuality, qualityOf } from '../media/quality.ts';
 import type { CallRecord } from '../store/contract.ts';
+import { isPassing } from '../store/store-error.ts';
 import type { CallLeg } from './leg.ts';
 import { type CallFacts, callRecord, legRecord } from './record.ts';
 import type { CallServices } from './services.ts';
@@ -64,5 +65,7 @@ export async function recordEnded(
   }
 }
 
-const storeFailed = (services: CallServices, error: unknown): void =>
-  services.bus.emit({ type: 'edge.error', where: 'store', detail: String(error) });
+/** A full or locked disk is told of once, by the store itself, which keeps the record and tries again. */
+const storeFailed = (services: CallServices, error: unknown): void => {
+  if (!isPassing(error)) services.bus.emit({ type: 'edge.error', where: 'store', detail: String(error) });
+};

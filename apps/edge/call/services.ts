@@ -5,6 +5,7 @@ import type { ClientTransaction, ServerTransaction } from '@ringfence/sip/transa
 import type { Flow, SocketAddress } from '@ringfence/sip/transport/flow.ts';
 import type { Configuration } from '../config/schema.ts';
 import type { EventBus } from '../events/bus.ts';
+import type { Troubles } from '../events/troubles.ts';
 import type { MessageRate } from '../message/rate.ts';
 import type { CallRecord } from '../store/contract.ts';
 import type { Referral } from './judge-refer.ts';
@@ -13,6 +14,7 @@ import type { Referral } from './judge-refer.ts';
 export interface CallServices {
   readonly layer: TransactionLayer;
   readonly bus: EventBus;
+  readonly troubles: Troubles;
   config(): Configuration;
   relay(): Relay | undefined;
   now(): number;

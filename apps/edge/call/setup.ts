@@ -80,7 +80,15 @@ export async function openMedia(
     sideOf(services, accepted.flow, accepted.demanded),
     targets.map((target) => sideOf(services, target.flow, target.demanded)),
   );
-  if (!opened.ok) return err({ status: 503, cause: 'media', warning: `No media ports: ${opened.error}` });
+  if (!opened.ok) {
+    if (opened.error === 'no-ports')
+      services.troubles.begin('ports', 'all ports of media.ports are in use; calls get 503 until some end');
+    if (opened.error === 'no-descriptors')
+      services.troubles.begin('descriptors', 'the media process may open no more sockets (ulimit -n)');
+    return err({ status: 503, cause: 'media', warning: `No media ports: ${opened.error}` });
+  }
+  services.troubles.end('ports');
+  services.troubles.end('descriptors');
   return ok(searching(services, opened.value, accepted.targets, targets));
 }
 

@@ -22,7 +22,7 @@ export interface OpenCertificates {
   ca(): readonly string[];
   /** Those of `tls.domains`, without expired ones. */
   domains(): readonly DomainCertificate[];
-  /** What is wrong with certificates of domains, in words for the administrator. */
+  /** What has expired, of the node and of domains, in words for the administrator. */
   troubles(): readonly string[];
   /** Reads files again and renews the local certificate where it is due; gives why it was issued, if it was. */
   renew(config: Configuration): string | undefined;
@@ -31,7 +31,8 @@ export interface OpenCertificates {
 /**
  * Makes sure that the node has a certificate: the configured one, or one of the local CA.
  *
- * Throws `CertificateError` where files are missing, exposed, do not belong together or have expired.
+ * Throws `CertificateError` where files are missing, exposed or do not belong together. Those that have expired are used
+ * on, and told of in `troubles`.
  */
 export function ensureCertificates(options: {
   readonly home: string;
@@ -55,9 +56,10 @@ export function ensureCertificates(options: {
 
 function read(home: string, config: Configuration, now: number) {
   const { certificate, key, clientAuthorities } = config.tls;
+  const expired: string[] = [];
   const own: ServerCertificate =
     certificate !== undefined && key !== undefined
-      ? readConfigured({ file: certificate, keyFile: key, setting: 'tls' }, now)
+      ? readOwn({ file: certificate, keyFile: key, setting: 'tls' }, now, expired)
       : openServerCertificate(home, localNames(config), now);
   const others = (clientAuthorities ?? []).map((file) => {
     const text = readIfThere(file);
@@ -68,11 +70,27 @@ function read(home: string, config: Configuration, now: number) {
       );
     return text;
   });
+  const domains = readDomains(config.tls.domains ?? [], now);
   return {
     ...own,
-    ...readDomains(config.tls.domains ?? [], now),
+    domains: domains.domains,
+    troubles: [...expired, ...domains.troubles],
     authorities: [openAuthority(home, now).certificate, ...others],
   };
+}
+
+/**
+ * An edge whose certificate has run out still has calls over UDP and TCP, and phones that look at no date: it goes on
+ * with it, and says so.
+ */
+function readOwn(files: ConfiguredFiles, now: number, expired: string[]): ServerCertificate {
+  try {
+    return readConfigured(files, now);
+  } catch (error) {
+    if (!(error instanceof CertificateError) || error.code !== 'certificate-expired') throw error;
+    expired.push(error.message);
+    return readConfigured(files, Number.NEGATIVE_INFINITY);
+  }
 }
 
 /** One that has expired must not stop the others: whoever asks for its domain gets the node's certificate. */

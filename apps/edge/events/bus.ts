@@ -7,6 +7,8 @@ const severities: Readonly<Record<EdgeEventType, Severity>> = {
   'edge.upgrading': 'notice',
   'edge.dangerous': 'warning',
   'edge.error': 'error',
+  'edge.trouble': 'error',
+  'edge.trouble-over': 'notice',
   'edge.taken-over': 'notice',
   'config.reloaded': 'notice',
   'config.refused': 'error',

@@ -3,6 +3,9 @@ import type { Decision } from '../policy/types.ts';
 
 export type Severity = 'error' | 'warning' | 'notice' | 'info' | 'debug';
 
+/** What can be missing while the edge goes on; docs/failures.md has a line for each. */
+export type TroubleKind = 'ports' | 'descriptors' | 'disk' | 'clock' | 'dns' | 'certificate' | 'database';
+
 /**
  * The one typed stream of events: log, database and, later, detection, ledger and console read this.
  * `type` is stable. Fields never hold secrets.
@@ -19,6 +22,9 @@ export type EdgeEvent =
   /** The program on disk takes this one's place in the same process: `calls` go over, `ended` were being set up too long. */
   | { readonly type: 'edge.upgrading'; readonly calls: number; readonly ended: number }
   | { readonly type: 'edge.dangerous'; readonly key: string; readonly meaning: string }
+  /** Something that the edge needs is missing; it goes on without, as docs/failures.md says. */
+  | { readonly type: 'edge.trouble'; readonly what: TroubleKind; readonly detail: string }
+  | { readonly type: 'edge.trouble-over'; readonly what: TroubleKind; readonly seconds: number }
   | { readonly type: 'edge.error'; readonly where: string; readonly detail: string }
   | {
       readonly type: 'config.reloaded';

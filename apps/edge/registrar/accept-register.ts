@@ -4,6 +4,7 @@ import { type Flow, isEncrypted } from '@ringfence/sip/transport/flow.ts';
 import type { EventBus } from '../events/bus.ts';
 import type { Principal } from '../policy/types.ts';
 import type { Store } from '../store/contract.ts';
+import { isPassing } from '../store/store-error.ts';
 import type { Transports } from '../transport/contract.ts';
 import { flowGraceSeconds } from './outbound.ts';
 import type { RegisterOutcome, Registrar } from './registrar.ts';
@@ -76,7 +77,7 @@ export function settle(
     (error: unknown) =>
       run(() => {
         outcome.abandon();
-        bus.emit({ type: 'edge.error', where: 'store', detail: String(error) });
+        if (!isPassing(error)) bus.emit({ type: 'edge.error', where: 'store', detail: String(error) });
         answer(503, new HeaderList().add('Retry-After', '10'));
       }),
   );

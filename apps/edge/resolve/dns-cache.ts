@@ -4,6 +4,8 @@ import type { DnsAnswer, DnsQuery, NaptrRecord, SrvRecord } from '@ringfence/sip
 const foundMilliseconds = 30_000;
 const notFoundMilliseconds = 5_000;
 const hostsMilliseconds = 30_000;
+/** What was found is good for so long where DNS does not answer any more (RFC 8767 §5). */
+const staleMilliseconds = 3_600_000;
 const entryLimit = 1_000;
 const pendingLimit = 256;
 
@@ -21,11 +23,14 @@ export type Looked = DnsAnswer | 'failed';
 interface Entry {
   readonly looked: Looked;
   readonly until: number;
+  readonly foundAt: number;
 }
 
 export interface DnsCacheOptions {
   readonly client: DnsClient;
   readonly clock: () => number;
+  /** DNS has answered, or has not; for names that were found before, what was found goes on for an hour. */
+  readonly answered?: ((well: boolean, name: string) => void) | undefined;
   /** Names that stand before DNS. */
   readonly hosts: () => Promise<ReadonlyMap<string, readonly string[]>>;
 }
@@ -53,27 +58,32 @@ export class DnsCache {
   async look(query: DnsQuery): Promise<Looked> {
     const key = `${query.type} ${query.name}`;
     const known = this.#entries.get(key);
-    if (known !== undefined) {
-      if (known.until > this.#options.clock()) return known.looked;
-      this.#entries.delete(key);
-    }
+    if (known !== undefined && known.until > this.#options.clock()) return known.looked;
     const pending = this.#pending.get(key);
     if (pending !== undefined) return pending;
     if (this.#pending.size >= pendingLimit) return 'failed';
     const asked = this.#ask(query).then((looked) => {
       this.#pending.delete(key);
-      this.#keep(key, looked);
-      return looked;
+      this.#options.answered?.(looked !== 'failed', query.name);
+      return this.#keep(key, looked);
     });
     this.#pending.set(key, asked);
     return asked;
   }
 
-  #keep(key: string, looked: Looked): void {
+  #keep(key: string, looked: Looked): Looked {
+    const now = this.#options.clock();
+    const known = this.#entries.get(key);
+    this.#entries.delete(key);
+    if (looked === 'failed' && known !== undefined && now - known.foundAt < staleMilliseconds) {
+      this.#entries.set(key, { ...known, until: now + notFoundMilliseconds });
+      return known.looked;
+    }
     if (this.#entries.size >= entryLimit) this.#entries.delete(this.#entries.keys().next().value!);
     const found = looked !== 'failed' && looked.records.length > 0;
-    const until = this.#options.clock() + (found ? foundMilliseconds : notFoundMilliseconds);
-    this.#entries.set(key, { looked, until });
+    const until = now + (found ? foundMilliseconds : notFoundMilliseconds);
+    this.#entries.set(key, { looked, until, foundAt: found ? now : Number.NEGATIVE_INFINITY });
+    return looked;
   }
 
   async #ask({ type, name }: DnsQuery): Promise<Looked> {

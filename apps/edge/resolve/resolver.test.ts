@@ -221,3 +221,38 @@ it('RFC 3263 §4.1: NAPTR, SRV and A from a real name server', async () => {
     socket.close();
   }
 });
+
+it('RFC 8767 §5: where DNS does not answer any more, what was found goes on for an hour, and that is told', async () => {
+  let now = 0;
+  let gone = false;
+  const told: boolean[] = [];
+  const finder = new TargetFinder({
+    transports: ['udp'],
+    hosts: noHosts,
+    clock: () => now,
+    answered: (well) => told.push(well),
+    client: {
+      ...silent,
+      resolve4: async () => {
+        if (gone) throw Object.assign(new Error('timeout'), { code: 'ETIMEOUT' });
+        return ['192.0.2.9'];
+      },
+    },
+  });
+  const look = async (): Promise<string | undefined> =>
+    (await finder.resolveTarget(uriOf('sip:a@carrier.example:5060')))[0]?.address;
+  assert.equal(await look(), '192.0.2.9');
+  gone = true;
+  assert.equal(told.includes(false), false);
+  for (const minutes of [1, 30, 59]) {
+    now = minutes * 60_000;
+    assert.equal(await look(), '192.0.2.9', `${minutes} minutes without DNS`);
+  }
+  assert.ok(told.includes(false));
+  now = 61 * 60_000;
+  assert.equal(await look(), undefined);
+  gone = false;
+  now += 6_000;
+  assert.equal(await look(), '192.0.2.9');
+  assert.equal(told.at(-1), true);
+});

@@ -22,6 +22,8 @@ export interface TargetFinderOptions {
   readonly clock?: () => number;
   readonly hosts?: () => Promise<ReadonlyMap<string, readonly string[]>>;
   readonly random?: () => number;
+  /** DNS has answered, or has not. */
+  readonly answered?: (well: boolean, name: string) => void;
 }
 
 /** Finds where to send a request (RFC 3263), asking the hosts file and DNS without blocking. */
@@ -39,6 +41,7 @@ export class TargetFinder {
       client: options.client ?? new Resolver({ timeout: 2000, tries: 2 }),
       clock: options.clock ?? (() => performance.now()),
       hosts: options.hosts ?? readHosts,
+      answered: options.answered,
     });
   }
 

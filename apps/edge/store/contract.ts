@@ -93,6 +93,11 @@ export interface OpenCall {
   readonly journal: string;
 }
 
+export interface StoreProblem {
+  readonly what: 'disk' | 'database';
+  readonly detail: string;
+}
+
 /**
  * The database, owned by a worker thread. A returned promise settles once the change is committed, so whatever has
  * been acknowledged survives `kill -9`. Calls never wait for it longer than their owner wants to.
@@ -115,6 +120,13 @@ export interface Store {
    * the record that they have; gives the number of those closed.
    */
   closeInterrupted(at: number, keep?: ReadonlySet<string>): Promise<number>;
+  /**
+   * Called when writes begin to fail for something that passes (a full disk, a lock), and with undefined when they
+   * succeed again. Meanwhile call records are kept in memory, within bounds, and written then.
+   */
+  onTrouble(listener: (problem: StoreProblem | undefined) => void): void;
+  /** What the start had to put aside, in words for the administrator. */
+  readonly repaired?: string | undefined;
   /** The thread died: nothing can be recorded from here on, every promise rejects. Called at most once. */
   onFailure(listener: (reason: string) => void): void;
   close(): Promise<void>;

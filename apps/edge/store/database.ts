@@ -5,7 +5,7 @@ import { layoutVersion, migrations } from './migrations.ts';
 import { asStoreError, damaged, StoreError } from './store-error.ts';
 
 /** `RFNC`, so that `file(1)` and we know the database for ours. */
-const applicationId = 0x52464e43;
+export const applicationId = 0x52464e43;
 /** Up to this size the whole file is checked at every start; larger ones are checked as they are read. */
 const checkedBytes = 16 * 1024 * 1024;
 

@@ -1,11 +1,11 @@
 import { Worker } from 'node:worker_threads';
 import { untilNext } from '@ringfence/bytes/moment.ts';
 import type { Objects } from '../objects/types.ts';
-import type { Binding, CallRecord, OpenCall, Store } from './contract.ts';
+import type { Binding, CallRecord, OpenCall, Store, StoreProblem } from './contract.ts';
 import { assembleObjects } from './object-rows.ts';
 import { packCall, unpackCall } from './pack-call.ts';
-import { type Reply, type Request, type WorkerOptions, Write } from './protocol.ts';
-import { StoreError, type StoreErrorCode } from './store-error.ts';
+import { type Batch, lengthOf, type Reply, type Request, type WorkerOptions, Write } from './protocol.ts';
+import { isPassing, StoreError, type StoreErrorCode } from './store-error.ts';
 
 export interface StoreOptions {
   /** SQLite database; created with mode 0600 where it is missing. */
@@ -24,6 +24,9 @@ export interface StoreOptions {
 
 /** Writes waiting for the disk; above it they are refused, so that a stalled disk cannot eat the memory. */
 const maximumWaiting = 200_000;
+/** Call records that wait in memory for a disk that takes nothing, some 2 kB each; further ones are lost. */
+const maximumKept = 20_000;
+const retryMs = 1_000;
 
 type Gathering = {
   readonly promise: Promise<void>;
@@ -51,9 +54,9 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     execArgv: ['--disable-warning=ExperimentalWarning'],
     resourceLimits: { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 256 },
   });
-  const sequence = await new Promise<number>((resolve, reject) => {
+  const opened = await new Promise<Extract<Reply, { kind: 'opened' }>>((resolve, reject) => {
     worker.once('message', (reply: Reply) => {
-      if (reply.kind === 'opened') resolve(reply.sequence);
+      if (reply.kind === 'opened') resolve(reply);
       else if (reply.kind === 'refused') reject(new StoreError(reply.code as StoreErrorCode, reply.message));
     });
     worker.once('error', reject);
@@ -61,7 +64,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       reject(new StoreError('store-down', `the store's thread ended with ${code}`)),
     );
   });
-  return new ThreadedStore(worker, sequence, options);
+  return new ThreadedStore(worker, opened, options);
 }
 
 class ThreadedStore implements Store {
@@ -75,6 +78,13 @@ class ThreadedStore implements Store {
   readonly #inFlight: Gathering[] = [];
   readonly #objectListeners: (() => void)[] = [];
   readonly #failureListeners: ((reason: string) => void)[] = [];
+  /** Writes of the batches in flight, in their order. */
+  readonly #sent: Batch[] = [];
+  readonly #troubleListeners: ((problem: StoreProblem | undefined) => void)[] = [];
+  readonly repaired: string | undefined;
+  #kept: (number | string)[] = [];
+  #retry: NodeJS.Timeout | undefined;
+  #troubled = false;
   #sequence: number;
   #nextId = 1;
   #writes: (number | string)[] = [];
@@ -87,9 +97,14 @@ class ThreadedStore implements Store {
   #due = false;
   #down: StoreError | undefined;
 
-  constructor(worker: Worker, sequence: number, options: StoreOptions) {
+  constructor(
+    worker: Worker,
+    { sequence, repaired }: Extract<Reply, { kind: 'opened' }>,
+    options: StoreOptions,
+  ) {
     this.#worker = worker;
     this.#sequence = sequence;
+    this.repaired = repaired;
     this.#bindingWindow = options.commitMilliseconds ?? 10;
     this.#callWindow = Math.max(this.#bindingWindow, options.callCommitMilliseconds ?? 100);
     worker.removeAllListeners('exit').removeAllListeners('error');
@@ -164,6 +179,10 @@ class ThreadedStore implements Store {
     this.#objectListeners.push(listener);
   }
 
+  onTrouble(listener: (problem: StoreProblem | undefined) => void): void {
+    this.#troubleListeners.push(listener);
+  }
+
   onFailure(listener: (reason: string) => void): void {
     this.#failureListeners.push(listener);
   }
@@ -173,6 +192,7 @@ class ThreadedStore implements Store {
     const closed = this.#ask((id) => ({ kind: 'close', id }));
     this.#down = new StoreError('store-closed', 'the store is closed');
     const exit = new Promise<void>((resolve) => this.#worker.once('exit', () => resolve()));
+    clearTimeout(this.#retry);
     await closed;
     await exit;
   }
@@ -218,8 +238,33 @@ class ThreadedStore implements Store {
     this.#counts.push(this.#count);
     this.#gathering = undefined;
     this.#count = 0;
-    this.#worker.postMessage({ kind: 'batch', writes: this.#writes } satisfies Request);
+    const writes = this.#kept.length === 0 ? this.#writes : this.#kept.concat(this.#writes);
+    this.#kept = [];
+    this.#sent.push(writes);
+    this.#worker.postMessage({ kind: 'batch', writes } satisfies Request);
     this.#writes = [];
+  }
+
+  /** Call records of a batch that could not be written wait for the next one; bindings do not, their phones ask again. */
+  #keep(writes: Batch): void {
+    for (let at = 0; at < writes.length && this.#kept.length < 4 * maximumKept; ) {
+      const length = lengthOf[writes[at] as number] ?? writes.length;
+      if (writes[at] === Write.live || writes[at] === Write.ended)
+        for (let i = at; i < at + length; i++) this.#kept.push(writes[i] as number | string);
+      at += length;
+    }
+    this.#retry ??= setTimeout(() => {
+      this.#retry = undefined;
+      if (this.#kept.length === 0 || this.#down !== undefined) return;
+      // Nobody waits for this one.
+      this.#gather(0, this.#callWindow).catch(() => undefined);
+    }, retryMs);
+  }
+
+  #tellTrouble(problem: StoreProblem | undefined): void {
+    if (problem === undefined && !this.#troubled) return;
+    this.#troubled = problem !== undefined;
+    for (const listener of this.#troubleListeners) listener(problem);
   }
 
   #ask(request: (id: number) => Request): Promise<Reply> {
@@ -238,9 +283,20 @@ class ThreadedStore implements Store {
       case 'committed':
       case 'uncommitted': {
         const batch = this.#inFlight.shift();
+        const writes = this.#sent.shift() ?? [];
         this.#waiting -= this.#counts.shift() ?? 0;
-        if (reply.kind === 'committed') batch?.resolve();
-        else batch?.reject(new StoreError(reply.code as StoreErrorCode, reply.message));
+        if (reply.kind === 'committed') {
+          this.#tellTrouble(undefined);
+          batch?.resolve();
+        } else {
+          const error = new StoreError(reply.code as StoreErrorCode, reply.message);
+          if (isPassing(error)) {
+            this.#keep(writes);
+            const what = error.code === 'store-busy' ? 'database' : 'disk';
+            this.#tellTrouble({ what, detail: error.message });
+          }
+          batch?.reject(error);
+        }
         if (this.#due && this.#inFlight.length === 0) this.#send();
         return;
       }

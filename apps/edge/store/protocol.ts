@@ -20,6 +20,14 @@ export const Write = {
   unbind: 4,
 } as const;
 
+/** Entries of the array that each write takes. */
+export const lengthOf: Readonly<Record<number, number>> = {
+  [Write.live]: 4,
+  [Write.ended]: 3,
+  [Write.bind]: 2,
+  [Write.unbind]: 4,
+};
+
 /** A row of `live_calls`. */
 export interface JournalRow {
   readonly sequence: number;
@@ -43,7 +51,7 @@ export type Request =
   | { readonly kind: 'close'; readonly id: number };
 
 export type Reply =
-  | { readonly kind: 'opened'; readonly sequence: number }
+  | { readonly kind: 'opened'; readonly sequence: number; readonly repaired: string | undefined }
   | { readonly kind: 'refused'; readonly code: string; readonly message: string }
   | { readonly kind: 'committed' }
   | { readonly kind: 'uncommitted'; readonly code: string; readonly message: string }

@@ -61,3 +61,7 @@ export const damaged = (file: string, detail: string): StoreError =>
     'store-damaged',
     `${file} is damaged (${detail.slice(0, 200)}). Nothing was changed. Restore it from a backup, or, to start empty, move ${file}, ${file}-wal and ${file}-shm away`,
   );
+
+/** The disk is full, or another program holds the database: what could not be written now may be written later. */
+export const isPassing = (error: unknown): boolean =>
+  error instanceof StoreError && (error.code === 'store-unwritable' || error.code === 'store-busy');

@@ -318,7 +318,7 @@ test('sealed secrets open in their own row only', async () => {
   );
 });
 
-test('a database of a newer program, of another program, or damaged is refused and left as it was', async () => {
+test('a database of a newer program, of another program, or no database is refused and left as it was; a damaged one is put aside', async () => {
   const newer = newHome();
   await withStore(newer, async () => {});
   const database = new DatabaseSync(newer.file);
@@ -352,8 +352,12 @@ test('a database of a newer program, of another program, or damaged is refused a
   const bytes = readFileSync(damaged.file);
   bytes.fill(0xa5, 4096 * 8, 4096 * 12);
   writeFileSync(damaged.file, bytes);
-  await assert.rejects(openStore(damaged), refusal('store-damaged'));
-  assert.deepEqual(readFileSync(damaged.file), bytes);
+  await withStore(damaged, async (store) => {
+    assert.match(store.repaired ?? '', /damaged-1/);
+    await store.putBindings([binding(1)], []);
+  });
+  assert.deepEqual(readFileSync(`${damaged.file}.damaged-1`), bytes);
+  await withStore(damaged, async (store) => assert.equal(store.repaired, undefined));
 });
 
 test('two that open a new store at once agree on one key', async () => {

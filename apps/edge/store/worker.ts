@@ -3,27 +3,25 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { bindingWriter, listBindings } from './binding-rows.ts';
 import { CallWriter, liveRows } from './call-rows.ts';
 import type { Binding } from './contract.ts';
-import { inTransaction, openDatabase } from './database.ts';
+import { inTransaction } from './database.ts';
+import { keepGoodCopy, openOrRepair } from './good-copy.ts';
 import { readObjects } from './object-rows.ts';
-import { type Batch, type Reply, type Request, type WorkerOptions, Write } from './protocol.ts';
+import { type Batch, lengthOf, type Reply, type Request, type WorkerOptions, Write } from './protocol.ts';
 import { openSealer, type Sealer } from './seal.ts';
 import { asStoreError, StoreError } from './store-error.ts';
 
-const lengthOf: Readonly<Record<number, number>> = {
-  [Write.live]: 4,
-  [Write.ended]: 3,
-  [Write.bind]: 2,
-  [Write.unbind]: 4,
-};
+interface Opened {
+  readonly database: DatabaseSync;
+  readonly sealer: Sealer;
+  readonly repaired: string | undefined;
+}
 
-function open(
-  port: MessagePort,
-  options: WorkerOptions,
-): { database: DatabaseSync; sealer: Sealer } | undefined {
+function open(port: MessagePort, options: WorkerOptions): Opened | undefined {
   let database: DatabaseSync | undefined;
   try {
-    database = openDatabase(options.file);
-    return { database, sealer: openSealer(database, options.keyFile, options.createKey) };
+    const opened = openOrRepair(options.file);
+    database = opened.database;
+    return { ...opened, sealer: openSealer(database, options.keyFile, options.createKey) };
   } catch (error) {
     database?.close();
     const { code, message } = asStoreError(error, options.file);
@@ -33,7 +31,7 @@ function open(
   }
 }
 
-function serve(port: MessagePort, options: WorkerOptions, database: DatabaseSync, sealer: Sealer): void {
+function serve(port: MessagePort, options: WorkerOptions, { database, sealer, repaired }: Opened): void {
   const reply = (message: Reply): void => port.postMessage(message);
   const calls = new CallWriter(database);
   const bindings = bindingWriter(database);
@@ -109,6 +107,13 @@ function serve(port: MessagePort, options: WorkerOptions, database: DatabaseSync
   const objectsVersionNow = database.prepare(
     "SELECT value AS version FROM meta WHERE key = 'objects_version'",
   );
+  const keepGood = (): void => {
+    try {
+      keepGoodCopy(database, options.file);
+    } catch {
+      // No room for it, mostly: then the one before stays.
+    }
+  };
   // data_version changes with every commit of another connection and costs one read of shared memory
   const watch = setInterval(() => {
     try {
@@ -119,6 +124,7 @@ function serve(port: MessagePort, options: WorkerOptions, database: DatabaseSync
       if (now === objectsVersion) return;
       objectsVersion = now;
       reply({ kind: 'objects-changed' });
+      keepGood();
     } catch {
       // locked for the moment: the next look finds it
     }
@@ -169,12 +175,13 @@ function serve(port: MessagePort, options: WorkerOptions, database: DatabaseSync
       else throw error;
     }
   });
-  reply({ kind: 'opened', sequence: calls.nextSequence() });
+  reply({ kind: 'opened', sequence: calls.nextSequence(), repaired });
+  setImmediate(keepGood);
 }
 
 // imported outside a thread, to be compiled, it does nothing
 if (parentPort !== null) {
   const options = workerData as WorkerOptions;
   const opened = open(parentPort, options);
-  if (opened !== undefined) serve(parentPort, options, opened.database, opened.sealer);
+  if (opened !== undefined) serve(parentPort, options, opened);
 }

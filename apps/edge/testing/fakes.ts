@@ -160,6 +160,8 @@ export class FakeStore implements Store {
 
   onFailure(): void {}
 
+  onTrouble(): void {}
+
   bindings(): Promise<readonly Binding[]> {
     return Promise.resolve([...this.table.values()]);
   }

@@ -115,6 +115,7 @@ const store: Store = {
   bindings: () => Promise.resolve([]),
   putBindings: () => Promise.resolve(),
   putCall: () => Promise.resolve(),
+  onTrouble: () => undefined,
   openCalls: () => Promise.resolve([]),
   closeInterrupted: () => Promise.resolve(0),
   close: () => Promise.resolve(),

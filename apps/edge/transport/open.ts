@@ -83,7 +83,11 @@ export const openTransports = async (
     // Peers can cause these at will (an address without a route), so one a listener and second is told.
     if (now - (lastTrouble.get(listener) ?? Number.NEGATIVE_INFINITY) < 1000) return;
     lastTrouble.set(listener, now);
-    emit({ type: 'edge.error', where: `listener ${listener}`, detail: error.message });
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EMFILE' || code === 'ENFILE') {
+      const detail = `listener ${listener} may take no more connections (ulimit -n); those that are there go on`;
+      emit({ type: 'edge.trouble', what: 'descriptors', detail });
+    } else emit({ type: 'edge.error', where: `listener ${listener}`, detail: error.message });
   };
   const keyLog = openKeyLog(options.environment ?? process.env, emit);
   const localAddresses = new LocalAddresses(clock);
