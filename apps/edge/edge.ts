@@ -407,7 +407,12 @@ export class Edge {
 
   /** Legs that are not over: live ones, and those whose BYE has no answer yet. */
   get legs(): number {
-    return this.#dialogs.size;
+    return this.#dialogs.size - 2 * this.#pbxFront.subscriptions;
+  }
+
+  /** Subscriptions between PBXs and their phones. */
+  get subscriptions(): number {
+    return this.#pbxFront.subscriptions;
   }
 
   /** Calls that are over, but whose last record is not on disk yet; a BYE may wait for it. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { SipRequest } from '@ringfence/sip/message/types.ts';
 import { leftovers } from '../testing/cast.ts';
 import { domain, route, trunk } from '../testing/objects.ts';
 import { pbxObject, TestPbx } from '../testing/pbx.ts';
@@ -271,4 +272,29 @@ test('a PBX that forks as a proxy rings both phones of a user: two requests of o
   const request = one.request!;
   pbx.ask({ ...request, uri: pbx.uri(`sip:${tokens[1]}@198.51.100.1`) }, () => undefined, true);
   await world.until(() => phone.calls.length === 1 && second.calls.length === 1);
+});
+
+test('a REFER of a phone goes to its PBX, which transfers by its own rights (RFC 3515)', async () => {
+  const { world, pbx, phone } = await office();
+  pbx.onInvite = (call) => call.answer();
+  const call = phone.call('102');
+  await world.until(() => call.state === 'up');
+  assert.ok((await call.inside('REFER', [['Refer-To', `<sip:103@${domain}>`]])) < 300);
+  const refer = pbx.heard.findLast(
+    (one): one is SipRequest => one.kind === 'request' && one.method === 'REFER',
+  );
+  assert.match(refer?.headers.get('Refer-To') ?? '', /^<sip:103@example\.test>/);
+  assert.match(refer?.headers.get('Referred-By') ?? '', /101@example\.test/);
+  assert.equal(refer?.callId, pbx.calls[0]?.callId);
+});
+
+test('hold is a re-INVITE that the PBX hears of: it plays the music (RFC 3264 §8.4)', async () => {
+  const { world, pbx, phone } = await office();
+  pbx.onInvite = (call) => call.answer();
+  const call = phone.call('102');
+  await world.until(() => call.state === 'up' && pbx.calls[0]?.confirmed === true);
+  call.reinvite(call.again('sendonly'));
+  await world.until(() => call.reinviteStatus.length === 1);
+  assert.deepEqual(call.reinviteStatus, [200]);
+  assert.match(pbx.calls[0]!.theirs, /a=sendonly/);
 });

@@ -139,6 +139,11 @@ export class PbxFront {
     return true;
   }
 
+  /** Relayed subscriptions; each has two dialogs. */
+  get subscriptions(): number {
+    return this.#subscriptions.size;
+  }
+
   /** Ends subscriptions whose time is up. */
   sweep(now: number): void {
     this.#subscriptions.sweep(now);

@@ -174,11 +174,11 @@ test("a refresh is the PBX's to grant, and its end ends both dialogs (RFC 6665 ย
   const refreshed = await office.subscribe();
   assert.equal(refreshed.status, 200);
   assert.equal(refreshed.headers.get('Expires'), '600');
-  assert.equal(office.world.edge.legs, 2);
+  assert.equal(office.world.edge.subscriptions, 1);
   assert.equal((await office.subscribe('message-summary', 0)).status, 200);
   assert.equal(await office.notify(summary, 'terminated;reason=timeout'), 200);
   assert.equal(office.notified.at(-1)?.headers.get('Subscription-State'), 'terminated;reason=timeout');
-  assert.equal(office.world.edge.legs, 0);
+  assert.equal(office.world.edge.subscriptions, 0);
   assert.equal(await office.notify(), 481);
   await office.over();
 });
@@ -244,7 +244,7 @@ test('a phone that knows nothing of it, or is gone, ends it at the PBX too (RFC 
   await office.subscribe();
   office.phoneSays = 481;
   assert.equal(await office.notify(), 481);
-  assert.equal(office.world.edge.legs, 0);
+  assert.equal(office.world.edge.subscriptions, 0);
 
   const second = await new Office().begin();
   await second.subscribe();
@@ -269,11 +269,11 @@ test('a subscription whose time is up is ended with both sides, and leaves nothi
   office.granted = 60;
   await office.subscribe();
   await office.world.run(50_000);
-  assert.equal(office.world.edge.legs, 2);
+  assert.equal(office.world.edge.subscriptions, 1);
   await office.world.run(45_000);
   office.world.edge.expire();
   await office.world.run(1_000);
-  assert.equal(office.world.edge.legs, 0);
+  assert.equal(office.world.edge.subscriptions, 0);
   assert.equal(office.notified.at(-1)?.headers.get('Subscription-State'), 'terminated;reason=timeout');
   await office.over();
 });
@@ -290,7 +290,7 @@ test('a user has a bounded number of subscriptions', async () => {
     await office.world.run(60);
   }
   assert.equal(refused, 4);
-  assert.equal(office.world.edge.legs, 512);
+  assert.equal(office.world.edge.subscriptions, 256);
 });
 
 test('a PBX that has lost the subscription says 481 to its refresh, and so it is over (RFC 6665 ยง4.1.2.2)', async () => {
@@ -302,7 +302,7 @@ test('a PBX that has lost the subscription says 481 to its refresh, and so it is
       ? makeResponse(request, 481)
       : judge(request);
   assert.equal((await office.subscribe()).status, 481);
-  assert.equal(office.world.edge.legs, 0);
+  assert.equal(office.world.edge.subscriptions, 0);
 });
 
 test('a PBX that checks the digest of a refresh gets a new subscription in its place', async () => {
@@ -310,7 +310,7 @@ test('a PBX that checks the digest of a refresh gets a new subscription in its p
   await office.subscribe();
   office.strict = true;
   assert.equal((await office.subscribe()).status, 481);
-  assert.equal(office.world.edge.legs, 0);
+  assert.equal(office.world.edge.subscriptions, 0);
   office.mine = undefined;
   office.theirs = undefined;
   assert.equal((await office.subscribe()).status, 200);
