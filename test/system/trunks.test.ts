@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { createServer } from 'node:tls';
 import type { Agent } from './harness/agent.ts';
 import { Bed } from './harness/bed.ts';
 import { ringfence, ringfenceDoes } from './harness/command.ts';
@@ -96,6 +100,51 @@ test('`ringfence route trace` shows the decision and the health that the running
     ['quarantined', 'up'],
   );
   assert.equal(second.requests.slice(before).filter(({ message }) => message.method === 'INVITE').length, 0);
+});
+
+test('a trunk over TLS that demands a client certificate is shown that of the edge (RFC 5922 §7)', async () => {
+  const read = (name: string): string => readFileSync(join(bed.home.path, 'tls', name), 'utf8');
+  const seen: { authorized: boolean; names: string; text: string }[] = [];
+  const server = createServer(
+    {
+      key: read('server.key'),
+      cert: read('server.crt'),
+      ca: bed.authority,
+      requestCert: true,
+      rejectUnauthorized: true,
+    },
+    (socket) => {
+      socket.on('error', () => undefined);
+      socket.once('data', (bytes: Buffer) =>
+        seen.push({
+          authorized: socket.authorized,
+          names: socket.getPeerCertificate().subjectaltname ?? '',
+          text: bytes.toString(),
+        }),
+      );
+    },
+  );
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const { port } = server.address() as AddressInfo;
+  try {
+    await bed.apply({
+      trunks: [
+        {
+          name: 'strict',
+          target: `sip:127.0.0.1:${port};transport=tls`,
+          certificateNames: ['strict.example.com'],
+          encryption: 'required',
+          health: { intervalSeconds: 2 },
+        },
+      ],
+    });
+    await until('OPTIONS over TLS', () => seen.length > 0);
+    assert.equal(seen[0]?.authorized, true);
+    assert.match(seen[0]?.names ?? '', /127\.0\.0\.1/);
+    assert.match(seen[0]?.text ?? '', /^OPTIONS sip:127\.0\.0\.1/);
+  } finally {
+    server.close();
+  }
 });
 
 test('the edge registers at a provider, is called by that contact, and takes it back when it stops (RFC 3261 §10.2)', async () => {
