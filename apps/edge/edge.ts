@@ -439,7 +439,10 @@ export class Edge {
   }
 
   stop(): void {
+    this.#started = false;
     this.#pbxFront.stop();
+    this.health.stop();
+    this.registrations.halt();
     this.#stopTimer?.();
   }
 

@@ -194,7 +194,7 @@ test('the edge registers at a provider, is called by that contact, and takes it 
   const thief = await bed.phone('thief', 'udp', { from: '127.0.0.84' });
   const stolen = await thief.call('x', voice.describe(), { uri: contact, more: [...called] });
   assert.equal(stolen.answer.status, 401);
-  await bed.edge.stop();
+  assert.equal((await bed.edge.stop()).code, 0);
   assert.deepEqual(expiries, ['3600', '0']);
 });
 

@@ -128,6 +128,13 @@ export class RegistrationClient {
     });
   }
 
+  /** Ends here without taking the contact back. */
+  halt(): void {
+    this.#stopTimer?.();
+    this.#attempt += 1;
+    this.state = 'stopped';
+  }
+
   /** The connection broke: whoever calls us cannot reach us, so we register anew at once. */
   flowClosed(flow: number): void {
     if (this.flow?.id !== flow) return;

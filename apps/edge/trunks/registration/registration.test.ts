@@ -236,3 +236,17 @@ test('while a provider does not know us its trunk is passed over, but not by an 
   help.hangUp();
   await world.run(20_000);
 });
+
+test('an edge that hands over goes quiet: no probe, no refresh, no farewell', async () => {
+  const { world, provider, state } = cast({
+    health: { options: true, intervalSeconds: 5, failures: 1, recoveries: 1, statuses: [] },
+  });
+  await world.until(() => state().state === 'registered');
+  world.edge.stop();
+  await world.run(40_000);
+  const before = world.network.log.length;
+  world.edge.replaceObjects(world.objects);
+  await world.run(4_000_000);
+  assert.equal(world.network.log.length, before);
+  assert.notEqual(provider.contact, '');
+});
