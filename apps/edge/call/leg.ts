@@ -172,6 +172,7 @@ export class CallLeg implements DialogOwner {
       return;
     }
     this.flow = flow;
+    this.media?.movedTo(flow.remote.address);
     this.#events.inDialog(this, transaction, request);
   }
 

@@ -41,7 +41,7 @@ export interface StreamState {
 
 /** Media of one leg: what we said and what was agreed, stream by stream in the order of the `m=` lines. */
 export class MediaLeg {
-  readonly side: LegSide;
+  side: LegSide;
   readonly streams: (StreamState | undefined)[] = [];
   readonly #sessionId: string;
   #version: number;
@@ -67,6 +67,11 @@ export class MediaLeg {
   /** What we said last; empty before anything was. */
   get lastDescription(): string {
     return this.#last;
+  }
+
+  /** The peer's signalling comes from elsewhere now, and so may its media once it has said so. */
+  movedTo(signalling: string): void {
+    if (signalling !== this.side.signalling) this.side = { ...this.side, signalling };
   }
 
   /**

@@ -95,7 +95,8 @@ export class Agent {
   get sentBy(): string {
     // A browser knows no address of its own (RFC 7118 §5.1).
     if (this.wire.transport === 'ws' || this.wire.transport === 'wss') return `${this.name}.invalid`;
-    return `${this.local.address}:${this.local.port}`;
+    const { address, port } = this.local;
+    return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
   }
 
   get contact(): string {

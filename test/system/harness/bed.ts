@@ -147,11 +147,16 @@ export class Bed {
     caller: Agent,
     callee: Agent,
     dialled: string,
-    protection: { readonly from?: Protection; readonly to?: Protection; readonly place?: string } = {},
+    protection: {
+      readonly from?: Protection;
+      readonly to?: Protection;
+      readonly place?: string;
+      readonly toPlace?: string;
+    } = {},
     options: CallOptions = {},
   ): Promise<Pair> {
     const callerVoice = await this.voice(protection.from ?? 'RTP', protection.place);
-    const calleeVoice = await this.voice(protection.to ?? 'RTP');
+    const calleeVoice = await this.voice(protection.to ?? 'RTP', protection.toPlace);
     let callee_: { incoming: Incoming; leg: Leg } | undefined;
     let problem = 'nobody was rung';
     callee.onInvite = (incoming) => {

@@ -7,6 +7,8 @@ import type { SocketAddress } from '@ringfence/sip/transport/flow.ts';
 import { until, within } from './waiting.ts';
 
 export const mainFile = fileURLToPath(new URL('../../../apps/edge/main.ts', import.meta.url));
+/** Process whose network namespace edges run in, where a test has made one (`namespaces.ts`). */
+const edgeNamespace = process.env.RINGFENCE_TEST_EDGE_NAMESPACE;
 /** Generous: a start compiles and issues keys, and the machine may be busy with other things. */
 const startMs = 60_000;
 const stopMs = 15_000;
@@ -39,7 +41,11 @@ export class EdgeProcess {
   readonly #child: ChildProcess;
 
   private constructor(home: string, args: readonly string[]) {
-    const child = spawn(process.execPath, [mainFile, 'up', ...args], {
+    const command = [process.execPath, mainFile, 'up', ...args];
+    // It becomes the command itself, so signals reach the edge.
+    const [file = '', ...rest] =
+      edgeNamespace === undefined ? command : ['nsenter', `--net=/proc/${edgeNamespace}/ns/net`, ...command];
+    const child = spawn(file, rest, {
       env: { ...process.env, RINGFENCE_HOME: home },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
