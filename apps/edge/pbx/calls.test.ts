@@ -298,3 +298,30 @@ test('hold is a re-INVITE that the PBX hears of: it plays the music (RFC 3264 §
   assert.deepEqual(call.reinviteStatus, [200]);
   assert.match(pbx.calls[0]!.theirs, /a=sendonly/);
 });
+
+test('a PBX whose entry requires encryption is reached over TLS alone, and gets SRTP', async () => {
+  const [node] = pbxObject([inside]).nodes;
+  const target = `sip:${inside}:5061;transport=tls`;
+  const world = new World({
+    objects: { pbx: [pbxObject([inside], { encryption: 'required', nodes: [{ ...node!, target }] })] },
+  });
+  const pbx = new TestPbx(world, inside, { transport: 'tls', port: 5061, media: 'srtp' });
+  const phone = phoneOf(world);
+  assert.equal((await phone.register()).status, 200);
+  assert.match(pbx.contacts.get('101') ?? '', /^sip:[\w-]{20}@198\.51\.100\.1:5061;transport=tls$/);
+  pbx.onInvite = (call) => call.answer();
+  const call = phone.call('102');
+  await world.until(() => call.state === 'up');
+  assert.match(pbx.calls[0]!.theirs, /RTP\/SAVP/);
+  phone.onInvite = (back) => back.answer();
+  const back = pbx.call(pbx.contacts.get('101') ?? '');
+  await world.until(() => back.state === 'up');
+  // The same address over UDP is not the PBX.
+  const forged = new Phone(world, { name: 'pbx', address: inside, port: 5060 });
+  const refused = forged.call(pbx.contacts.get('101') ?? '');
+  await world.until(() => refused.state === 'over');
+  assert.equal(refused.status, 403);
+  for (const { out, flow, text } of world.network.log)
+    if (out && flow.remote.address === inside && flow.transport === 'udp')
+      assert.match(text, /^SIP\/2\.0 403/);
+});

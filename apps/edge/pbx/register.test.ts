@@ -291,3 +291,19 @@ test('after a restart of the edge a phone keeps its token, and over UDP its regi
   assert.ok(pbx.contacts.get('101')?.includes(stored!.upstream!.token));
   assert.ok(pbx.registers.at(-1)!.cseq.number > stored!.upstream!.cseq);
 });
+
+test('a user has a bounded number of phones, and those that are gone make room', async () => {
+  const { world, pbx } = office();
+  const phones: Phone[] = [];
+  for (let i = 0; i < 8; i += 1) {
+    const phone = phoneOf(world, { port: 41_000 + i });
+    assert.equal((await phone.register()).status, 200);
+    phones.push(phone);
+  }
+  const asked = pbx.registers.length;
+  const ninth = phoneOf(world, { port: 42_000 });
+  assert.equal((await ninth.register()).status, 403);
+  assert.equal(pbx.registers.length, asked);
+  world.network.break(phones[0]!.flow);
+  assert.equal((await ninth.register()).status, 200);
+});

@@ -103,8 +103,11 @@ export class PbxRegistrations {
       return this.#grant(arrival, between);
     }
     if (wish !== undefined && wish.seconds > 0 && known === undefined) {
-      const held = registrar.lookup(domain.name, user, services.now()).length;
-      if (held >= services.config().registrar.maximumContacts)
+      // Those whose connection is gone make room for this one.
+      const held = registrar
+        .lookup(domain.name, user, services.now())
+        .filter((binding) => binding.flow !== undefined || binding.transport === 'udp');
+      if (held.length >= services.config().registrar.maximumContacts)
         return respond(403, undefined, 'Too Many Contacts');
     }
     this.#ask(
