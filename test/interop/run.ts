@@ -10,6 +10,16 @@ import { cases as kamailioPbx } from './kamailio-pbx.ts';
 import { cases as linphone } from './linphone.ts';
 import { cases as rtpengine } from './rtpengine.ts';
 import { cases as sipp } from './sipp.ts';
+import { cases as transfer } from './transfer.ts';
 import { cases as tshark } from './tshark.ts';
 
-await runCases([...sipp, ...baresip, ...linphone, ...kamailio, ...kamailioPbx, ...rtpengine, ...tshark]);
+await runCases([
+  ...sipp,
+  ...baresip,
+  ...linphone,
+  ...kamailio,
+  ...kamailioPbx,
+  ...transfer,
+  ...rtpengine,
+  ...tshark,
+]);

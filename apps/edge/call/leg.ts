@@ -131,6 +131,7 @@ export class CallLeg implements DialogOwner {
     this.#former = undefined;
     former.#handedOver = true;
     former.endedAt = this.#services.now();
+    this.media?.claim();
     this.flow = former.flow;
     this.status = 200;
     this.answeredAt = this.#services.now();

@@ -63,10 +63,8 @@ export async function openJoining(
   return ok(search === undefined ? searched : { ...searched, search });
 }
 
-/** New ports and keys under the session that the peer knows (RFC 3264 §8: the same o=, a higher version). */
+/** The ports, keys and session that the peer knows (RFC 3264 §8: the same o=, a higher version). */
 export function continued(services: CallServices, { flow, demanded, media }: CallLeg): MediaLeg {
   const side = sideOf(services, flow, demanded);
-  return media === undefined
-    ? new MediaLeg(side, services.sessionId())
-    : new MediaLeg(side, media.said.sessionId, media.said);
+  return media === undefined ? new MediaLeg(side, services.sessionId()) : media.continued(side);
 }

@@ -34,7 +34,7 @@ test('blind transfer by the called party: the caller is joined with the target, 
   assert.match(invite.headers.get('Referred-By')!, /<sip:bob@example\.test>/);
   third.ring();
   await world.run(500);
-  assert.equal(world.relay.endpoints.size, 4);
+  assert.equal(world.relay.endpoints.size, 3);
   third.answer();
   await world.until(() => taken.hungUpByPeer);
   assert.deepEqual(told(bob), [
@@ -248,6 +248,8 @@ test('the o= line of a party that is joined stays and its version grows (RFC 326
   const { world, alice, bob, carol } = await transferCast();
   carol.onInvite = (third) => third.answer();
   const [call, taken] = await talk(world, alice, bob, 'bob');
+  taken.reinvite(taken.again('sendonly'));
+  await world.until(() => taken.reinviteStatus.length === 1);
   const before = /^o=- (\d+) (\d+)/m.exec(call.theirs)!;
   const keys = call.theirs.match(/inline:\S+/g)!;
   await taken.inside('REFER', [referTo('carol')]);
@@ -255,8 +257,8 @@ test('the o= line of a party that is joined stays and its version grows (RFC 326
   const after = /^o=- (\d+) (\d+)/m.exec(call.theirs)!;
   assert.equal(after[1], before[1]);
   assert.equal(Number(after[2]), Number(before[2]) + 1);
-  for (const key of call.theirs.match(/inline:\S+/g)!)
-    assert.ok(!keys.includes(key), 'a key is used for one stream only');
+  // Not all phones take new keys in mid-call.
+  assert.deepEqual(call.theirs.match(/inline:\S+/g), keys);
   call.hangUp();
   await over(world);
 });

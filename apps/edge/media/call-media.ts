@@ -73,6 +73,7 @@ export class CallMedia {
       places.push({ leg: caller, index, stream, spec: answeringSpec(caller.side, stream, options.dscp) });
       for (const leg of callees) {
         if (leg.side.demanded === 'required' && stream.media === 'opaque') continue;
+        if (isThere(leg, index, stream)) continue;
         places.push(offering(leg, index, stream, options.dscp));
       }
     }
@@ -136,8 +137,8 @@ export class CallMedia {
   }
 
   /**
-   * The media of a call between parties of other calls: every leg is offered to, the caller's too. Ports and keys
-   * are fresh, so that what was agreed before stays in force until both have agreed.
+   * The media of a call between parties of other calls: every leg is offered to, the caller's too. Theirs are
+   * `continued`; what was agreed before stays in force until they have agreed anew.
    *
    * @param session what the caller is known to be able to do.
    * @param plain the caller's media was not encrypted before.
@@ -156,10 +157,11 @@ export class CallMedia {
       if (stream === undefined) continue;
       for (const leg of [caller, ...callees]) {
         if (leg.side.demanded === 'required' && stream.media === 'opaque') continue;
+        if (isThere(leg, index, stream)) continue;
         places.push(offering(leg, index, stream, options.dscp));
       }
     }
-    const opened = await openAll(relay, places);
+    const opened = await openAll(relay, places, caller.streams.find((one) => one !== undefined)?.endpoint.id);
     if (!opened.ok) return opened;
     for (const { leg, index, state } of opened.value) leg.streams[index] = state;
     const media = new CallMedia(relay, options, offer, caller, callees);
@@ -191,7 +193,7 @@ export class CallMedia {
     const session = parseSession(body);
     if (!session.ok)
       return err({ rule: 'media.malformed', warning: 'The answer of the called side cannot be read' });
-    const read = checkAnswer(leg, session.value, leg.streams, true);
+    const read = checkAnswer(leg, session.value, leg.streams, !leg.agreedBefore);
     if (!read.ok) return read;
     this.#join(leg, this.caller, read.value);
     this.#connected = leg;
@@ -209,6 +211,12 @@ export class CallMedia {
     if (!confirmed.ok) return confirmed;
     this.#joining = undefined;
     this.caller.keepAgreedKeys();
+    for (const [index, state] of this.caller.streams.entries()) {
+      const peer = this.#connected?.streams[index];
+      if (state === undefined) continue;
+      if (peer === undefined || session.media[index]?.port === 0) this.#relay.unlink(state.endpoint.id);
+      else this.#relay.link(state.endpoint.id, peer.endpoint.id);
+    }
     this.#applied = this.#relay.flush();
     return confirmed;
   }
@@ -412,12 +420,14 @@ export class CallMedia {
     for (const [index, peer] of other.streams.entries()) {
       const stream = read.streams[index];
       const state = leg.streams[index];
+      // A caller who has not agreed yet talks to somebody else as long.
+      const waiting = this.#joining !== undefined;
       if (stream === undefined || state === undefined) {
-        if (peer !== undefined) this.#relay.unlink(peer.endpoint.id);
+        if (peer !== undefined && !waiting) this.#relay.unlink(peer.endpoint.id);
         continue;
       }
       this.#configure(state, stream);
-      if (peer === undefined) continue;
+      if (peer === undefined || waiting) continue;
       peer.codec = state.codec;
       this.#relay.link(peer.endpoint.id, state.endpoint.id);
     }
@@ -439,3 +449,9 @@ export class CallMedia {
     this.#relay.configure(state.endpoint.id, configOf(stream, this.caller.side.rtcp));
   }
 }
+
+/** The leg has a place for a stream of that kind. */
+const isThere = (leg: MediaLeg, index: number, stream: ReadStream): boolean => {
+  const state = leg.streams[index];
+  return state !== undefined && (state.media === 'opaque') === (stream.media === 'opaque');
+};

@@ -46,12 +46,38 @@ export class MediaLeg {
   readonly #sessionId: string;
   #version: number;
   #last: string;
+  /** Its peer has agreed to these streams in another call. */
+  agreedBefore = false;
+  /** Whose streams these are until `claim`. */
+  #lender: MediaLeg | undefined = undefined;
 
   constructor(side: LegSide, sessionId: string, said = { version: 0, last: '' }) {
     this.side = side;
     this.#sessionId = sessionId;
     this.#version = said.version;
     this.#last = said.last;
+  }
+
+  /**
+   * The same peer's media for another call: its ports and agreed keys, which the call that has them keeps until
+   * `claim`. Not all phones take new keys in mid-call, so they stay (RFC 4568 §7.1.4 leaves it open).
+   */
+  continued(side: LegSide): MediaLeg {
+    const leg = new MediaLeg(side, this.#sessionId, this.said);
+    leg.#lender = this;
+    leg.agreedBefore = true;
+    for (const [index, stream] of this.streams.entries())
+      if (stream !== undefined && stream.keyless !== true) leg.streams[index] = { ...stream };
+    return leg;
+  }
+
+  /** From now on the streams are this leg's, and not the other call's to close. */
+  claim(): void {
+    const lender = this.#lender;
+    this.#lender = undefined;
+    for (const [index, stream] of this.streams.entries())
+      if (stream !== undefined && lender?.streams[index]?.endpoint.id === stream.endpoint.id)
+        lender.streams[index] = undefined;
   }
 
   /** What our descriptions go on from, RFC 3264 §8. */
@@ -143,13 +169,20 @@ export class MediaLeg {
 
   endpointIds(): number[] {
     const ids: number[] = [];
-    for (const stream of this.streams) if (stream !== undefined) ids.push(stream.endpoint.id);
+    for (const [index, stream] of this.streams.entries())
+      if (stream !== undefined && !this.#isLent(index)) ids.push(stream.endpoint.id);
     return ids;
   }
 
   /** Overwrites our copies of the keys that stood in SDP. */
   wipe(): void {
-    for (const stream of this.streams) if (stream !== undefined) wipe(stream);
+    for (const [index, stream] of this.streams.entries())
+      if (stream !== undefined && !this.#isLent(index)) wipe(stream);
+  }
+
+  #isLent(index: number): boolean {
+    const stream = this.streams[index];
+    return stream !== undefined && this.#lender?.streams[index]?.endpoint.id === stream.endpoint.id;
   }
 }
 

@@ -145,6 +145,19 @@ export class Baresip implements Phone {
     this.#command('hangup', '');
   }
 
+  /** Asks for the other party to be sent there: REFER. */
+  transfer(uri: string): void {
+    this.#command('transfer', uri);
+  }
+
+  hold(): void {
+    this.#command('hold', '');
+  }
+
+  resume(): void {
+    this.#command('resume', '');
+  }
+
   /** Resolves with an event of the call, also one that came before. */
   async event(type: string, timeoutMs = 8_000): Promise<Event> {
     return until(

@@ -142,6 +142,19 @@ export class Linphone implements Phone {
     this.program.write('terminate\n');
   }
 
+  /** Asks for the other party to be sent there: REFER. `1 --to-call 2` joins two calls: Refer-To with Replaces. */
+  transfer(target: string): void {
+    this.program.write(`transfer ${target}\n`);
+  }
+
+  hold(): void {
+    this.program.write('pause\n');
+  }
+
+  resume(): void {
+    this.program.write('resume\n');
+  }
+
   async ended(timeoutMs = 8_000): Promise<void> {
     await this.program.waitFor(/Call \d+ with .* ended|Call terminated/, timeoutMs);
   }
