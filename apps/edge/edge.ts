@@ -286,7 +286,7 @@ export class Edge {
       this.health.watch(this.#watched());
       this.registrations.update(this.#directory);
     }
-    this.#pbxFront.retain(objects.pbx ?? []);
+    this.run(() => this.#pbxFront.retain(objects.pbx ?? []));
     const gone = this.registrar.retain(({ domain, user, device, upstream }) => {
       const directory = this.#directory.domain(domain);
       if (upstream !== undefined) return directory?.pbx !== undefined;

@@ -59,6 +59,7 @@ export class PbxFront {
   /** The PBXs that there are from now on. */
   retain(pbxs: readonly Pbx[]): void {
     this.#parts.sources.nodes.retain(pbxs);
+    this.#subscriptions.retain(new Set(pbxs.map(({ domain }) => domain)));
   }
 
   stop(): void {

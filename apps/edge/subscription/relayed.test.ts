@@ -384,3 +384,15 @@ test('a phone picks up a call that its busy lamp shows: the PBX is named its own
     'c77@10.0.0.5;to-tag=lt1;from-tag=rt1;early-only',
   );
 });
+
+test('a domain that loses its PBX loses its registrations and subscriptions; phones are told', async () => {
+  const office = await new Office().begin();
+  await office.subscribe();
+  office.world.edge.replaceObjects({ users: [], trunks: [], routes: [] });
+  await office.world.run(1_000);
+  assert.equal(office.world.edge.subscriptions, 0);
+  assert.equal(office.notified.at(-1)?.headers.get('Subscription-State'), 'terminated;reason=deactivated');
+  assert.equal(office.world.edge.registrar.size, 0);
+  assert.equal((await office.phone.register()).status, 401, 'the edge challenges by itself');
+  assert.deepEqual(office.world.errors, []);
+});

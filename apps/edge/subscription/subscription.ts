@@ -65,6 +65,10 @@ export class Subscription {
     this.expiresAt = services.now() + graceMs;
   }
 
+  get domain(): string {
+    return this.#fields.context.domain;
+  }
+
   /** What the PBX's node is asked, with the phone's own credentials. */
   headers(asked: SipRequest): HeaderList {
     const { event } = this.#fields;

@@ -113,7 +113,13 @@ export class Subscriptions {
     });
   }
 
-  /** Ends what has run out, and what belongs to PBXs that are no more. */
+  /** Ends what belongs to PBXs that are no more. */
+  retain(domains: ReadonlySet<string>): void {
+    for (const subscription of this.#live)
+      if (!domains.has(subscription.domain)) subscription.expire('deactivated');
+  }
+
+  /** Ends what has run out. */
   sweep(now: number): void {
     for (const subscription of this.#live) if (subscription.expiresAt <= now) subscription.expire('timeout');
   }
