@@ -37,8 +37,10 @@ export interface BranchTarget extends BranchWay {
   readonly writeHeaders?: (headers: HeaderList) => void;
   /** The attempt is given up where nothing but 100 has come within this time. */
   readonly silenceMs?: number;
+  /** An answer counts only when media comes within this time. */
+  readonly noMediaMs?: number;
   /** Told what became of the INVITE: the status of its first answer that is not 100, or why there was none. */
-  readonly heard?: (result: number | 'timeout' | 'transport') => void;
+  readonly heard?: (result: number | 'timeout' | 'transport' | 'no-media') => void;
   /** A PBX checks the caller's own digest: what the caller sent for it; the PBX's challenge is for the caller. */
   readonly callersCredentials?: HeaderList;
 }
@@ -218,7 +220,9 @@ export class Branch implements ClientOwner {
   /** Only the first thing that is heard of an INVITE says whether anybody is there. */
   #heard(result: number | 'timeout' | 'transport'): void {
     this.#stopWaiting?.();
-    if (this.#told) return;
+    // Whoever rings and answers has shown nothing yet where only media counts.
+    if (this.#told || (this.target.noMediaMs !== undefined && typeof result === 'number' && result < 300))
+      return;
     this.#told = true;
     this.target.heard?.(result);
   }

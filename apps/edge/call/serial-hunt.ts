@@ -4,9 +4,13 @@ import type { ServerTransaction } from '@ringfence/sip/transaction/transaction.t
 import type { CallMedia } from '../media/call-media.ts';
 import type { LegSide } from '../media/leg.ts';
 import type { BranchInvite, BranchTarget, CallersChallenge } from './branch.ts';
+import { FirstMedia } from './first-media.ts';
 import { Hunt, type HuntEvents, type Search } from './hunt.ts';
 import type { CallLeg } from './leg.ts';
 import type { CallServices } from './services.ts';
+
+/** What the caller hears where the last place has answered and sent no media. */
+const noMedia = 504;
 
 /** Finds whom to ring, one after another. */
 export interface Places {
@@ -44,6 +48,8 @@ export class SerialHunt implements Search, HuntEvents {
   readonly #continuation: Continuation;
   readonly #tried: CallLeg[] = [];
   #hunt: Hunt;
+  #target: BranchTarget | undefined;
+  #waiting: FirstMedia | undefined = undefined;
   #over = false;
 
   constructor(
@@ -58,6 +64,7 @@ export class SerialHunt implements Search, HuntEvents {
     this.#invite = invite;
     this.#continuation = continuation;
     this.#hunt = new Hunt(services, this, targets, invite);
+    this.#target = targets[0];
   }
 
   get id(): string {
@@ -75,6 +82,7 @@ export class SerialHunt implements Search, HuntEvents {
 
   stop(reasons?: HeaderList): void {
     this.#over = true;
+    if (this.#waiting !== undefined) this.#leave(this.#waiting);
     this.#hunt.stop(reasons);
   }
 
@@ -83,23 +91,51 @@ export class SerialHunt implements Search, HuntEvents {
   }
 
   answered(leg: CallLeg, response: SipResponse): boolean {
-    return this.#events.answered(leg, response);
+    const target = this.#target;
+    if (target?.noMediaMs === undefined) return this.#events.answered(leg, response);
+    const { media } = this.#continuation;
+    const waiting = new FirstMedia(this.#services, media, leg, target.noMediaMs, (seen) => {
+      this.#waiting = undefined;
+      if (this.#over) return;
+      target.heard?.(seen ? response.status : 'no-media');
+      if (seen && this.#events.answered(leg, response)) return;
+      this.#leave(waiting);
+      if (seen) this.exhausted(488);
+      else this.#goOn(noMedia);
+    });
+    if (!waiting.start(response)) return this.#events.answered(leg, response);
+    this.#waiting = waiting;
+    return true;
   }
 
   exhausted(status: number, challenge?: CallersChallenge, reasons?: HeaderList): void {
     if (this.#over || !this.#continuation.places.goesOn(status))
       return this.#events.exhausted(status, challenge, reasons);
+    this.#goOn(status, reasons);
+  }
+
+  /** Rings the next place; where there is none the call has ended with that status. */
+  #goOn(status: number, reasons?: HeaderList): void {
     const { media } = this.#continuation;
     void this.#next().then((target) =>
       this.#services.run(() => {
         if (this.#over) return;
         if (target === undefined) return this.#events.exhausted(status, undefined, reasons);
         this.#tried.push(...this.#hunt.legs);
+        this.#target = target;
         this.#hunt = new Hunt(this.#services, this, [target], this.#invite, media.callees.length);
         for (const leg of this.#hunt.legs) leg.media = media.callees[leg.index - 1];
         this.#hunt.start();
       }),
     );
+  }
+
+  /** Hangs up somebody who has answered, and whom the caller never heard of. */
+  #leave(waiting: FirstMedia): void {
+    this.#waiting = undefined;
+    waiting.stop();
+    waiting.leg.endedAt ??= this.#services.now();
+    waiting.leg.bye();
   }
 
   /** The next place, with a leg and ports of its own; undefined where there is none, no ports, or no call any more. */

@@ -79,6 +79,14 @@ export const Failover = Type.Object(
           'Gives up a target that does not ring within this time (any answer but 100). Default: 32 s over UDP (timer B of RFC 3261), the ring time elsewhere.',
       }),
     ),
+    noMediaSeconds: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 10,
+        description:
+          'Hangs a target up that answers and then sends no media for so long, and tries the next; the caller hears of the answer with the first packet. For trunks that send as soon as they have answered.',
+      }),
+    ),
   },
   { additionalProperties: false },
 );

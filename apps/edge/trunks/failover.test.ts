@@ -190,3 +190,58 @@ test('at most 16 places are tried for one call', async () => {
   await over(world);
   assert.equal(world.finished[0]!.legs.length, 17);
 });
+
+/** The trunk's own endpoint is the last that was opened; it has heard nothing until it talks. */
+const muted = (world: World): void => {
+  const { all } = world.relay;
+  all.at(-1)!.idleMs = -1;
+};
+
+test('an answer without media: the caller hears nothing of it, the next target is tried, and the address fails', async () => {
+  const health = { options: false, intervalSeconds: 600, failures: 1, recoveries: 1, statuses: [503] };
+  const failover = { statuses: [], noMediaSeconds: 2 };
+  const targets = [target(places[0]!, 0), target(places[1]!, 1)];
+  const { world, alice, gateways } = await cast([trunk('carrier', { targets, health, failover })]);
+  gateways[0].onInvite = (call) => {
+    muted(world);
+    call.answer();
+  };
+  gateways[1].onInvite = (call) => call.answer();
+  const call = alice.call('+49894321');
+  await world.until(() => gateways[0].calls.length === 1);
+  await world.run(1900);
+  assert.equal(call.state, 'calling');
+  await world.until(() => call.state === 'up');
+  assert.equal(gateways[0].calls[0]!.hungUpByPeer, true);
+  assert.equal(world.events.filter(({ type }) => type === 'target.quarantined').length, 1);
+  call.hangUp();
+  await over(world);
+  assert.equal(world.finished[0]!.disposition, 'answered');
+});
+
+test('media that comes in time lets the answer through; a caller who gives up meanwhile leaves nobody behind', async () => {
+  const failover = { statuses: [], noMediaSeconds: 5 };
+  const { world, alice, gateways } = await cast([trunk('carrier', { target: `sip:${places[0]}`, failover })]);
+  gateways[0].onInvite = (call) => {
+    muted(world);
+    call.answer();
+  };
+  const call = alice.call('+49894321');
+  await world.until(() => gateways[0].calls.length === 1);
+  await world.run(1000);
+  world.relay.all.at(-1)!.idleMs = 20;
+  await world.until(() => call.state === 'up');
+  call.hangUp();
+  await world.run(1000);
+  const gone = alice.call('+49894322');
+  await world.until(() => gateways[0].calls.length === 2);
+  await world.run(1000);
+  gone.cancel();
+  await world.until(() => gone.state === 'over');
+  assert.equal(gone.status, 487);
+  await world.until(() => gateways[0].calls[1]!.hungUpByPeer);
+  const last = alice.call('+49894323');
+  await world.until(() => last.state === 'over');
+  assert.equal(last.status, 504);
+  await over(world);
+});

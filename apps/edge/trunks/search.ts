@@ -241,6 +241,7 @@ export class TrunkSearch {
     const { trunk, number, from, headers, writeHeaders } = attempt;
     this.#current = trunk;
     const silence = trunk.failover?.silenceSeconds;
+    const noMedia = trunk.failover?.noMediaSeconds;
     return {
       party: ownerOf(trunk),
       demanded: this.#call.emergency && trunk.encryption === 'required' ? 'preferred' : trunk.encryption,
@@ -259,6 +260,7 @@ export class TrunkSearch {
       ...(headers === undefined ? {} : { headers }),
       ...(writeHeaders === undefined ? {} : { writeHeaders }),
       ...(silence === undefined ? {} : { silenceMs: silence * 1000 }),
+      ...(noMedia === undefined || this.#call.emergency ? {} : { noMediaMs: noMedia * 1000 }),
       heard: (result) => this.#sources.health.report(ownerOf(trunk), candidate, result),
     };
   }

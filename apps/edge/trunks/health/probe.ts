@@ -17,8 +17,8 @@ export interface ProbeServices {
   connect(candidate: Candidate): Promise<Flow | undefined>;
 }
 
-/** What came of a probe: the status of its answer, or why there was none. */
-export type ProbeResult = number | 'timeout' | 'transport';
+/** What came of a probe or a call: the status of its answer, why there was none, or that no media followed. */
+export type ProbeResult = number | 'timeout' | 'transport' | 'no-media';
 
 /** Asks one address with OPTIONS (RFC 3261 §11.1): any answer shows that somebody is there. */
 export async function probe(
