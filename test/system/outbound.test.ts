@@ -3,6 +3,7 @@ import { after, before, test } from 'node:test';
 import type { Agent, Answer, Incoming } from './harness/agent.ts';
 import { Bed } from './harness/bed.ts';
 import { usualFields } from './harness/compose.ts';
+import { until } from './harness/waiting.ts';
 
 let bed: Bed;
 before(async () => {
@@ -77,4 +78,17 @@ test('RFC 6223: keep in a Via is answered, by the running daemon', async () => {
   const answer = await phone.exchange(again, `${branch}2`, 'REGISTER').final;
   assert.equal(answer.status, 200);
   assert.match(answer.text, /^Via: [^\r]*;keep=20[;\r]/m);
+});
+
+test('RFC 5626 §3.5.2: a STUN keepalive over UDP is answered to a registered phone alone', async () => {
+  const keepalive = Buffer.from('000100002112a442b7e7a701bc34d686fa87dfae', 'hex');
+  const stranger = await bed.phone('bob', 'udp');
+  const phone = await bed.phone('bob', 'udp');
+  const answer = await outbound(phone, 1);
+  assert.match(answer.text, /^Flow-Timer: 20\r$/m);
+  for (const { wire } of [stranger, phone]) wire.send(keepalive);
+  const told = await until('the answer', () => phone.wire.received.find((bytes) => bytes[0] === 1));
+  assert.equal(Buffer.from(told).toString('hex', 0, 4), '0101000c');
+  assert.equal(Buffer.from(told).readUInt16BE(26) ^ 0x2112, phone.local.port);
+  assert.ok(stranger.wire.received.every((bytes) => bytes[0] !== 1));
 });

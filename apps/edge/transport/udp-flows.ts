@@ -17,6 +17,8 @@ export class UdpFlow implements Flow {
   readonly remote: SocketAddress;
   readonly sentBy: string;
   readonly listener: string;
+  /** When a keepalive was answered last. */
+  answeredAt = Number.NEGATIVE_INFINITY;
   readonly #sender: DatagramSender;
   #packed: PackedAddress | undefined;
 
@@ -77,6 +79,11 @@ export class UdpFlows {
 
   byId(id: number): UdpFlow | undefined {
     return this.#young.byId.get(id) ?? this.#old.byId.get(id) ?? this.#kept.byId.get(id);
+  }
+
+  /** The flow from there, if it has a registration. */
+  kept(address: string, port: number): UdpFlow | undefined {
+    return find(this.#kept, address, port);
   }
 
   /** False where there is no such flow. */

@@ -6,9 +6,13 @@ import type { Listener } from '../config/schema.ts';
 import type { ListenerState, TransportEvents } from './contract.ts';
 import type { LocalAddresses } from './local-address.ts';
 import { isWildcard, sentBy } from './sent-by.ts';
+import { answerBinding, isBindingRequest } from './stun.ts';
 import { type DatagramSender, UdpFlow, UdpFlows } from './udp-flows.ts';
 
 const bufferBytes = 4 << 20;
+
+/** Between two answers to keepalives on one flow; a lost one is repeated after 500 ms (RFC 8489 §6.2.1). */
+const stunMilliseconds = 100;
 
 export interface UdpOptions {
   readonly admission: Admission;
@@ -105,11 +109,26 @@ export class UdpListener implements ListenerState, DatagramSender {
     this.#socket.close();
   }
 
+  /**
+   * RFC 5626 §3.5.2: whoever has registered over the flow is told that it lives. All others are dropped as before, so
+   * that nobody can aim our answers; false for them.
+   */
+  #keepalive(bytes: Uint8Array, address: string, port: number, now: number): boolean {
+    const flow = this.#flows.kept(address, port);
+    if (flow === undefined) return false;
+    if (Math.abs(now - flow.answeredAt) < stunMilliseconds) return true;
+    flow.answeredAt = now;
+    const answer = answerBinding(bytes, flow.remote);
+    if (answer !== undefined) flow.send(answer);
+    return true;
+  }
+
   readonly #received = (bytes: Uint8Array, address: string, port: number): void => {
     // Nothing can be sent to port 0. Keepalives need no answer over UDP.
     if (port === 0 || isBlank(bytes)) return;
     const { admission, events, clock } = this.#options;
     const now = clock();
+    if (isBindingRequest(bytes) && this.#keepalive(bytes, address, port, now)) return;
     if (admission.message(this.name, address, bytes, now) !== undefined) return;
     events.message(this.#flows.get(address, port), Buffer.from(bytes), now);
   };
