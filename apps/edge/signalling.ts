@@ -10,7 +10,7 @@ import type { ServerTransaction, TransactionOutput } from '@ringfence/sip/transa
 import type { Flow } from '@ringfence/sip/transport/flow.ts';
 import { acceptInvite, type Doorway } from './call/accept.ts';
 import type { Referral } from './call/judge-refer.ts';
-import { allowedMethods, supportedTags } from './call/messages.ts';
+import { allowedMethods, supportedTags, warning } from './call/messages.ts';
 import { acceptRefer } from './call/refer.ts';
 import { type ClientOwner, type DialogOwner, type InviteOwner, socketText } from './call/services.ts';
 import type { EventBus } from './events/bus.ts';
@@ -192,7 +192,10 @@ export class Signalling {
     }
     const headers = new HeaderList();
     if (who.retryAfter !== undefined) headers.add('Retry-After', String(who.retryAfter));
-    this.#stateless.answer(flow, request, size, who.status, headers);
+    const explained = headers.clone().add('Warning', warning(who.warning));
+    // Over UDP the explanation may be too long for what was sent.
+    if (!this.#stateless.answer(flow, request, size, who.status, explained))
+      this.#stateless.answer(flow, request, size, who.status, headers);
     return false;
   }
 

@@ -30,6 +30,8 @@ export interface PbxFrontParts {
 export interface Turned {
   readonly kind: 'turned';
   readonly status: number;
+  /** For an administrator who reads the phone's log. */
+  readonly warning: string;
   readonly retryAfter?: number;
 }
 
@@ -88,7 +90,7 @@ export class PbxFront {
       const verdict = this.#strangers.admit(pbx, address, user, near.length > 0, now);
       if (verdict.ok) return identifier.stranger(domain);
       this.#refusals.note(address, flow.listener, verdict.rule, verdict.threshold, now);
-      return verdict.rule === 'pbx.failures' ? forbidden : { kind: 'turned', status: 503, retryAfter: 5 };
+      return verdict.rule === 'pbx.failures' ? tooManyRefusals : tooManyRequests;
     }
     const own =
       registered.find((binding) => sameWay(binding, flow)) ??
@@ -100,10 +102,10 @@ export class PbxFront {
       const verdict = this.#strangers.admit(pbx, address, user, true, now);
       if (verdict.ok) return known;
       this.#refusals.note(address, flow.listener, verdict.rule, verdict.threshold, now);
-      return { kind: 'turned', status: 503, retryAfter: 5 };
+      return tooManyRequests;
     }
     this.#refusals.note(address, flow.listener, 'pbx.unregistered', 0, now);
-    return forbidden;
+    return unregistered;
   }
 
   register(transaction: ServerTransaction, request: SipRequest, domain: DomainDirectory, pbx: Pbx): void {
@@ -151,7 +153,13 @@ export class PbxFront {
   }
 }
 
-const forbidden: Turned = { kind: 'turned', status: 403 };
+const unregistered: Turned = { kind: 'turned', status: 403, warning: 'Register over this connection first' };
+const tooManyRefusals: Turned = {
+  kind: 'turned',
+  status: 403,
+  warning: 'Refused too often, wait five minutes',
+};
+const tooManyRequests: Turned = { kind: 'turned', status: 503, warning: 'Too many requests', retryAfter: 5 };
 
 function addressOf({ source }: LiveBinding): string {
   const space = source.indexOf(' ');

@@ -163,6 +163,7 @@ test('a stranger gets nothing but the way to register: no call, no message, no s
   for (const method of ['INVITE', 'MESSAGE', 'SUBSCRIBE', 'OPTIONS', 'PUBLISH', 'NOTIFY']) {
     const answered = await stranger.request(stranger.make(method, '102'));
     assert.equal(typeof answered === 'string' ? answered : answered.status, 403, method);
+    assert.ok(typeof answered !== 'string' && answered.headers.get('Warning')?.includes('Register'));
   }
   assert.equal(pbx.heard.filter((m) => m.kind === 'request' && m.method !== 'OPTIONS').length, 0);
 });
