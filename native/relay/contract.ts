@@ -61,6 +61,8 @@ export interface EndpointConfig {
   readonly receive?: { readonly suite: Suite; readonly material: Uint8Array; readonly mki?: Uint8Array };
   /** Which of the endpoint's local keys to send with. */
   readonly send?: { readonly suite: Suite };
+  /** Payload type of RFC 4733 events of this peer; its digits are told as `digit`, and it may be sent some. */
+  readonly telephoneEvent?: number;
   /** Clock rates in Hz by payload type, for jitter; 8000 where not named. */
   readonly clockRates?: Readonly<Record<number, number>>;
   /** May packets come in, may packets go out (hold). Both true by default. */
@@ -132,6 +134,14 @@ export type RelayEvent =
   | { readonly kind: 'one-way'; readonly endpoint: number; readonly silentMs: number }
   /** A sending key reached its lifetime (RFC 3711 §9.2), or saw more SSRCs than it may: packets are no longer sent under it. */
   | { readonly kind: 'key-exhausted'; readonly endpoint: number }
+  /** The peer has pressed a digit (RFC 4733 §3.2): told when it is over, up to a second later; of more than 8 a second the last. */
+  | {
+      readonly kind: 'digit';
+      readonly endpoint: number;
+      /** One of `0123456789*#ABCD`. */
+      readonly digit: string;
+      readonly durationMs: number;
+    }
   /** The engine does not have this endpoint any more; what it is linked with may be lost too. */
   | { readonly kind: 'lost'; readonly endpoint: number; readonly reason: string }
   | { readonly kind: 'down'; readonly reason: string };
@@ -157,6 +167,11 @@ export interface Relay {
   configure(id: number, config: EndpointConfig): void;
   link(a: number, b: number): void;
   unlink(a: number): void;
+  /**
+   * Sends the peer a digit as RFC 4733 events, in place of some of the voice that goes to it. At most 32 wait.
+   * False: this engine cannot.
+   */
+  press(id: number, digit: string, durationMs: number): boolean;
   /**
    * Sends what has been gathered in this turn now. Resolves once all of it is in effect, or the media process is gone:
    * whoever is told of it after that loses no packet.

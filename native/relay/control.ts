@@ -3,6 +3,7 @@ import { MisuseError } from '@ringfence/bytes/misuse.ts';
 import { untilNext } from '@ringfence/bytes/moment.ts';
 import type { EndpointConfig, EndpointSpec, EndpointStats, Relay, RelayEvent } from './contract.ts';
 import {
+  digits,
   FrameReader,
   FrameWriter,
   frameTypes,
@@ -40,6 +41,10 @@ export interface OwnChild {
 }
 
 type OnRead = { readonly buffer: Buffer; callback(length: number): boolean };
+
+/** What is a digit to most receivers, and longer than anybody presses one. */
+const shortestDigitMs = 40;
+const longestDigitMs = 6000;
 
 /** The end of a call's media is put off to the next multiple of this, so that others can join it. */
 const gatherClosingMs = 50;
@@ -156,6 +161,18 @@ export class ControlConnection implements RunningRelay {
     this.#frames.begin(frameTypes.unlink, 0);
     this.#frames.u32(a);
     this.#send();
+  }
+
+  press(id: number, digit: string, durationMs: number): boolean {
+    const event = digit.length === 1 ? digits.indexOf(digit) : -1;
+    if (event < 0) throw new MisuseError('bad-digit', 'a digit is one of 0 to 9, *, #, A to D');
+    if (!this.#isUp()) return false;
+    this.#frames.begin(frameTypes.press, 0);
+    this.#frames.u32(id);
+    this.#frames.u8(event);
+    this.#frames.u16(Math.min(longestDigitMs, Math.max(shortestDigitMs, Math.round(durationMs))));
+    this.#send();
+    return true;
   }
 
   flush(): Promise<void> {

@@ -11,6 +11,9 @@ export const counters = {
   peer: 19,
   expecting: 20,
   configuredAt: 21,
+  digitCount: 22,
+  /** The last eight digits, each as event + 16 * milliseconds. */
+  digitRing: 23,
 } as const;
 
 export const rowLength = 32;

@@ -112,9 +112,15 @@ export function rtcpPacket(ssrc = 1): Uint8Array {
   return packet;
 }
 
+/** RFC 5761 §4. */
+function looksLikeRtcp(packet: Uint8Array): boolean {
+  const type = (packet[1] ?? 0) & 0x7f;
+  return type >= 64 && type <= 95;
+}
+
 export function protect(context: SrtpContext | undefined, packet: Uint8Array): Uint8Array {
   if (!context) return packet;
-  const isRtcp = ((packet[1] ?? 0) & 0x7f) >= 64;
+  const isRtcp = looksLikeRtcp(packet);
   const result = isRtcp ? context.protectRtcp(packet) : context.protectRtp(packet);
   assert.ok(result.ok);
   return result.value;
@@ -122,7 +128,7 @@ export function protect(context: SrtpContext | undefined, packet: Uint8Array): U
 
 export function unprotect(context: SrtpContext | undefined, packet: Uint8Array): Uint8Array {
   if (!context) return packet;
-  const isRtcp = ((packet[1] ?? 0) & 0x7f) >= 64;
+  const isRtcp = looksLikeRtcp(packet);
   const result = isRtcp ? context.unprotectRtcp(packet) : context.unprotectRtp(packet);
   assert.ok(result.ok, `cannot open: ${result.ok ? '' : result.error.code}`);
   return result.value;

@@ -56,7 +56,8 @@ function handle(type: number, request: number, body: Uint8Array): void {
     return writeList(frames, request, first, relay.tick(), idAt);
   }
   let length = -1;
-  if (type >= frameTypes.open && type <= frameTypes.stats) length = relay.request(type, body, answer);
+  if ((type >= frameTypes.open && type <= frameTypes.stats) || type === frameTypes.press)
+    length = relay.request(type, body, answer);
   if (length < 0) {
     frames.begin(frameTypes.refused, request);
     frames.end();

@@ -25,6 +25,8 @@ export const frameTypes = {
   stats: 6,
   /** u32 row: the ids of endpoints from that row on; answered by u32 next row (0: no more), then u32 ids. */
   list: 7,
+  /** u32 id, u8 event, u16 milliseconds: a digit for the peer. */
+  press: 9,
   /** The media process ends at once, whatever it holds. Without it the closing of the socket leaves it waiting for another edge. */
   end: 8,
   reply: 0x80,
@@ -42,7 +44,16 @@ export const mostListed = 8192;
 /** Ids in one `close` or `stats`; more are asked for in several frames. */
 export const mostIds = 128;
 
-const flags = { remote: 1, signalling: 2, receive: 4, send: 8, accept: 16, emit: 32, endRtcp: 64 } as const;
+const flags = {
+  remote: 1,
+  signalling: 2,
+  receive: 4,
+  send: 8,
+  accept: 16,
+  emit: 32,
+  endRtcp: 64,
+  telephoneEvent: 128,
+} as const;
 const portModes = { mux: 0, pair: 1, single: 2 } as const;
 const mediaKinds = { rtp: 0, srtp: 1, opaque: 2 } as const;
 const mostClockRates = 16;
@@ -277,7 +288,8 @@ export function writeConfig(writer: FrameWriter, config: EndpointConfig): Encodi
       (send ? flags.send : 0) |
       (config.accept === false ? 0 : flags.accept) |
       (config.emit === false ? 0 : flags.emit) |
-      (config.rtcp === 'end' ? flags.endRtcp : 0),
+      (config.rtcp === 'end' ? flags.endRtcp : 0) |
+      (config.telephoneEvent === undefined ? 0 : flags.telephoneEvent),
   );
   writer.u8(mediaKinds[config.media]);
   if (remote && host) {
@@ -294,16 +306,13 @@ export function writeConfig(writer: FrameWriter, config: EndpointConfig): Encodi
     if (receive.mki) writer.bytes(receive.mki);
   }
   if (send) writer.u8(suiteParameters[send.suite].id);
-  if (!config.clockRates) {
-    writer.u8(0);
-    return undefined;
-  }
-  const rates = Object.entries(config.clockRates).slice(0, mostClockRates);
+  const rates = Object.entries(config.clockRates ?? {}).slice(0, mostClockRates);
   writer.u8(rates.length);
   for (const [payloadType, rate] of rates) {
     writer.u8(Number(payloadType) & 0x7f);
     writer.u32(rate >>> 0);
   }
+  if (config.telephoneEvent !== undefined) writer.u8(config.telephoneEvent & 0x7f);
   return undefined;
 }
 
@@ -508,7 +517,10 @@ function stretches(reader: BodyReader): NonNullable<EndpointStats['history']> {
   return history;
 }
 
-const eventKinds = { learned: 1, refused: 2, oneWay: 3, keyExhausted: 4 } as const;
+/** By event code, RFC 4733 §3.2. */
+export const digits = '0123456789*#ABCD';
+
+const eventKinds = { learned: 1, refused: 2, oneWay: 3, keyExhausted: 4, digit: 5 } as const;
 const reasons = ['source', 'authentication', 'replay'] as const;
 
 /** `down` is never on the wire: it is what the edge concludes when the wire is gone. */
@@ -539,6 +551,12 @@ export function writeEvent(writer: FrameWriter, event: WireEvent): void {
       writer.u8(eventKinds.keyExhausted);
       writer.u32(event.endpoint);
       break;
+    case 'digit':
+      writer.u8(eventKinds.digit);
+      writer.u32(event.endpoint);
+      writer.u8(digits.indexOf(event.digit));
+      writer.f64(event.durationMs);
+      break;
   }
   writer.end();
 }
@@ -559,6 +577,10 @@ export function readEvent(body: Uint8Array): WireEvent | undefined {
     event = { kind: 'one-way', endpoint, silentMs: reader.f64() };
   } else if (kind === eventKinds.keyExhausted) {
     event = { kind: 'key-exhausted', endpoint };
+  } else if (kind === eventKinds.digit) {
+    const digit = digits[reader.u8()];
+    const durationMs = reader.f64();
+    if (digit !== undefined) event = { kind: 'digit', endpoint, digit, durationMs };
   }
   return reader.failed ? undefined : event;
 }

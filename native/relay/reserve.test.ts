@@ -41,6 +41,9 @@ class CountingRelay implements RunningRelay {
 
   link(): void {}
   unlink(): void {}
+  press(): boolean {
+    return true;
+  }
   flush(): Promise<void> {
     return Promise.resolve();
   }

@@ -127,6 +127,10 @@ export class Reserve implements RunningRelay {
     this.#relay.unlink(a);
   }
 
+  press(id: number, digit: string, durationMs: number): boolean {
+    return this.#relay.press(id, digit, durationMs);
+  }
+
   flush(): Promise<void> {
     return this.#relay.flush();
   }

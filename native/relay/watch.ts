@@ -1,5 +1,5 @@
 import { counters, rowLength, rowOf } from './counters.ts';
-import type { WireEvent } from './protocol.ts';
+import { digits, type WireEvent } from './protocol.ts';
 
 const reasons = [
   ['source', counters.droppedSource],
@@ -7,6 +7,8 @@ const reasons = [
   ['replay', counters.droppedReplay],
 ] as const;
 
+/** Columns of `digitRing`. */
+const digitsKept = 8;
 /** A peer counts as talking while its last packet is younger than this. */
 const talkingMs = 2000;
 
@@ -15,6 +17,7 @@ interface Seen {
   readonly refused: [number, number, number];
   sourceVersion: number;
   exhausted: boolean;
+  digits: number;
   oneWay: boolean;
 }
 
@@ -66,7 +69,7 @@ export class Watch {
   ): void {
     let seen = this.#seen[row];
     if (seen?.id !== id) {
-      seen = { id, refused: [0, 0, 0], sourceVersion: 0, exhausted: false, oneWay: false };
+      seen = { id, refused: [0, 0, 0], sourceVersion: 0, exhausted: false, digits: 0, oneWay: false };
       this.#seen[row] = seen;
     }
     const at = (column: number) => this.#table[row * rowLength + column] ?? 0;
@@ -88,7 +91,20 @@ export class Watch {
       seen.exhausted = true;
       events.push({ kind: 'key-exhausted', endpoint: id });
     }
+    const pressed = at(counters.digitCount);
+    if (pressed !== seen.digits) this.#lookForDigits(seen, pressed, at, events);
     this.#lookForSilence(row, seen, nowMs, events);
+  }
+
+  /** Of more than the row keeps, the first are gone. */
+  #lookForDigits(seen: Seen, pressed: number, at: (column: number) => number, events: WireEvent[]): void {
+    for (let i = Math.max(seen.digits, pressed - digitsKept); i < pressed; i += 1) {
+      const value = at(counters.digitRing + (i % digitsKept));
+      const digit = digits[value & 15];
+      if (digit !== undefined)
+        events.push({ kind: 'digit', endpoint: seen.id, digit, durationMs: Math.floor(value / 16) });
+    }
+    seen.digits = pressed;
   }
 
   #lookForSilence(row: number, seen: Seen, nowMs: number, events: WireEvent[]): void {

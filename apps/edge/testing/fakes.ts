@@ -72,6 +72,14 @@ export class FakeRelay implements Relay {
     if (right !== undefined) right.linked = undefined;
   }
 
+  /** Digits that were to be sent. */
+  readonly pressed: { readonly id: number; readonly digit: string; readonly durationMs: number }[] = [];
+
+  press(id: number, digit: string, durationMs: number): boolean {
+    this.pressed.push({ id, digit, durationMs });
+    return true;
+  }
+
   flush(): Promise<void> {
     return this.#later(() => undefined);
   }

@@ -7,6 +7,8 @@
 #include <openssl/crypto.h>
 
 #include "address.h"
+#include "continuity.h"
+#include "digits.h"
 #include "rtcp.h"
 #include "srtp.h"
 #include "statistics.h"
@@ -106,6 +108,10 @@ struct Endpoint {
 
   ClockRates clockRates;
   Reception reception;
+  Continuity continuity;  // of what is sent to this peer
+  std::uint8_t telephoneEvent = noPayloadType;  // of RFC 4733, in both directions
+  DigitReader digitReader;
+  std::unique_ptr<DigitWriter> digitWriter;  // made when first needed
   std::unique_ptr<RtcpTerminal> rtcpTerminal;  // where RTCP ends here; none: it is relayed
 };
 

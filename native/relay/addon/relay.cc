@@ -69,15 +69,17 @@ bool Relay::handle(Request type, ConstBytes body, Writer& reply) {
       return report(reader, reply, true);
     case Request::stats:
       return report(reader, reply, false);
+    case Request::press:
+      return press(reader);
   }
   return false;
 }
 
 bool Relay::readConfig(Reader& reader, Config& config) {
-  enum : std::uint8_t { remote = 1, signalling = 2, receive = 4, send = 8, accept = 16, emit = 32, endRtcp = 64 };
+  enum : std::uint8_t { remote = 1, signalling = 2, receive = 4, send = 8, accept = 16, emit = 32, endRtcp = 64, telephoneEvent = 128 };
   const std::uint8_t flags = reader.u8();
   const std::uint8_t media = reader.u8();
-  if (flags >> 7 != 0 || media > 2) return false;
+  if (media > 2) return false;
   config.media = static_cast<Media>(media);
   config.accept = (flags & accept) != 0;
   config.emit = (flags & emit) != 0;
@@ -104,6 +106,7 @@ bool Relay::readConfig(Reader& reader, Config& config) {
     const std::uint8_t payloadType = reader.u8();
     config.clockRates.set(payloadType, reader.u32());
   }
+  if ((flags & telephoneEvent) != 0 && (config.telephoneEvent = reader.u8()) > 127) return false;
   return !reader.failed();
 }
 
@@ -225,6 +228,7 @@ void Relay::apply(Endpoint& endpoint, const Config& config) {
   endpoint.accept = config.accept;
   endpoint.emit = config.emit;
   endpoint.clockRates = config.clockRates;
+  endpoint.telephoneEvent = config.telephoneEvent;
   if (!config.endRtcp || endpoint.media == Media::opaque) {
     endpoint.rtcpTerminal.reset();
   } else if (endpoint.rtcpTerminal == nullptr) {
@@ -265,6 +269,7 @@ void Relay::apply(Endpoint& endpoint, const Config& config) {
     endpoint.send = key->context.get();
     break;
   }
+  if (endpoint.peer != nullptr) endpoint.peer->continuity.expectChange();
   endpoint.row.set(expecting, endpoint.hasRemote && endpoint.accept ? 1 : 0);
   endpoint.row.set(configuredAt, monotonicMs());
 }
@@ -305,6 +310,8 @@ bool Relay::link(Reader& reader) {
   detach(*b);
   a->peer = b;
   b->peer = a;
+  a->continuity.changePeer();
+  b->continuity.changePeer();
   a->row.set(peerId, b->id);
   b->row.set(peerId, a->id);
   return true;
@@ -316,6 +323,19 @@ bool Relay::unlink(Reader& reader) {
   if (a == nullptr) return true;
   const Worker::Lock lock(*a->worker);
   detach(*a);
+  return true;
+}
+
+bool Relay::press(Reader& reader) {
+  Endpoint* endpoint = find(reader.u32());
+  const std::uint8_t digit = reader.u8();
+  const std::uint16_t milliseconds = reader.u16();
+  if (!reader.atEnd() || reader.failed() || digit > lastDigit) return false;
+  if (endpoint == nullptr) return true;
+  const Worker::Lock lock(*endpoint->worker);
+  if (endpoint->telephoneEvent == noPayloadType) return true;
+  if (endpoint->digitWriter == nullptr) endpoint->digitWriter = std::make_unique<DigitWriter>();
+  endpoint->digitWriter->press(digit, milliseconds);
   return true;
 }
 

@@ -8,7 +8,7 @@
 
 namespace ringfence {
 
-enum class Request : std::uint8_t { open = 1, configure = 2, link = 3, unlink = 4, close = 5, stats = 6 };
+enum class Request : std::uint8_t { open = 1, configure = 2, link = 3, unlink = 4, close = 5, stats = 6, press = 9 };
 
 struct RelayOptions {
   std::uint16_t from;
@@ -55,6 +55,7 @@ class Relay {
     Key receive;                  // no suite: none
     const Suite* send = nullptr;  // null: none
     ClockRates clockRates;
+    std::uint8_t telephoneEvent = noPayloadType;
   };
   struct Spec {
     PortMode ports = PortMode::pair;
@@ -74,6 +75,7 @@ class Relay {
   void apply(Endpoint& endpoint, const Config& config);
   bool link(Reader& reader);
   bool unlink(Reader& reader);
+  bool press(Reader& reader);
   bool report(Reader& reader, Writer& reply, bool closing);
   void writeStats(const Endpoint& endpoint, Writer& reply);
   static void detach(Endpoint& endpoint);

@@ -31,6 +31,8 @@ enum Counter : std::size_t {
   peerId,
   expecting,  // 1 while a remote is configured and packets may come in
   configuredAt,
+  digitCount, // digits that were heard whole
+  digitRing,  // and the next seven: see digits.h
   counterCount = 32,
 };
 

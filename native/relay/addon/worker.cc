@@ -193,6 +193,7 @@ void Worker::relay(Endpoint& endpoint, bool onRtcpSocket, std::size_t length, co
     if (endpoint.rtcpTerminal != nullptr) {
       length = endpoint.rtcpTerminal->receive(Bytes(packet, length), now_);
       if (length > 0 && endpoint.accept && endpoint.peer != nullptr && endpoint.peer->media != Media::opaque) {
+        renameSources(Bytes(packet, length), endpoint.peer->continuity, endpoint.continuity);
         forward(endpoint, true, length, header);
       }
       report(endpoint);
@@ -203,6 +204,10 @@ void Worker::relay(Endpoint& endpoint, bool onRtcpSocket, std::size_t length, co
     row.add(packets);
     row.add(octets, wireOctets);
     endpoint.reception.received(header, now_, endpoint.clockRates, row);
+    if (header.payloadType == endpoint.telephoneEvent) {
+      endpoint.digitReader.packet(ConstBytes(packet + header.length, length - header.length), header.timestamp,
+                                  endpoint.clockRates.of(header.payloadType) / 1000.0, row);
+    }
     if (endpoint.steadySocket < 0 && ++endpoint.steadyPackets >= steadyAfter) settle(endpoint);
   }
   if (!endpoint.accept || endpoint.peer == nullptr || endpoint.peer->media == Media::opaque) {
@@ -269,11 +274,18 @@ Verdict Worker::unprotect(Endpoint& endpoint, bool rtcp, std::size_t& length, co
   return open(*endpoint.previousReceive);
 }
 
-void Worker::forward(Endpoint& from, bool rtcp, std::size_t length, const RtpHeader& header) {
+void Worker::forward(Endpoint& from, bool rtcp, std::size_t length, RtpHeader header) {
   Endpoint& to = *from.peer;
   if (!to.emit || !to.hasRemote || (rtcp && to.ports == PortMode::single)) {
     from.row.add(droppedUnlinked);
     return;
+  }
+  if (!rtcp) to.continuity.pass(packet_.get(), header, now_, from.clockRates.of(header.payloadType) / 1000.0);
+  if (!rtcp && to.digitWriter != nullptr && to.digitWriter->busy() && to.telephoneEvent != noPayloadType &&
+      header.payloadType != to.telephoneEvent && length >= DigitWriter::packetLength &&
+      to.digitWriter->replace(Bytes(packet_.get(), length), header, to.telephoneEvent,
+                              from.clockRates.of(header.payloadType) / 1000.0)) {
+    length = DigitWriter::packetLength;
   }
   if (!rtcp && to.rtcpTerminal != nullptr) {
     to.rtcpTerminal->sent(header, length, now_, from.clockRates.of(header.payloadType) / 1000.0);

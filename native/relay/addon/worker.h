@@ -72,7 +72,7 @@ class Worker {
   void settle(Endpoint& endpoint);
   void relayOpaque(Endpoint& endpoint, std::size_t length, const Address& source);
   Verdict unprotect(Endpoint& endpoint, bool rtcp, std::size_t& length, const RtpHeader& header);
-  void forward(Endpoint& from, bool rtcp, std::size_t length, const RtpHeader& header);
+  void forward(Endpoint& from, bool rtcp, std::size_t length, RtpHeader header);
   void transmit(Endpoint& to, bool rtcp, std::size_t length);
   ssize_t sendTo(Endpoint& to, int socket, const Address& target, std::size_t length);
   void report(Endpoint& to);
