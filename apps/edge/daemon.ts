@@ -409,7 +409,8 @@ export class Daemon {
     else if (event.kind === 'lost') {
       bus.emit({ type: 'media.lost', call: call.id, leg, reason: event.reason });
       this.edge.run(() => call.hangUp('media'));
-    } else if (call.live)
+    } else if (event.kind === 'digit') this.edge.run(() => call.pressed(leg, event.digit, event.durationMs));
+    else if (call.live)
       bus.emit({ type: 'call.one-way', call: call.id, leg, seconds: Math.round(event.silentMs / 1000) });
   }
 

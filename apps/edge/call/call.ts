@@ -14,7 +14,7 @@ import type { CallerSide } from './caller.ts';
 import { EarlyOffers } from './early-offers.ts';
 import { outcomeOf, recordEnded, recordLive } from './ending.ts';
 import { type HuntEvents, type Search, statusForCaller } from './hunt.ts';
-import { acceptInfo, acceptMessageInside } from './info.ts';
+import { acceptInfo, acceptMessageInside, pressedInRtp } from './info.ts';
 import type { CallLeg, LegEvents } from './leg.ts';
 import { dialogMethods, reasonOf, sdpOf, unsupportedIn } from './messages.ts';
 import { type PassedRefer, passNotify } from './pass-refer.ts';
@@ -151,6 +151,13 @@ export class Call implements HuntEvents, InviteOwner {
         hunt.start();
       }),
     );
+  }
+
+  /** A party has pressed a key, as RFC 4733 events in its media. */
+  pressed(index: number, key: string, durationMs: number): void {
+    const leg = this.#legs().find((one) => one.index === index);
+    if (this.#state !== 'answered' || leg === undefined) return;
+    pressedInRtp(this.#services, this.id, leg, this.other(leg), { key, duration: durationMs });
   }
 
   /** Both parties are there, and nobody is transferring one of them. */

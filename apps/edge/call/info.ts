@@ -1,4 +1,4 @@
-import { parseDtmfInfo, serializeDtmfInfo } from '@ringfence/sip/headers/dtmf.ts';
+import { type DtmfInfo, parseDtmfInfo, serializeDtmfInfo } from '@ringfence/sip/headers/dtmf.ts';
 import { makeResponse } from '@ringfence/sip/message/build.ts';
 import { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import { parseMediaType } from '@ringfence/sip/message/media-type.ts';
@@ -6,7 +6,7 @@ import type { SipRequest } from '@ringfence/sip/message/types.ts';
 import type { ServerTransaction } from '@ringfence/sip/transaction/transaction.ts';
 import { messageBody } from '../message/body.ts';
 import type { CallLeg } from './leg.ts';
-import { relayWithin } from './relay-within.ts';
+import { mostRelayed, relayWithin } from './relay-within.ts';
 import type { CallServices } from './services.ts';
 
 /** A request within an answered call that means something to the other side only. */
@@ -41,9 +41,55 @@ export function acceptInfo(services: CallServices, { call, leg, other, transacti
   const pressed = parseDtmfInfo(known, request.body);
   if (!pressed.ok) return answer(400);
   services.bus.emit({ type: 'call.dtmf', call, leg: leg.index, by: 'info' });
+  if (sendAsEvent(services, leg, other, pressed.value)) return answer(200);
   const headers = new HeaderList().add('Content-Type', known);
   const body = Buffer.from(serializeDtmfInfo(known, pressed.value), 'utf8');
   relayWithin(services, { transaction, request, to: other, headers, body });
+}
+
+const usualMs = 160;
+
+/** For a side that has RFC 4733 events, where the one that sends INFO has none: false where it is to go on as INFO. */
+function sendAsEvent(
+  services: CallServices,
+  leg: CallLeg,
+  other: CallLeg,
+  { key, duration }: DtmfInfo,
+): boolean {
+  if (!services.config().media.bridgeDigits || key === '!' || eventsOf(leg) !== undefined) return false;
+  const endpoint = eventsOf(other);
+  return endpoint !== undefined && services.relay()?.press(endpoint, key, duration ?? usualMs) === true;
+}
+
+/** The endpoint by which that side has RFC 4733 events, undefined where it has none. */
+const eventsOf = ({ media }: CallLeg): number | undefined =>
+  media?.streams.find((stream) => stream?.telephoneEvent !== undefined)?.endpoint.id;
+
+/** A key that was pressed as an event in RTP: goes to the other side as INFO where that one has no events. */
+export function pressedInRtp(
+  services: CallServices,
+  call: string,
+  leg: CallLeg,
+  other: CallLeg | undefined,
+  pressed: DtmfInfo,
+): void {
+  services.bus.emit({ type: 'call.dtmf', call, leg: leg.index, by: 'rtp' });
+  if (!services.config().media.bridgeDigits || other?.dialog?.state !== 'confirmed') return;
+  if (eventsOf(other) !== undefined || other.relayed >= mostRelayed) return;
+  const [type] = dtmfTypes;
+  const headers = new HeaderList().add('Content-Type', type);
+  const body = Buffer.from(serializeDtmfInfo(type, pressed), 'utf8');
+  other.relayed += 1;
+  let over = false;
+  const done = ({ status }: { readonly status: number } = { status: 408 }): void => {
+    if (over || status < 200) return;
+    over = true;
+    other.relayed -= 1;
+  };
+  other.send(other.dialog.request('INFO', { contact: other.contact, headers, body }), {
+    response: done,
+    failed: () => done(),
+  });
 }
 
 /** MESSAGE within a call (RFC 3428 §4), under the same bounds as outside of calls. */

@@ -124,6 +124,6 @@ export const searching = (
 
 export function sideOf(services: CallServices, flow: Flow, demanded: Encryption): LegSide {
   const { local, advertised } = services.mediaAddress(flow);
-  const { rtcp } = services.config().media;
-  return { local, advertised, signalling: flow.remote.address, demanded, rtcp };
+  const { rtcp, bridgeDigits } = services.config().media;
+  return { local, advertised, signalling: flow.remote.address, demanded, rtcp, bridgeDigits };
 }

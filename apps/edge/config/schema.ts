@@ -179,6 +179,11 @@ export const Configuration = Type.Object(
           { additionalProperties: false, default: {} },
         ),
         threads: Type.Integer({ minimum: 0, maximum: 64, default: 0, description: '0: one per core.' }),
+        bridgeDigits: Type.Boolean({
+          default: false,
+          description:
+            'Offers RFC 4733 events to a side even where the other has none, and turns pressed keys from events into INFO and from INFO into events for whoever lacks the other. Our own media process only.',
+        }),
         rtcp: Type.Union([Type.Literal('end'), Type.Literal('relay')], {
           default: 'end',
           description:

@@ -437,6 +437,7 @@ export class CallMedia {
 
   #configure(state: StreamState, stream: ReadStream): void {
     state.codec = stream.codec;
+    state.telephoneEvent = stream.telephoneEvent;
     state.media = stream.media;
     state.optional = false;
     if (stream.crypto !== undefined) {

@@ -1,6 +1,7 @@
 import { parseSession } from '@ringfence/sdp/parse.ts';
 import type { SessionDescription } from '@ringfence/sdp/session.ts';
 import type { MediaLeg, StreamState } from './leg.ts';
+import { answerEvents, offerEvents } from './telephone-event.ts';
 
 /** How a stream is offered: without protection, with SRTP, or with SRTP if the peer can (RFC 8643 §3.1). */
 export type OfferedProtection = 'plain' | 'srtp' | 'optional';
@@ -19,7 +20,7 @@ export function describeOffer(
   protectionOf: (stream: StreamState, index: number) => OfferedProtection,
   streams: Streams = leg.streams,
 ): string {
-  return leg.describe(from, (index) => {
+  return leg.describe(leg.side.bridgeDigits === true ? offerEvents(from) : from, (index) => {
     const stream = streams[index];
     const media = from.media[index];
     if (stream === undefined || media === undefined || media.port === 0) return leg.refused();
@@ -39,7 +40,7 @@ export function describeOffer(
 
 /** Our answer to a leg's offer, made from what the other side has answered (RFC 3264 §6). */
 export function describeAnswer(leg: MediaLeg, offer: SessionDescription, from: SessionDescription): string {
-  return leg.describe(from, (index) => {
+  return leg.describe(leg.side.bridgeDigits === true ? answerEvents(offer, from) : from, (index) => {
     const stream = leg.streams[index];
     const offered = offer.media[index];
     if (offered === undefined) return leg.refused();

@@ -19,6 +19,8 @@ export interface LegSide {
   readonly demanded: Encryption;
   /** Whether RTCP ends at the edge. Default `relay`. */
   readonly rtcp?: 'end' | 'relay';
+  /** Events of RFC 4733 are offered to it and taken from it even where the other side has none. */
+  readonly bridgeDigits?: boolean;
 }
 
 /** One stream on one leg: our ports and keys, and what was agreed. */
@@ -35,6 +37,8 @@ export interface StreamState {
   receive: Uint8Array | undefined;
   /** Encoding name of the first agreed format, for the quality estimate. */
   codec: string;
+  /** Payload type of the peer's RFC 4733 events, where it has them. */
+  telephoneEvent?: number | undefined;
   /** Its keys are known to the media process alone, since another edge process asked for them: new ones at the next offer. */
   readonly keyless?: true;
 }
@@ -227,7 +231,7 @@ export function renewingSpec(side: LegSide, state: StreamState, dscp: number): E
 }
 
 export function configOf(stream: ReadStream, rtcp: LegSide['rtcp']): EndpointConfig {
-  const { media, crypto, remote, clockRates } = stream;
+  const { media, crypto, remote, clockRates, telephoneEvent } = stream;
   const key = crypto?.keys[0];
   return {
     media,
@@ -243,6 +247,7 @@ export function configOf(stream: ReadStream, rtcp: LegSide['rtcp']): EndpointCon
           send: { suite: crypto.suite },
         }),
     ...(clockRates === undefined ? {} : { clockRates }),
+    ...(telephoneEvent === undefined ? {} : { telephoneEvent }),
     ...(rtcp === undefined || media === 'opaque' ? {} : { rtcp }),
   };
 }
@@ -256,5 +261,6 @@ export function stateOf(endpoint: EndpointOpened, spec: EndpointSpec, stream: Re
     tag: stream.crypto?.tag ?? 0,
     receive: stream.crypto?.keys[0].material,
     codec: stream.codec,
+    telephoneEvent: stream.telephoneEvent,
   };
 }

@@ -13,6 +13,7 @@ import { type Suite, suites } from '@ringfence/srtp/suite.ts';
 import { isInside } from '../config/address-class.ts';
 import type { Encryption } from '../config/schema.ts';
 import type { MediaFacts } from '../policy/decide.ts';
+import { telephoneEventOf } from './telephone-event.ts';
 
 /** What one stream of a description can become on that leg. */
 export interface ReadStream {
@@ -24,6 +25,8 @@ export interface ReadStream {
   readonly remote?: Remote;
   /** Encoding name of the first format, for the quality estimate. */
   readonly codec: string;
+  /** Payload type of RFC 4733 events. */
+  readonly telephoneEvent?: number;
   /** By payload type, those that are not 8000 Hz, for jitter. */
   readonly clockRates?: Readonly<Record<number, number>>;
 }
@@ -103,11 +106,13 @@ function readStream(
     return demanded === 'required' ? undefined : { media: 'opaque', mux: false, codec: '', ...at };
   if (!isRtp(media.protocol)) return undefined;
   const rates = clockRates(media);
+  const events = telephoneEventOf(media);
   const common = {
     ...at,
     mux: rtcpMux(media),
     codec: firstCodec(media) ?? '',
     ...(rates === undefined ? {} : { clockRates: rates }),
+    ...(events === undefined ? {} : { telephoneEvent: events }),
   };
   const secure = isSecureRtp(media.protocol);
   // RTP/AVP with a=crypto is the offer of a peer that would like SRTP, RFC 8643 §3.1.

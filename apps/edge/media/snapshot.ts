@@ -20,6 +20,7 @@ interface StreamSnapshot {
   readonly suite: Suite | null;
   readonly tag: number;
   readonly codec: string;
+  readonly telephoneEvent?: number;
 }
 
 export function snapshotMedia(leg: MediaLeg): MediaLegSnapshot {
@@ -41,6 +42,7 @@ export function snapshotMedia(leg: MediaLeg): MediaLegSnapshot {
             suite: stream.suite ?? null,
             tag: stream.tag,
             codec: stream.codec,
+            ...(stream.telephoneEvent === undefined ? {} : { telephoneEvent: stream.telephoneEvent }),
           },
     ),
   };
@@ -68,6 +70,7 @@ export function restoreMedia(snapshot: MediaLegSnapshot, live: boolean): MediaLe
             tag: stream.tag,
             receive: undefined,
             codec: stream.codec,
+            telephoneEvent: stream.telephoneEvent,
             ...(stream.media === 'srtp' ? { keyless: true } : {}),
           },
     );

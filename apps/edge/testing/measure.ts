@@ -83,6 +83,7 @@ const relay: Relay = {
   configure: () => undefined,
   link: () => undefined,
   unlink: () => undefined,
+  press: () => true,
   flush: () => own(() => Promise.resolve()),
   close: (ids) =>
     own(() =>

@@ -402,7 +402,9 @@ export class Incoming {
         ['Call-ID', fieldText(this.text, 'Call-ID')],
         ['CSeq', fieldText(this.text, 'CSeq')],
         ...more,
-        ...(sdp === '' ? [] : ([['Content-Type', 'application/sdp']] as const)),
+        ...(sdp === '' || more.some(([name]) => name === 'Content-Type')
+          ? []
+          : ([['Content-Type', 'application/sdp']] as const)),
       ],
       sdp,
     );
