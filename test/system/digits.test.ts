@@ -56,7 +56,7 @@ test('RFC 4733: a phone with events and one with INFO alone hear of each otherâ€
   const info = await until('INFO', () => alice.requests.find(({ message }) => message.method === 'INFO'));
   assert.match(info.text, /\r\n\r\nSignal=4\r\nDuration=60\r\n$/);
 
-  const sent = leg.send('INFO', 'Signal=#\r\nDuration=100', [['Content-Type', 'application/dtmf-relay']]);
+  const sent = leg.send('INFO', 'Signal=#\r\nDuration=100\r\n', [['Content-Type', 'application/dtmf-relay']]);
   assert.equal((await sent.final).status, 200);
   await pause(50);
   await voice.say(20);

@@ -402,9 +402,7 @@ export class Incoming {
         ['Call-ID', fieldText(this.text, 'Call-ID')],
         ['CSeq', fieldText(this.text, 'CSeq')],
         ...more,
-        ...(sdp === '' || more.some(([name]) => name === 'Content-Type')
-          ? []
-          : ([['Content-Type', 'application/sdp']] as const)),
+        ...(sdp === '' ? [] : ([['Content-Type', 'application/sdp']] as const)),
       ],
       sdp,
     );
@@ -531,7 +529,9 @@ export class Leg {
       more: [
         ['User-Agent', 'Acceptance telephone 4.2'],
         ...(method === 'INVITE' ? ([['Contact', agent.contact]] as const) : []),
-        ...(sdp === '' ? [] : ([['Content-Type', 'application/sdp']] as const)),
+        ...(sdp === '' || more.some(([name]) => name === 'Content-Type')
+          ? []
+          : ([['Content-Type', 'application/sdp']] as const)),
         ...more,
       ],
       body: sdp,
