@@ -36,7 +36,11 @@ export type EdgeObjects = {
   }[];
   readonly trunks?: readonly {
     readonly name: string;
-    readonly target: string;
+    readonly target?: string;
+    readonly targets?: readonly { readonly target: string; readonly priority: number }[];
+    readonly failover?: { readonly silenceSeconds: number };
+    readonly health?: { readonly intervalSeconds: number; readonly failures: number };
+    readonly registration?: { readonly domain: string; readonly expiresSeconds: number };
     readonly addresses?: readonly string[];
     readonly encryption: Encryption;
     readonly outboundAuthentication?: { username: string; password: string; allowMd5?: boolean };

@@ -7,6 +7,7 @@ import { cases as baresip } from './baresip.ts';
 import { runCases } from './harness/run-cases.ts';
 import { cases as kamailio } from './kamailio.ts';
 import { cases as kamailioPbx } from './kamailio-pbx.ts';
+import { cases as kamailioProvider } from './kamailio-provider.ts';
 import { cases as linphone } from './linphone.ts';
 import { cases as rtpengine } from './rtpengine.ts';
 import { cases as sipp } from './sipp.ts';
@@ -19,6 +20,7 @@ await runCases([
   ...linphone,
   ...kamailio,
   ...kamailioPbx,
+  ...kamailioProvider,
   ...transfer,
   ...rtpengine,
   ...tshark,
