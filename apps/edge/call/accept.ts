@@ -3,6 +3,7 @@ import { tooSmall } from '@ringfence/sip/dialog/session-timer.ts';
 import { initialMaxForwards, makeResponse } from '@ringfence/sip/message/build.ts';
 import { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import type { NameAddr, SipRequest, Uri } from '@ringfence/sip/message/types.ts';
+import { defaultMaxBreadth } from '@ringfence/sip/transaction/loop.ts';
 import type { ServerTransaction } from '@ringfence/sip/transaction/transaction.ts';
 import type { Flow } from '@ringfence/sip/transport/flow.ts';
 import type { Encryption } from '../config/schema.ts';
@@ -26,6 +27,7 @@ import { calledFrom, callerFrom } from '../trunks/rewrite/incoming.ts';
 import { trunkAttempt, userOf } from '../trunks/rewrite/outgoing.ts';
 import { TrunkSearch } from '../trunks/search.ts';
 import type { BranchTarget } from './branch.ts';
+import { addBreadth, breadthExceeded, breadthOf } from './breadth.ts';
 import { Call } from './call.ts';
 import { Caller } from './caller.ts';
 import { copyAllowed, sdpOf, warning } from './messages.ts';
@@ -92,6 +94,8 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
   const { minimumSessionExpires } = config.calls;
   if (!dialled.emergency && tooSmall(request.headers, minimumSessionExpires))
     return askForLonger(door, arrival, minimumSessionExpires);
+  const breadth = dialled.emergency ? defaultMaxBreadth : breadthOf(request.headers);
+  if (breadth === 0) return refuse(door, arrival, dialled, breadthExceeded);
   // A dialog of the PBX is taken over there, by its rights.
   const atPbx =
     directory.pbx !== undefined && replacedAtPbx(sources.names, directory.name, request) !== undefined;
@@ -132,7 +136,7 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
           destination.user,
           phones,
           now,
-          config.calls.maximumForks,
+          Math.min(config.calls.maximumForks, breadth),
           dialled.instance,
         )
       : destination.kind === 'phone'
@@ -258,6 +262,12 @@ function begin(door: Doorway, judged: Judged, decision: Decision, targets: Accep
   if (judged.inbound?.headers !== undefined)
     applyHeaderRules(headers, judged.inbound.headers, { caller: userOf(judged.from), called: dialled.text });
   if (destination.kind === 'phone') copyAllowed(request, directory.pbx?.allowedHeaders ?? [], headers);
+  addBreadth(
+    headers,
+    breadthOf(request.headers),
+    'length' in targets ? targets.length : 1,
+    request.headers.has('Max-Breadth'),
+  );
   const accepted: AcceptedCall = {
     id,
     domain: directory.name,

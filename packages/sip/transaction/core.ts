@@ -1,3 +1,5 @@
+import { makeResponse } from '../message/build.ts';
+import { serializeMessage } from '../message/serialize.ts';
 import type { SipMessage, SipRequest, SipResponse } from '../message/types.ts';
 import type { Flow } from '../transport/flow.ts';
 import type { Action } from './machine.ts';
@@ -125,6 +127,10 @@ export class TransactionCore {
       case 'send':
       case 'send-ack':
         if (transaction.bytes !== undefined) this.send(transaction.flow, transaction.bytes);
+        break;
+      case 'send-trying':
+        transaction.bytes = serializeMessage(makeResponse(transaction.request, 100, 'Trying'));
+        this.send(transaction.flow, transaction.bytes);
         break;
       case 'response-to-tu':
         if (!transaction.silent) {

@@ -64,11 +64,12 @@ const figures = {
     proceeding  1xx               proceeding  response             -
     proceeding  200-699           completed   response             K
     completed   K                 terminated  terminated           -`,
-  'RFC 3261 figure 8': `
+  'RFC 3261 figure 8, RFC 4320 §4.1': `
     trying      request           trying      nothing              -
     trying      1xx-from-tu       proceeding  send                 -
     trying      200-699-from-tu   completed   send                 J
     trying      transport-error   terminated  failed+terminated    -
+    trying      slow              proceeding  send                 -
     proceeding  request           proceeding  send                 -
     proceeding  1xx-from-tu       proceeding  send                 -
     proceeding  200-699-from-tu   completed   send                 J
@@ -82,7 +83,7 @@ const machines: Readonly<Record<keyof typeof figures, readonly [Machine, 'client
   'RFC 3261 figure 5, RFC 6026 §8.4': [inviteClient, 'client', 'INVITE'],
   'RFC 3261 figure 7, RFC 6026 §8.7': [inviteServer, 'server', 'INVITE'],
   'RFC 3261 figure 6': [nonInviteClient, 'client', 'OPTIONS'],
-  'RFC 3261 figure 8': [nonInviteServer, 'server', 'OPTIONS'],
+  'RFC 3261 figure 8, RFC 4320 §4.1': [nonInviteServer, 'server', 'OPTIONS'],
 };
 
 function inState(machine: Machine, side: 'client' | 'server', method: string, state: string): Transaction {
@@ -90,7 +91,7 @@ function inState(machine: Machine, side: 'client' | 'server', method: string, st
   const record =
     side === 'client'
       ? new ClientRecord(1, machine, request, testFlow(), 'key', 'trying', false)
-      : new ServerRecord(1, machine, request, testFlow(), 'key', 'trying', undefined);
+      : new ServerRecord(1, machine, request, testFlow(), 'key', 'trying', undefined, 0);
   record.state = state as never;
   record.bytes = new Uint8Array(1);
   return record;

@@ -322,3 +322,38 @@ test('20,000 live transactions: each keeps its own time, and nothing is left of 
   assert.equal(sent + 200, 10_000 * 7 + 10_000 * 11);
   assert.deepEqual(probe.layer.size, { server: 0, client: 0 });
 });
+
+test('RFC 4320 §4.1: whatever is no INVITE gets 100 only once timer E of its sender is at T2, and nothing else before its end', () => {
+  for (const reliable of [false, true]) {
+    const probe = new LayerProbe(testFlow(reliable ? 'tcp' : 'udp'));
+    probe.receive(fromPeer(testRequest('OPTIONS')));
+    const { transaction, request } = probe.lastRequest();
+    probe.take();
+    probe.layer.respond(transaction, makeResponse(request, 183), 0);
+    probe.runUntil(3499);
+    assert.deepEqual(probe.take(), []);
+    probe.runUntil(4000);
+    assert.deepEqual(probe.take(), ['3500 send 100']);
+    probe.layer.respond(transaction, makeResponse(request, 200), 4000);
+    assert.deepEqual(probe.take().slice(0, 1), ['4000 send 200']);
+    probe.runUntil(100_000);
+    assert.equal(probe.layer.timers, 0);
+  }
+});
+
+test('RFC 4320 §4.2: no 408 to what is no INVITE, and no answer to one whose sender has given up', () => {
+  for (const [at, status] of [
+    [1000, 408],
+    [32_000, 200],
+  ] as const) {
+    const probe = new LayerProbe();
+    probe.receive(fromPeer(testRequest('OPTIONS')));
+    const { transaction, request } = probe.lastRequest();
+    probe.runUntil(at);
+    probe.take();
+    probe.layer.respond(transaction, makeResponse(request, status), at);
+    assert.deepEqual(probe.take(), [`${at} terminated OPTIONS`]);
+    assert.equal(probe.layer.size.server, 0);
+    assert.equal(probe.layer.timers, 0);
+  }
+});

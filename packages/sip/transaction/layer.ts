@@ -42,6 +42,7 @@ export class TransactionLayer {
   readonly #maxClient: number;
   readonly #retryAfter: string;
   readonly #core: TransactionCore;
+  readonly #T1: number;
   readonly #tables = new TransactionTables();
   #serial = 0;
 
@@ -56,6 +57,7 @@ export class TransactionLayer {
         throw new MisuseError('bad-timer-value', 'timer values are positive numbers of milliseconds');
       }
     }
+    this.#T1 = values.T1;
     this.#core = new TransactionCore(values, (transaction) => this.#tables.remove(transaction));
   }
 
@@ -89,10 +91,21 @@ export class TransactionLayer {
     return this.#open(withVia(request, ownVia(flow, magicCookie + this.#newBranch())), flow, now, false);
   }
 
-  /** Answers a request; an answer that the state no longer allows is ignored. */
+  /**
+   * Answers a request; an answer that the state no longer allows is ignored.
+   *
+   * To what is no INVITE, RFC 4320 §4.1 and §4.2: no provisional response but 100, no 408, and nothing that comes after
+   * the peer has given up.
+   */
   respond(transaction: ServerTransaction, response: SipResponse, now: number): void {
     const record = this.#own(transaction);
     const { status } = response;
+    if (record.method !== 'INVITE') {
+      if (status > 100 && status < 200) return;
+      const late = now - record.at >= 64 * this.#T1;
+      if ((status === 408 || late) && (record.state === 'trying' || record.state === 'proceeding'))
+        return this.#core.forget(record);
+    }
     let event = '1xx-from-tu';
     if (status >= 200) {
       if (record.method !== 'INVITE') event = '200-699-from-tu';
@@ -242,8 +255,10 @@ export class TransactionLayer {
       key,
       invite ? 'proceeding' : 'trying',
       merged,
+      now,
     );
     this.#tables.add(record);
+    if (!invite) this.#core.start(record, 'slow', now);
     this.#core.push({ kind: 'request', transaction: record, request });
   }
 

@@ -6,6 +6,8 @@ export type Action =
   | 'send'
   /** Sends the ACK of a 300-699 answer, built once (§17.1.1.3). */
   | 'send-ack'
+  /** Sends 100 Trying of the layer's own. */
+  | 'send-trying'
   | 'request-to-tu'
   | 'response-to-tu'
   | 'ack-to-tu'

@@ -96,6 +96,8 @@ export class ServerRecord extends TransactionRecord implements ServerTransaction
   readonly kind = 'server';
   state: InviteServerState | NonInviteServerState;
   localTag: string | undefined = undefined;
+  /** When the request came. */
+  readonly at: number;
   readonly merged: string | undefined;
   cancelled = false;
   readonly silent = false;
@@ -108,10 +110,12 @@ export class ServerRecord extends TransactionRecord implements ServerTransaction
     key: string,
     state: ServerRecord['state'],
     merged: string | undefined,
+    at: number,
   ) {
     super(serial, machine, request, flow, key);
     this.state = state;
     this.merged = merged;
+    this.at = at;
   }
 
   get id(): string {

@@ -12,7 +12,7 @@ export interface TimerValues {
 
 export const defaultTimerValues: TimerValues = { T1: 500, T2: 4000, T4: 5000, D: 32_000 };
 
-/** Names of RFC 3261 §17 and RFC 6026; `E*` is timer E in Proceeding, `cancel` the wait of §9.1. */
+/** Names of RFC 3261 §17 and RFC 6026; `E*` is timer E in Proceeding, `cancel` the wait of §9.1, `slow` that of RFC 4320. */
 export type TimerName =
   | 'A'
   | 'B'
@@ -27,6 +27,7 @@ export type TimerName =
   | 'K'
   | 'L'
   | 'M'
+  | 'slow'
   | 'cancel';
 
 /** Event that a machine sees when its timer fires. */
@@ -72,5 +73,17 @@ export const timerTable: Readonly<Record<TimerName, TimerRow>> = {
   K: ending('K', (v, reliable) => (reliable ? 0 : v.T4)), // §17.1.2.2 wait for response retransmits
   L: ending('L', (v) => 64 * v.T1), //                       RFC 6026 §8.7  wait for INVITE retransmits
   M: ending('M', (v) => 64 * v.T1), //                       RFC 6026 §8.4  wait for 2xx retransmits and forks
+  slow: {
+    role: 'retransmit',
+    event: 'slow', //                                        RFC 4320 §4.1 until the peer's timer E is T2
+    interval: (v) => untilT2(v),
+  },
   cancel: ending('cancel', (v) => 64 * v.T1), //             §9.1 no final response after CANCEL
 };
+
+/** When timer E of the other end has doubled up to T2: 3.5 s with the usual values. */
+function untilT2({ T1, T2 }: TimerValues): number {
+  let at = 0;
+  for (let interval = T1; interval < T2; interval *= 2) at += interval;
+  return at;
+}
