@@ -11,6 +11,7 @@ import type { Flow } from '@ringfence/sip/transport/flow.ts';
 import { acceptInvite, type Doorway } from './call/accept.ts';
 import type { Referral } from './call/judge-refer.ts';
 import { allowedMethods, supportedTags, warning } from './call/messages.ts';
+import { acceptQualityReport, isQualityReport } from './call/quality-report.ts';
 import { acceptRefer } from './call/refer.ts';
 import { type ClientOwner, type DialogOwner, type InviteOwner, socketText } from './call/services.ts';
 import type { EventBus } from './events/bus.ts';
@@ -289,11 +290,13 @@ export class Signalling {
     const { principal, domain } = who;
     if (principal.kind === 'trunk') trust(flow.remote.address, 'trunk');
     else if (principal.kind === 'device' && flow.reliable) trust(flow.remote.address, 'registered');
+    const report = isQualityReport(request);
     const screened = screenRequest(
       request,
-      method === 'INVITE' || (domain.pbx === undefined && method !== 'MESSAGE') ? screen : anyBody,
+      method === 'INVITE' || (domain.pbx === undefined && method !== 'MESSAGE' && !report) ? screen : anyBody,
     );
     if (screened !== undefined) return answer(screened.status, screened.headers, screened.reason);
+    if (report) return acceptQualityReport(door.services, request, principal, answer);
     if (domain.pbx !== undefined && pbxFront.request(transaction, request, who, domain.pbx)) return;
     switch (request.method) {
       case 'INVITE': {

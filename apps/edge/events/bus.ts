@@ -30,6 +30,7 @@ const severities: Readonly<Record<EdgeEventType, Severity>> = {
   'call.ended': 'info',
   'call.media-recovered': 'notice',
   'call.dtmf': 'debug',
+  'call.quality-report': 'info',
   'call.one-way': 'warning',
   'media.refused': 'warning',
   'media.down': 'error',

@@ -1,3 +1,4 @@
+import type { QualityReport } from '@ringfence/rtp/quality-report.ts';
 import type { LegProtection } from '../policy/protection.ts';
 import type { Decision } from '../policy/types.ts';
 
@@ -141,6 +142,12 @@ export type EdgeEvent =
   /** After the death of the media process: both sides have taken new ports and keys. */
   | { readonly type: 'call.media-recovered'; readonly call: string; readonly milliseconds: number }
   /** A key was pressed; which one is told to the other side of the call alone. */
+  | ({
+      readonly type: 'call.quality-report';
+      readonly domain: string;
+      readonly user: string;
+      readonly device: string;
+    } & QualityReport)
   | { readonly type: 'call.dtmf'; readonly call: string; readonly leg: number; readonly by: 'info' | 'rtp' }
   | { readonly type: 'call.one-way'; readonly call: string; readonly leg: number; readonly seconds: number }
   | {
