@@ -6,6 +6,7 @@ import type { Flow } from '@ringfence/sip/transport/flow.ts';
 import type { Encryption } from '../config/schema.ts';
 import { reasonsIn } from '../headers/reason.ts';
 import type { Trunk } from '../objects/types.ts';
+import { isStale } from '../pbx/credentials.ts';
 import { type Credentials, credentialsFor, isChallenge } from './credentials.ts';
 import { type EarlyDialog, EarlyDialogs, reliableSequence } from './early-dialogs.ts';
 import { takeAnswer } from './forks.ts';
@@ -48,7 +49,7 @@ export interface BranchTarget extends BranchWay {
 /** A challenge that the caller itself has to answer. */
 export interface CallersChallenge {
   readonly response: SipResponse;
-  /** The caller has sent no credentials yet: it is only asked for them. */
+  /** The caller has sent no credentials yet, or some that have only grown old: it is asked for them. */
   readonly first: boolean;
 }
 
@@ -200,7 +201,7 @@ export class Branch implements ClientOwner {
     if (isChallenge(status)) {
       const { callersCredentials } = this.target;
       if (callersCredentials !== undefined)
-        this.challenge = { response, first: !hasCredentials(callersCredentials) };
+        this.challenge = { response, first: !hasCredentials(callersCredentials) || isStale(response) };
       else if (this.#authenticate(response)) return;
     }
     if (status === 422 && this.leg.timer.raise(response.headers) && this.#raised++ < mostRaises)

@@ -109,6 +109,13 @@ test('wrong credentials of a registered phone are recorded and told with the cha
     [['refused', 401, 'authentication']],
   );
   assert.equal(pbx.calls.length, 0);
+  // A nonce that has only grown old says nothing against the phone.
+  pbx.stale = true;
+  const old = phone.call('102');
+  await world.until(() => old.state === 'over');
+  await world.run(1_000);
+  assert.equal(old.status, 401);
+  assert.equal(world.finished.length, 1);
 });
 
 test('a token that is nobody is 404 for the PBX, a phone whose connection is gone 480', async () => {

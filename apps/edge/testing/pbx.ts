@@ -37,6 +37,8 @@ export class TestPbx extends Phone {
   /** Contact of each user as it was registered. */
   readonly contacts = new Map<string, string>();
   readonly registers: SipRequest[] = [];
+  /** Says that every nonce has grown old. */
+  stale = false;
   /** Seconds granted. */
   grants = 600;
   #digest = new DigestServer({ key: randomBytes(32), nonceLifetimeMs: 3_600_000, maxNonces: 10_000 });
@@ -71,7 +73,7 @@ export class TestPbx extends Phone {
       realm: 'the-pbx',
       algorithms: ['SHA-256'],
       source: 'any',
-      stale: false,
+      stale: this.stale,
       now: this.world.time.now,
     }))
       headers.add(status === 407 ? 'Proxy-Authenticate' : 'WWW-Authenticate', value);
