@@ -319,7 +319,14 @@ export class Daemon {
   stop(reason: string, drainSeconds = this.#config.shutdown.drainSeconds): Promise<void> {
     if (this.#stopping === undefined) {
       this.edge.drain();
-      this.#options.bus.emit({ type: 'edge.draining', calls: this.edge.calls.size, seconds: drainSeconds });
+      const { server, client } = this.edge.layer.size;
+      this.#options.bus.emit({
+        type: 'edge.draining',
+        calls: this.edge.calls.size,
+        legs: this.edge.legs,
+        transactions: server + client,
+        seconds: drainSeconds,
+      });
       this.#stopping = this.#shutDown(reason, drainSeconds);
     } else this.#stopped = true;
     return this.#stopping;

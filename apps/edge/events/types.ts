@@ -18,7 +18,13 @@ export type EdgeEvent =
       readonly home: string;
       readonly version: string;
     }
-  | { readonly type: 'edge.draining'; readonly calls: number; readonly seconds: number }
+  | {
+      readonly type: 'edge.draining';
+      readonly calls: number;
+      readonly legs: number;
+      readonly transactions: number;
+      readonly seconds: number;
+    }
   | { readonly type: 'edge.stopped'; readonly reason: string }
   /** The program on disk takes this one's place in the same process: `calls` go over, `ended` were being set up too long. */
   | { readonly type: 'edge.upgrading'; readonly calls: number; readonly ended: number }
