@@ -288,8 +288,10 @@ export class Signalling {
     const who = this.#known;
     if (who === undefined) return answer(403);
     const { principal, domain } = who;
-    if (principal.kind === 'trunk') trust(flow.remote.address, 'trunk');
-    else if (principal.kind === 'device' && flow.reliable) trust(flow.remote.address, 'registered');
+    if (principal.kind === 'trunk') {
+      trust(flow.remote.address, 'trunk');
+      if (principal.proof === 'certificate') this.#alias(request, flow);
+    } else if (principal.kind === 'device' && flow.reliable) trust(flow.remote.address, 'registered');
     const report = isQualityReport(request);
     const screened = screenRequest(
       request,
@@ -333,6 +335,12 @@ export class Signalling {
       default:
         return answer(405, new HeaderList().add('Allow', allowedMethods));
     }
+  }
+
+  /** RFC 5923 §4: the trunk asks to be reached over its connection as what its Via says, if its certificate says so too. */
+  #alias({ via }: SipRequest, flow: Flow): void {
+    const top = via[0];
+    if (top?.params.has('alias') === true) this.#parts.transports().alias(flow, top.host, top.port ?? 5061);
   }
 
   #answer(

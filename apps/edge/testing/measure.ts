@@ -53,6 +53,7 @@ const transports: Transports = {
     return true;
   },
   keep: () => undefined,
+  alias: () => false,
   reloadCertificates: () => Promise.resolve(),
   handOver: () => [],
   close: () => Promise.resolve(),

@@ -52,6 +52,8 @@ export class Network implements Transports {
   deliver: (flow: Flow, bytes: Uint8Array, now: number) => void = () => {};
   onClosed: (flow: Flow) => void = () => {};
   readonly kept = new Set<number>();
+  /** Names by which peers have asked to be reached over their connections. */
+  readonly aliases: string[] = [];
   /** Seconds of silence that kept flows are allowed, where that is bounded. */
   readonly silence = new Map<number, number>();
   readonly #time: VirtualTime;
@@ -140,6 +142,11 @@ export class Network implements Transports {
     if (silenceSeconds !== undefined) this.silence.set(flowId, silenceSeconds);
     if (keep) this.kept.add(flowId);
     else this.kept.delete(flowId);
+  }
+
+  alias(_flow: Flow, host: string, port: number): boolean {
+    this.aliases.push(`${host}:${port}`);
+    return true;
   }
 
   reloadCertificates(): Promise<void> {

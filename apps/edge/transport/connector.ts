@@ -1,5 +1,6 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type PeerCertificate, type SecureContext } from 'node:tls';
+import { BoundedMap } from '@ringfence/bytes/bounded-map.ts';
 import { err, ok, type Result } from '@ringfence/bytes/result.ts';
 import type { Flow } from '@ringfence/sip/transport/flow.ts';
 import type { OutboundTarget } from './contract.ts';
@@ -8,12 +9,14 @@ import { sentBy } from './sent-by.ts';
 import type { StreamFlow } from './stream.ts';
 import type { Streams } from './streams.ts';
 import { readTlsFacts } from './tls-facts.ts';
-import { provesSipDomain } from './tls-identity.ts';
+import { namesProve, provesSipDomain } from './tls-identity.ts';
 
 /** A TCP connection that takes longer will not carry a call in time anyway. */
 const connectMilliseconds = 5000;
 /** Connections being made at once. */
 const pendingLimit = 1024;
+/** Connections of peers known by another name and port. */
+const aliasLimit = 4096;
 
 export interface ConnectProblem {
   /** The system's or OpenSSL's code, or one of `not-an-address`, `no-server-name`, `no-tls`, `too-many`, `connect-timeout`, `handshake-timeout`, `certificate-name`, `closed`. */
@@ -45,13 +48,15 @@ export interface ConnectorOptions {
  *
  * A TLS connection is used again only for the same name that its certificate proved, never by address alone:
  * otherwise one certificate would vouch for every name that resolves to the same host (CVE-2020-15260). Connections
- * that peers opened are never used for another target; they are reached by flow id.
+ * that peers opened are used for what their verified client certificate proves, if they ask for it (RFC 5923).
  */
 export class Connector {
   readonly #options: ConnectorOptions;
   readonly #open = new Map<string, StreamFlow>();
   readonly #pending = new Map<string, Promise<Result<Flow, ConnectProblem>>>();
   readonly #sockets = new Set<Socket>();
+  /** Connections of peers that want to be reached over them (RFC 5923). */
+  readonly #aliases = new BoundedMap<string, StreamFlow>({ capacity: aliasLimit });
 
   constructor(options: ConnectorOptions) {
     this.#options = options;
@@ -63,11 +68,24 @@ export class Connector {
     const key = targetKey(target);
     const open = this.#open.get(key);
     if (open?.open) return Promise.resolve(ok(open));
+    const alias = this.#aliases.get(key);
+    if (alias?.open) return Promise.resolve(ok(alias));
+    if (alias !== undefined) this.#aliases.delete(key);
     const pending = this.#pending.get(key);
     if (pending !== undefined) return pending;
     const attempt = this.#dial(target, key).finally(() => this.#pending.delete(key));
     this.#pending.set(key, attempt);
     return attempt;
+  }
+
+  /** False where the peer's certificate does not prove the host. */
+  alias(flow: StreamFlow, host: string, port: number): boolean {
+    const names = flow.tls?.peerNames;
+    if (flow.transport !== 'tls' || !flow.open || names === undefined || !namesProve(host, names))
+      return false;
+    const { address } = flow.remote;
+    this.#aliases.set(targetKey({ transport: 'tls', address, port, serverName: host }), flow);
+    return true;
   }
 
   close(): void {

@@ -40,6 +40,11 @@ export interface Transports {
   send(flow: Flow, bytes: Uint8Array): boolean;
   /** A flow with a registration is not closed for idleness, or only after as many seconds of silence. */
   keep(flowId: number, keep: boolean, silenceSeconds?: number): void;
+  /**
+   * The peer of a TLS connection wants to be reached over it as that host and port (RFC 5923 §4). False where its
+   * certificate was not verified or does not prove the host; then nothing changes.
+   */
+  alias(flow: Flow, host: string, port: number): boolean;
   /** New certificates for new handshakes; live connections stay. */
   reloadCertificates(): Promise<void>;
   /** Nothing is received any more; the listening sockets, for the program that takes this one's place. */

@@ -222,6 +222,10 @@ class OpenTransports implements Transports {
     else for (const udp of this.#udp) if (udp.keep(flowId, keep)) return;
   }
 
+  alias(flow: Flow, host: string, port: number): boolean {
+    return flow instanceof StreamFlow && this.#connector.alias(flow, host, port);
+  }
+
   async reloadCertificates(): Promise<void> {
     if (this.#options.tls === undefined) return;
     const tls = await readTlsOptions(this.#options.tls);

@@ -54,8 +54,10 @@ export const peerNames = (text: string | undefined): readonly string[] =>
  * exactly, ignoring ASCII case: wildcards never match, and the common name is never looked at. A numeric `host` is
  * proven by an IP address name alone.
  */
-export const provesSipDomain = (host: string, subjectAltName: string | undefined): boolean => {
-  const names = alternativeNames(subjectAltName);
+export const provesSipDomain = (host: string, subjectAltName: string | undefined): boolean =>
+  proves(host, alternativeNames(subjectAltName));
+
+const proves = (host: string, names: ReturnType<typeof alternativeNames>): boolean => {
   const wanted = withoutDot(host.toLowerCase());
   if (wanted === '') return false;
   if (isNumeric(wanted)) {
@@ -67,6 +69,14 @@ export const provesSipDomain = (host: string, subjectAltName: string | undefined
     sip.length > 0 ? sip : names.filter((name) => name.type === 'DNS').map((name) => name.value);
   return candidates.some((name) => withoutDot(name.toLowerCase()) === wanted);
 };
+
+/** The same for names as `peerNames` tells them. Never for a numeric host. */
+export const namesProve = (host: string, names: readonly string[]): boolean =>
+  !isNumeric(host) &&
+  proves(
+    host,
+    names.map((value) => ({ type: value.toLowerCase().startsWith('sip:') ? 'URI' : 'DNS', value })),
+  );
 
 const sipDomain = (uri: string): string | undefined => {
   const lower = uri.toLowerCase();
