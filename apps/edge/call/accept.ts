@@ -9,6 +9,7 @@ import type { Flow } from '@ringfence/sip/transport/flow.ts';
 import type { Encryption } from '../config/schema.ts';
 import { type CallerIdentity, identify, isTrusted, present, privacyRefusal } from '../headers/identity.ts';
 import { noMedia, type ReadSession, readSession } from '../media/read-offer.ts';
+import { codecList } from '../objects/codec-settings.ts';
 import type { Rewrite } from '../objects/rewrite-settings.ts';
 import { replacedAtPbx } from '../pbx/replaces.ts';
 import { PbxSearch, phoneTargets } from '../pbx/targets.ts';
@@ -77,6 +78,7 @@ interface Judged extends Arrival {
   readonly demanded: Encryption;
   readonly from: NameAddr;
   readonly identity: CallerIdentity;
+  readonly codecs: readonly string[] | undefined;
   /** The party whose place the caller takes (Replaces). */
   readonly replaced: Place | undefined;
 }
@@ -119,7 +121,11 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
   let demanded = demandedOf(principal, listenerEncryption);
   // What the phone can do is enough for an emergency call.
   if (dialled.emergency && demanded === 'required') demanded = 'preferred';
-  const offer = parsed === undefined ? undefined : readSession(parsed.value, demanded, flow.remote.address);
+  const codecs = dialled.emergency ? undefined : codecsOf(directory, principal);
+  const offer =
+    parsed === undefined
+      ? undefined
+      : readSession(parsed.value, demanded, flow.remote.address, undefined, codecs);
   if (privacyRefusal(request) && !dialled.emergency) return refuse(door, arrival, dialled, privacyUnknown);
   const identity = callerFrom(
     inbound,
@@ -188,6 +194,7 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
     from,
     identity,
     replaced,
+    codecs,
   };
   if (destination.kind === 'pbx') {
     const others = [...directory.trunks.values()].filter(({ name }) => !isNodeTrunk(name));
@@ -285,6 +292,7 @@ function begin(door: Doorway, judged: Judged, decision: Decision, targets: Accep
     targets,
     headers,
     hidden: judged.identity.hidden,
+    ...(judged.codecs === undefined ? {} : { codecs: judged.codecs }),
     // §16.6 step 3; nobody may give a call more hops than a new one has.
     maxForwards: Math.min(request.maxForwards ?? initialMaxForwards, initialMaxForwards) - 1,
   };
@@ -350,6 +358,12 @@ const privacyUnknown: Decision = {
     },
   ],
 };
+
+/** Codecs that a caller's side is kept to. */
+function codecsOf(directory: DomainDirectory, principal: Principal): readonly string[] | undefined {
+  if (principal.kind === 'device') return directory.devices.get(principal.device)?.device.codecs;
+  return principal.kind === 'trunk' ? codecList(directory.trunks.get(principal.trunk)?.codecs) : undefined;
+}
 
 const offerless: Decision = {
   verdict: 'refuse',

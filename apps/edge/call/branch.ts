@@ -32,6 +32,8 @@ export interface BranchTarget extends BranchWay {
   /** Other flows of the same phone, tried where the one before fails (RFC 5626 §7). */
   readonly further?: readonly BranchWay[];
   readonly trunk?: Trunk;
+  /** What passes on this side; absent: everything. */
+  readonly codecs?: readonly string[];
   /** What this side is told beside what all are. */
   readonly headers?: HeaderList;
   /** Writes header fields as the other side wants them, after all others. */

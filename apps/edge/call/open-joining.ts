@@ -46,7 +46,8 @@ export async function openJoining(
   const callees =
     partner === undefined
       ? found.map(
-          ({ flow, demanded }) => new MediaLeg(sideOf(services, flow, demanded), services.sessionId()),
+          ({ flow, demanded, codecs }) =>
+            new MediaLeg(sideOf(services, flow, demanded, codecs), services.sessionId()),
         )
       : [continued(services, partner)];
   const opened = await CallMedia.openJoined(
@@ -65,6 +66,6 @@ export async function openJoining(
 
 /** The ports, keys and session that the peer knows (RFC 3264 §8: the same o=, a higher version). */
 export function continued(services: CallServices, { flow, demanded, media }: CallLeg): MediaLeg {
-  const side = sideOf(services, flow, demanded);
+  const side = sideOf(services, flow, demanded, media?.side.codecs);
   return media === undefined ? new MediaLeg(side, services.sessionId()) : media.continued(side);
 }

@@ -77,7 +77,7 @@ export function startPickup(door: Doorway, { call, leg }: Place, made: Call, acc
       relay,
       { dscp: services.config().media.dscp, newSessionId: () => services.sessionId() },
       accepted.offer,
-      sideOf(services, accepted.flow, accepted.demanded),
+      sideOf(services, accepted.flow, accepted.demanded, accepted.codecs),
       [continued(services, partner)],
     );
     if (!opened.ok) return fail(`No media ports: ${opened.error}`);

@@ -44,6 +44,8 @@ export interface AcceptedCall extends CallPlan {
   /** The caller is this trunk. */
   readonly trunk: Trunk | undefined;
   readonly demanded: Encryption;
+  /** What passes on the caller's side; absent: everything. */
+  readonly codecs?: readonly string[];
   /** Absent: the INVITE came without, and the called side makes the offer. */
   readonly offer: ReadSession | undefined;
   /** Whom to ring; empty where nobody can be reached. */
@@ -77,8 +79,8 @@ export async function openMedia(
     relay,
     { dscp: services.config().media.dscp, newSessionId: () => services.sessionId() },
     accepted.offer,
-    sideOf(services, accepted.flow, accepted.demanded),
-    targets.map((target) => sideOf(services, target.flow, target.demanded)),
+    sideOf(services, accepted.flow, accepted.demanded, accepted.codecs),
+    targets.map((target) => sideOf(services, target.flow, target.demanded, target.codecs)),
   );
   if (!opened.ok) {
     if (opened.error === 'no-ports')
@@ -117,13 +119,19 @@ export const searching = (
       ? new SerialHunt(services, events, targets, invite, {
           places: wanted,
           media,
-          side: ({ flow, demanded }) => sideOf(services, flow, demanded),
+          side: ({ flow, demanded, codecs }) => sideOf(services, flow, demanded, codecs),
         })
       : new Hunt(services, events, targets, invite),
 });
 
-export function sideOf(services: CallServices, flow: Flow, demanded: Encryption): LegSide {
+export function sideOf(
+  services: CallServices,
+  flow: Flow,
+  demanded: Encryption,
+  codecs?: readonly string[],
+): LegSide {
   const { local, advertised } = services.mediaAddress(flow);
   const { rtcp, bridgeDigits } = services.config().media;
-  return { local, advertised, signalling: flow.remote.address, demanded, rtcp, bridgeDigits };
+  const side = { local, advertised, signalling: flow.remote.address, demanded, rtcp, bridgeDigits };
+  return codecs === undefined ? side : { ...side, codecs };
 }

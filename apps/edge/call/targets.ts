@@ -53,6 +53,7 @@ export function userTargets(
     targets.push({
       party: `device:${user.name}@${directory.name}/${device.name}`,
       demanded: device.encryption,
+      ...(device.codecs === undefined ? {} : { codecs: device.codecs }),
       from,
       to: party(userUri(user.name, directory.name), undefined),
       ...first,

@@ -29,7 +29,7 @@ export function checkAnswer(
       ? undefined
       : { media: state.media, suite: first || state.optional === true ? undefined : state.suite },
   );
-  const read = readSession(session, side.demanded, side.signalling, agreed);
+  const read = readSession(session, side.demanded, side.signalling, agreed, side.codecs);
   let taken = 0;
   for (const [index, stream] of read.streams.entries()) {
     const state = streams[index];

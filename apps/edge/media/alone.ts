@@ -22,7 +22,7 @@ export function answerAlone(leg: MediaLeg, session: SessionDescription): Result<
   const agreed = leg.streams.map((state) =>
     state === undefined ? undefined : { media: state.media, suite: state.suite },
   );
-  const read = readSession(session, leg.side.demanded, leg.side.signalling, agreed);
+  const read = readSession(session, leg.side.demanded, leg.side.signalling, agreed, leg.side.codecs);
   const refused = checkReoffer(leg, read);
   if (refused !== undefined) return err(refused);
   const said = parseSession(Buffer.from(leg.lastDescription, 'utf8'));

@@ -200,8 +200,8 @@ export class CallMedia {
     if (early) this.#early.set(leg, body.slice());
     return ok(
       this.#joining === undefined
-        ? describeAnswer(this.caller, offer.session, session.value)
-        : describeAgain(this.caller, session.value, this.#joining),
+        ? describeAnswer(this.caller, offer.session, read.value.session)
+        : describeAgain(this.caller, read.value.session, this.#joining),
     );
   }
 
@@ -267,7 +267,7 @@ export class CallMedia {
     this.#join(to, from, answer.value);
     from.keepAgreedKeys();
     to.keepAgreedKeys();
-    return ok(describeAnswer(from, read.session, session));
+    return ok(describeAnswer(from, read.session, answer.value.session));
   }
 
   /** The other side has not agreed: ports that were opened for it are given back, all else stays. */

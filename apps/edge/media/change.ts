@@ -31,7 +31,7 @@ export function judgeOffer(
   const agreed = from.streams.map((state) =>
     state === undefined ? undefined : { media: 'srtp' as const, suite: suiteOf(state) },
   );
-  const read = readSession(session, from.side.demanded, from.side.signalling, agreed);
+  const read = readSession(session, from.side.demanded, from.side.signalling, agreed, from.side.codecs);
   const refused = checkReoffer(from, read);
   if (refused !== undefined) return err(refused);
   const { demanded } = to.side;

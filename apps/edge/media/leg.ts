@@ -6,6 +6,7 @@ import { serializeSession } from '@ringfence/sdp/serialize.ts';
 import type { SessionDescription } from '@ringfence/sdp/session.ts';
 import type { Suite } from '@ringfence/srtp/suite.ts';
 import type { Encryption } from '../config/schema.ts';
+import { type CodecList, withCodecs } from './codecs.ts';
 import { offeredSuites, type ReadStream } from './read-offer.ts';
 
 /** What the media of one leg depends on. */
@@ -21,6 +22,8 @@ export interface LegSide {
   readonly rtcp?: 'end' | 'relay';
   /** Events of RFC 4733 are offered to it and taken from it even where the other side has none. */
   readonly bridgeDigits?: boolean;
+  /** Codecs that pass, in the order wanted; absent: all. */
+  readonly codecs?: CodecList;
 }
 
 /** One stream on one leg: our ports and keys, and what was agreed. */
@@ -111,7 +114,7 @@ export class MediaLeg {
    */
   describe(from: SessionDescription, anchor: (index: number) => MediaAnchor): string {
     const text = serializeSession(
-      rebuild(from, {
+      rebuild(withCodecs(from, this.side.codecs), {
         origin: {
           username: '-',
           sessionId: this.#sessionId,

@@ -13,6 +13,7 @@ import { type Suite, suites } from '@ringfence/srtp/suite.ts';
 import { isInside } from '../config/address-class.ts';
 import type { Encryption } from '../config/schema.ts';
 import type { MediaFacts } from '../policy/decide.ts';
+import { type CodecList, withCodecs } from './codecs.ts';
 import { telephoneEventOf } from './telephone-event.ts';
 
 /** What one stream of a description can become on that leg. */
@@ -59,20 +60,23 @@ const maximumStreams = 4;
  * Reads a peer's offer or answer under what its leg demands.
  *
  * @param signalling address that the peer's signalling comes from.
+ * @param codecs what passes of it; default everything.
  */
 export function readSession(
-  session: SessionDescription,
+  described: SessionDescription,
   demanded: Encryption,
   signalling: string,
   agreed: readonly (AgreedStream | undefined)[] = [],
+  codecs?: CodecList,
 ): ReadSession {
+  const session = withCodecs(described, codecs);
   const streams: (ReadStream | undefined)[] = [];
   let srtp = false;
   let plain = false;
   let unsupported = false;
   let usable = 0;
   for (const [index, media] of session.media.entries()) {
-    if (media.port === 0 || index >= maximumStreams) {
+    if (media.port === 0 || media.formats.length === 0 || index >= maximumStreams) {
       streams.push(undefined);
       continue;
     }

@@ -20,7 +20,12 @@ export function exportObjects(rows: ObjectRows): ObjectsFile {
       ...(u.limits === undefined ? {} : { limits: u.limits }),
       devices: rows.devices
         .filter((d) => d.domain === u.domain && d.user === u.name)
-        .map((d) => ({ name: d.name, encryption: d.encryption, ...(d.allowMd5 ? { allowMd5: true } : {}) })),
+        .map((d) => ({
+          name: d.name,
+          encryption: d.encryption,
+          ...(d.allowMd5 ? { allowMd5: true } : {}),
+          ...(d.codecs === undefined ? {} : { codecs: [...d.codecs] }),
+        })),
     })),
     trunks: rows.trunks.map((t) => ({
       name: t.name,

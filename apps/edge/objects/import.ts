@@ -120,6 +120,7 @@ function write(
           user: u.name,
           encryption: d.encryption ?? 'required',
           allowMd5: d.allowMd5 ?? false,
+          ...(d.codecs === undefined ? {} : { codecs: d.codecs }),
         };
         deviceObjects.set(row, d);
         return { key: `users[${i}].devices[${j}]`, row };

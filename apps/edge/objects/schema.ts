@@ -1,5 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { Encryption } from '../config/schema.ts';
+import { Codecs } from './codec-settings.ts';
 import { CallLimits, DomainObject } from './limit-settings.ts';
 import { Rewrite } from './rewrite-settings.ts';
 import { TrunkSettings } from './trunk-settings.ts';
@@ -31,6 +32,7 @@ export const DeviceObject = Type.Object(
           'Also offers MD5 digest (RFC 8760 §2.4) to this device, for phones that know nothing better.',
       }),
     ),
+    codecs: Type.Optional(Codecs),
   },
   { additionalProperties: false },
 );

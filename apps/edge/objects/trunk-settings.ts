@@ -1,4 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
+import { Codecs } from './codec-settings.ts';
 import { TrunkLimits } from './limit-settings.ts';
 import { TrunkRewrite } from './rewrite-settings.ts';
 
@@ -130,6 +131,7 @@ const settings = {
   health: Type.Optional(Health),
   failover: Type.Optional(Failover),
   limits: Type.Optional(TrunkLimits),
+  codecs: Type.Optional(Codecs),
   messages: Type.Optional(
     Type.Boolean({ description: 'MESSAGE (RFC 3428) may come from this trunk and go to it.' }),
   ),

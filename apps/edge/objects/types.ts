@@ -11,6 +11,8 @@ export type DigestAlgorithm = 'SHA-512-256' | 'SHA-256' | 'MD5';
 export type Ha1Set = ReadonlyMap<DigestAlgorithm, Secret>;
 
 export interface Device {
+  /** Codecs that pass, in lower case, most wanted first; absent: all. */
+  readonly codecs?: readonly string[];
   readonly name: string;
   readonly encryption: Encryption;
   readonly ha1: Ha1Set;

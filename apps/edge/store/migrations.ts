@@ -127,6 +127,11 @@ export const migrations: readonly Migration[] = [
       ALTER TABLE bindings ADD COLUMN path TEXT NOT NULL DEFAULT '';
     `,
   },
+  {
+    version: 7,
+    name: 'settings of devices',
+    sql: `ALTER TABLE devices ADD COLUMN settings TEXT NOT NULL DEFAULT '{}'`,
+  },
 ];
 
 export const layoutVersion = migrations.at(-1)!.version;

@@ -1,6 +1,7 @@
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import { Secret } from '@ringfence/bytes/secret.ts';
 import type { Encryption } from '../config/schema.ts';
+import { codecList } from '../objects/codec-settings.ts';
 import type { CallLimits } from '../objects/limit-settings.ts';
 import type { TrunkSettings } from '../objects/trunk-settings.ts';
 import type { DigestAlgorithm, Domain, Ha1Set, Objects, Pbx, Route } from '../objects/types.ts';
@@ -22,6 +23,7 @@ export interface DeviceRow {
   readonly user: string;
   readonly encryption: Encryption;
   readonly allowMd5: boolean;
+  readonly codecs?: readonly string[];
 }
 
 export interface TrunkRow extends Readonly<TrunkSettings> {
@@ -72,6 +74,7 @@ export function readObjectRows(database: DatabaseSync): ObjectRows {
       user: text(r.user),
       encryption: text(r.encryption) as Encryption,
       allowMd5: r.allow_md5 === 1,
+      ...(JSON.parse(text(r.settings)) as { codecs?: string[] }),
     })),
     trunks: all('SELECT * FROM trunks ORDER BY domain, name').map((r) => ({
       domain: text(r.domain),
@@ -162,6 +165,7 @@ export function assembleObjects(opened: OpenedObjects): Objects {
         name: d.name,
         encryption: d.encryption,
         ha1: ha1('device', d.domain, d.name, d.allowMd5),
+        ...(d.codecs === undefined ? {} : { codecs: codecList(d.codecs)! }),
       })),
     })),
     trunks: opened.trunks.map(({ inbound, outbound, dangerousPlaintext: _, ...t }) => {

@@ -38,7 +38,15 @@ export class ObjectWriter {
   }
 
   putDevice(d: DeviceRow): void {
-    this.#put('devices', [d.domain, d.name, d.user, d.encryption, Number(d.allowMd5)]);
+    const settings = d.codecs === undefined ? {} : { codecs: d.codecs };
+    this.#put('devices', [
+      d.domain,
+      d.name,
+      d.user,
+      d.encryption,
+      Number(d.allowMd5),
+      JSON.stringify(settings),
+    ]);
   }
 
   putTrunk(t: TrunkRow): void {

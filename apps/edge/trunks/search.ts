@@ -7,6 +7,7 @@ import type { Candidate } from '@ringfence/sip/resolve/target.ts';
 import type { Flow } from '@ringfence/sip/transport/flow.ts';
 import type { BranchTarget } from '../call/branch.ts';
 import { party } from '../call/messages.ts';
+import { codecList } from '../objects/codec-settings.ts';
 import type { Trunk } from '../objects/types.ts';
 import type { HealthMonitor } from './health/monitor.ts';
 import { answerOf } from './limits/judge.ts';
@@ -258,6 +259,7 @@ export class TrunkSearch {
       trunk,
       ...(route.length === 0 ? {} : { route }),
       ...(headers === undefined ? {} : { headers }),
+      ...(trunk.codecs === undefined || this.#call.emergency ? {} : { codecs: codecList(trunk.codecs)! }),
       ...(writeHeaders === undefined ? {} : { writeHeaders }),
       ...(silence === undefined ? {} : { silenceMs: silence * 1000 }),
       ...(noMedia === undefined || this.#call.emergency ? {} : { noMediaMs: noMedia * 1000 }),
