@@ -27,6 +27,7 @@ import { DialogNames } from './subscription/dialog-names.ts';
 import { Tokens } from './tokens.ts';
 import type { Transports } from './transport/contract.ts';
 import { HealthMonitor, type Watched } from './trunks/health/monitor.ts';
+import { claimsAgain } from './trunks/limits/judge.ts';
 import { Limits } from './trunks/limits/limits.ts';
 import type { LiveState } from './trunks/live-state.ts';
 import { tellRegistration } from './trunks/registration/events.ts';
@@ -284,7 +285,7 @@ export class Edge {
     this.#trustTrunks();
     if (this.#started) {
       this.health.watch(this.#watched());
-      this.registrations.update(this.#directory);
+      if (!this.#draining) this.registrations.update(this.#directory);
     }
     this.run(() => this.#pbxFront.retain(objects.pbx ?? []));
     const gone = this.registrar.retain(({ domain, user, device, upstream }) => {
@@ -337,7 +338,7 @@ export class Edge {
     { relay, endpoints, recent }: Pick<RestoreParts, 'relay' | 'endpoints' | 'recent'>,
   ): RestoreOutcome {
     const parts = this.#parts;
-    return restoreCalls(calls, {
+    const outcome = restoreCalls(calls, {
       relay,
       endpoints,
       recent,
@@ -347,6 +348,12 @@ export class Edge {
       domain: (name) => this.#directory.domain(name),
       problem: (error) => this.#defect(error),
     });
+    for (const { record } of calls) {
+      const directory = this.#directory.domain(record.domain);
+      if (directory !== undefined && outcome.taken.has(record.id))
+        this.limits.take(record.id, claimsAgain(record, directory));
+    }
+    return outcome;
   }
 
   /** Takes no new calls, and says nothing to those who ask: whoever takes this process' place will answer. */

@@ -191,7 +191,9 @@ function checkChoice(
   const words = options.filter((o) => o.const !== undefined).map((o) => String(o.const));
   if (words.length === options.length) {
     const text = typeof value === 'string' ? value : value instanceof Plain ? value.source : undefined;
-    if (text !== undefined && words.includes(text)) return text;
+    // A number stays one.
+    const chosen = options.find((o) => String(o.const) === text);
+    if (chosen !== undefined) return chosen.const;
     const near = text === undefined ? undefined : nearest(text, words);
     report.value(
       path,

@@ -142,6 +142,8 @@ test('several targets, health, failover, limits and lists of trunks are stored a
     statuses: [408, 503, 504],
   });
   assert.equal(trunks[0]!.limits?.queueSeconds, 5);
+  // Numbers, given or by default.
+  assert.deepEqual([trunks[0]!.limits?.status, trunks[0]!.limits?.retryAfterSeconds], [480, 10]);
   assert.deepEqual(routes[0]!.to, { trunks: ['many', 'one'] });
   assert.deepEqual(
     domains?.map(({ domain, userLimits }) => [domain, userLimits]),

@@ -71,6 +71,9 @@ const mostAttempts = 16;
 
 const noRoute: readonly string[] = [];
 
+const isSecure = ({ scheme, params }: SipUri): boolean =>
+  scheme === 'sips' || params.get('transport') === 'tls';
+
 function hopOf(route: readonly string[]): SipUri | undefined {
   const parsed = parseNameAddr(route[0] ?? '');
   if (!parsed.ok) return undefined;
@@ -202,7 +205,11 @@ export class TrunkSearch {
       const list: Place[] = [];
       lists.push(list);
       const add = (found: readonly Candidate[]): void => {
-        for (const candidate of found) list.push({ attempt, uri, candidate, route });
+        for (const candidate of found) {
+          // What goes out over TLS does so wherever the registrar sends it.
+          if (route.length > 0 && isSecure(uri) && candidate.transport !== 'tls') continue;
+          list.push({ attempt, uri, candidate, route });
+        }
       };
       // RFC 3608 §6.1: what was learned from the registrar is the way out.
       const hop = hopOf(route) ?? uri;

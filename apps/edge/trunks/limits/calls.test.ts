@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Objects } from '../../objects/types.ts';
+import { Directory } from '../../routing/directory.ts';
 import { registered } from '../../testing/cast.ts';
 import { route, trunk, user } from '../../testing/objects.ts';
 import { Phone } from '../../testing/phone.ts';
 import { over } from '../../testing/trunk-cast.ts';
 import { World } from '../../testing/world.ts';
+import { claimsAgain } from './judge.ts';
 
 const usual = { queue: 0, queueSeconds: 5, status: 503, retryAfterSeconds: 10 } as const;
 const places = ['192.0.2.31', '192.0.2.32'] as const;
@@ -139,4 +141,28 @@ test('no limit stands before an emergency call', async () => {
   await world.until(() => help.state === 'up');
   help.hangUp();
   await atRest(world);
+});
+
+test('a call that another process began counts for the same, by what its record says', async () => {
+  const objects: Objects = {
+    users: [user('alice'), user('bob')],
+    trunks: [
+      trunk('a', { target: `sip:${places[0]}`, limits: { calls: 5, callsPerSecond: 1, ...usual } }),
+      trunk('b', { target: `sip:${places[1]}` }),
+    ],
+    routes: [route('default', { trunk: 'a' })],
+    domains: [
+      { domain: 'example.test', name: 'example.test', limits: { calls: 9 }, userLimits: { calls: 3 } },
+    ],
+  };
+  const { world, alice } = await cast(objects);
+  const call = alice.call('+49891');
+  await world.until(() => call.state === 'up');
+  const counted = world.edge.limits.usage().map(({ key }) => key);
+  call.hangUp();
+  await atRest(world);
+  const directory = new Directory(objects, 'example.test').domain('example.test')!;
+  const again = claimsAgain(world.finished[0]!, directory);
+  assert.deepEqual(again.map(({ key }) => key).sort(), counted.sort());
+  assert.deepEqual(again.at(-1)!.limit, { calls: 5 });
 });

@@ -1,15 +1,21 @@
 import type { Trunk, User } from '../../objects/types.ts';
 import type { LimitFacts } from '../../policy/decide.ts';
-import type { Principal } from '../../policy/types.ts';
 import type { DomainDirectory } from '../../routing/directory.ts';
+import type { CallRecord } from '../../store/contract.ts';
 import { ownerOf } from '../owner.ts';
 import type { Claim, Limits } from './limits.ts';
 
 /** Refusals of a domain's or user's limit; a trunk says itself what its callers hear. */
 const usual = { status: 503, retryAfter: 5 } as const;
 
+/** Whose call it is. */
+export type LimitedCaller =
+  | { readonly kind: 'device'; readonly user: string }
+  | { readonly kind: 'trunk'; readonly trunk: string }
+  | { readonly kind: 'unknown' };
+
 /** What a call counts for beside the trunk that it goes out by: the caller's user or trunk, and the domain. */
-export function claimsOf(principal: Principal, directory: DomainDirectory): readonly Claim[] {
+export function claimsOf(principal: LimitedCaller, directory: DomainDirectory): readonly Claim[] {
   const { limits, userLimits } = directory;
   const claims: Claim[] = [];
   if (limits !== undefined) claims.push({ key: `domain:${directory.name}`, limit: limits });
@@ -61,3 +67,28 @@ function trunksFull(limits: Limits, trunks: readonly Trunk[]): LimitFacts | unde
 
 export const answerOf = ({ limits }: Trunk): Pick<LimitFacts, 'status' | 'retryAfter'> =>
   limits === undefined ? usual : { status: limits.status, retryAfter: limits.retryAfterSeconds };
+
+/**
+ * What a call counts for that another process has begun, as its record says.
+ *
+ * Rates are left alone: it is no new call.
+ */
+export function claimsAgain(
+  { principal, legs }: Pick<CallRecord, 'principal' | 'legs'>,
+  directory: DomainDirectory,
+): readonly Claim[] {
+  const claims = [...claimsOf(callerOf(principal), directory)];
+  for (const leg of legs) {
+    const caller = leg.direction === 'out' ? callerOf(leg.principal) : undefined;
+    const trunk = caller?.kind === 'trunk' ? directory.trunks.get(caller.trunk) : undefined;
+    if (trunk?.limits !== undefined) claims.push({ key: ownerOf(trunk), limit: trunk.limits });
+  }
+  return claims.map(({ key, limit: { calls } }) => ({ key, limit: calls === undefined ? {} : { calls } }));
+}
+
+/** `device:alice@example.test/desk`, `trunk:carrier@example.test`. */
+function callerOf(text: string): LimitedCaller {
+  const name = text.slice(text.indexOf(':') + 1, text.lastIndexOf('@'));
+  if (text.startsWith('device:')) return { kind: 'device', user: name };
+  return text.startsWith('trunk:') ? { kind: 'trunk', trunk: name } : { kind: 'unknown' };
+}

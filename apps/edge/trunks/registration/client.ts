@@ -156,7 +156,6 @@ export class RegistrationClient {
     const live = this.flow;
     const found = live?.reliable === true ? [] : await resolve(this.#registrar);
     const usable = found.filter(({ transport }) => !this.#tlsOnly || transport === 'tls');
-    for (const { address } of usable) if (this.addresses.size < mostKnown) this.addresses.add(address);
     let flow = live?.reliable === true ? live : undefined;
     for (const candidate of usable) {
       flow ??= await connect(candidate);
@@ -166,6 +165,9 @@ export class RegistrationClient {
       if (attempt !== this.#attempt) return;
       if (flow === undefined) return this.#failed(found.length === 0 ? 'not-found' : 'transport');
       this.flow = flow;
+      // Those of today, not of all times.
+      if (usable.length > 0) this.addresses.clear();
+      for (const { address } of usable.slice(0, mostKnown)) this.addresses.add(address);
       this.addresses.add(flow.remote.address);
       this.#services.keep(flow.id, true);
       this.#send(flow, this.#expires, [], moves, attempt);
