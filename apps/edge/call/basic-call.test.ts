@@ -29,7 +29,7 @@ async function connected(
 const protections = (world: World): LegProtection[] =>
   (world.finished[0]?.legs ?? []).map(({ protection }) => JSON.parse(protection) as LegProtection);
 
-test('a call between two phones over TLS with SRTP on both sides: two dialogs, one final record (RFC 3261 §13)', async () => {
+test('a call between two phones over TLS with SRTP on both sides: two dialogs, one final record (RFC 3261 §13, RFC 6337 §2.1 pattern 1)', async () => {
   const world = new World({ objects });
   const { alice, bob } = await aliceAndBob(world);
   const { call, taken } = await connected(world, alice, bob);

@@ -69,7 +69,7 @@ export interface BranchInvite {
   readonly headers: HeaderList;
   readonly maxForwards: number;
   /** The caller can be told reliably what comes before the answer (RFC 3262). */
-  readonly reliable: boolean;
+  reliable(): boolean;
   /** The description to offer on the leg, `plain` without encryption; undefined: the called side makes the offer. */
   offer(leg: CallLeg, plain: boolean): string | undefined;
 }
@@ -143,7 +143,7 @@ export class Branch implements ClientOwner {
     const offer = this.#invite.offer(leg, this.#plain);
     this.#offered = offer !== undefined;
     // An offer in a reliable response needs a caller who can answer it before the call is taken.
-    headers.add('Supported', this.#offered || this.#invite.reliable ? 'timer, 100rel' : 'timer');
+    headers.add('Supported', this.#offered || this.#invite.reliable() ? 'timer, 100rel' : 'timer');
     leg.timer.request(headers);
     headers.add('User-Agent', product);
     if (this.#credentials !== undefined) headers.add(this.#credentials.name, this.#credentials.value);

@@ -140,7 +140,8 @@ export class Call implements HuntEvents, InviteOwner {
         const hunt = search(this, {
           headers,
           maxForwards,
-          reliable: this.#caller.reliable === true,
+          // Of several offers the caller could answer one alone.
+          reliable: () => this.#caller.reliable === true && hunt.legs.length === 1,
           offer: (leg, plain) => (leg.media === undefined ? undefined : setup.offer(leg.media, plain)),
         });
         for (const leg of hunt.legs) leg.media = media.callees[leg.index - 1];

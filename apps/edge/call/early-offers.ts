@@ -116,8 +116,9 @@ export class EarlyOffers {
 
   /** The called side makes the offer that the INVITE lacked, in a reliable response; the caller answers with PRACK. */
   #offered(leg: CallLeg, status: number, body: Uint8Array, reliable: boolean): void {
-    // What is not reliable can hold no offer (RFC 3261 §13.2.1).
-    if (!reliable || leg.media === undefined || this.#offerer !== undefined)
+    // What is not reliable can hold no offer (RFC 3261 §13.2.1), and of several the caller could answer but one.
+    const alone = this.#events.only() === leg && this.#offerer === undefined;
+    if (!reliable || leg.media === undefined || !alone)
       return this.#caller.ringing(status, undefined, reliable);
     this.#offerer = leg;
     const offered = this.#setup.final(leg.media, body);

@@ -14,16 +14,30 @@ const deeds = [
   'call',
   'ring',
   'early',
+  'earlyReliably',
   'answer',
   'reject',
   'cancel',
   'hangUp',
   'hold',
   'refresh',
+  'update',
+  'protect',
   'downgrade',
   'garble',
   'drop',
 ] as const;
+
+/** What a caller says of itself. */
+const habits: (readonly (readonly [string, string])[])[] = [
+  [],
+  [['Supported', '100rel, timer']],
+  [['Require', '100rel']],
+  [
+    ['Supported', 'timer'],
+    ['Session-Expires', '90;refresher=uac'],
+  ],
+];
 
 interface Deed {
   readonly who: number;
@@ -44,7 +58,10 @@ function act(phone: Phone, others: readonly Phone[], what: Deed['deed'], random:
   const call = phone.calls.findLast(({ state }) => state !== 'over');
   if (what === 'call') {
     if (phone.calls.filter(({ state }) => state !== 'over').length < 3)
-      phone.call(random.pick(['alice', 'bob', '+4989123', 'nobody']));
+      phone.call(random.pick(['alice', 'bob', '+4989123', 'nobody']), {
+        ...(random.chance(0.3) ? { sdp: null } : {}),
+        headers: random.pick(habits as [(typeof habits)[0], ...typeof habits]),
+      });
     return;
   }
   if (what === 'drop') {
@@ -72,6 +89,9 @@ function act(phone: Phone, others: readonly Phone[], what: Deed['deed'], random:
     case 'early':
       if (incoming) call.early();
       break;
+    case 'earlyReliably':
+      if (incoming) call.earlyReliably();
+      break;
     case 'answer':
       if (incoming) call.answer();
       break;
@@ -90,6 +110,13 @@ function act(phone: Phone, others: readonly Phone[], what: Deed['deed'], random:
       break;
     case 'refresh':
       if (call.state === 'up') call.reinvite(null);
+      break;
+    case 'update':
+      if (call.dialog !== undefined && call.mine !== undefined)
+        call.sendUpdate(random.chance(0.5) ? undefined : call.again('sendonly'));
+      break;
+    case 'protect':
+      if (call.state === 'up') call.reinvite(call.describe(true).text);
       break;
     case 'downgrade':
       if (call.state === 'up') call.reinvite(call.describe(false).text);

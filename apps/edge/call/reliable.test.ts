@@ -57,7 +57,7 @@ test('RFC 3262 §4: a reliable 183 of the called side gets its PRACK, also where
   await over(world, call);
 });
 
-test('RFC 3262 §3: a caller that can is told reliably what the called side says reliably; the 2xx has no SDP then (RFC 6337 §3.1.1)', async () => {
+test('RFC 3262 §3: a caller that can is told reliably what the called side says reliably; the 2xx has no SDP then (RFC 6337 §2.1 pattern 3, §3.1.1)', async () => {
   const { world, call, rung } = await ringing(supports);
   rung.earlyReliably();
   await world.until(() => call.prackAnswers.length === 1);
@@ -219,7 +219,7 @@ test('a caller without 100rel and without an offer: the called side is not told 
   await over(world, call);
 });
 
-test('RFC 3311 §5.1: UPDATE before the answer goes on by UPDATE where both have agreed reliably', async () => {
+test('RFC 3311 §5.1, RFC 6337 §2.1 pattern 6: UPDATE before the answer goes on by UPDATE where both have agreed reliably', async () => {
   const { world, call, rung } = await ringing(
     { ...supports, transport: 'tls', media: 'srtp' },
     { says: [['Allow', 'INVITE, ACK, UPDATE, PRACK']] },
@@ -279,7 +279,7 @@ test('RFC 3311 §5.2: UPDATE of the caller before its offer has an answer gets 5
   await over(world, call);
 });
 
-test('RFC 3262 §5: an offer in PRACK is answered in its 200', async () => {
+test('RFC 3262 §5, RFC 6337 §2.1 pattern 5: an offer in PRACK is answered in its 200', async () => {
   const { world, call, rung } = await ringing(supports);
   call.onReliable = (one) => one.again('sendonly');
   rung.earlyReliably();

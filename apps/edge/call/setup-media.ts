@@ -64,7 +64,10 @@ export class SetupMedia {
     return ok(
       media.reoffer(leg, media.caller, session.value).then((offered) => {
         if (!offered.ok) return offered;
+        // Another one's offer, which nobody has answered, gives way.
+        this.stop();
         this.#pending = offered.value;
+        this.#settled = false;
         return ok(offered.value.description);
       }),
     );

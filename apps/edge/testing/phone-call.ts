@@ -284,6 +284,15 @@ export class PhoneCall {
     } else this.phone.respond(transaction, makeResponse(request, 200));
   }
 
+  /** As `update`, without waiting for what comes of it. */
+  sendUpdate(sdp?: string): void {
+    const headers = new HeaderList();
+    if (sdp !== undefined) headers.add('Content-Type', 'application/sdp');
+    const body = Buffer.from(sdp ?? '', 'utf8');
+    const request = this.dialog?.request('UPDATE', { contact: this.phone.contact, headers, body });
+    if (request !== undefined) this.phone.ask(request, () => undefined, true);
+  }
+
   async prack(rack: string, sdp?: string): Promise<void> {
     const headers = new HeaderList([['RAck', rack]]);
     if (sdp !== undefined) headers.add('Content-Type', 'application/sdp');
