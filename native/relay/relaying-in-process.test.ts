@@ -122,3 +122,57 @@ for (const suite of suites) {
     far.close();
   });
 }
+
+test('RTCP that ends here, events, digits of ours and changing partners, among 3,000 mutated packets', async () => {
+  const random = new SeededRandom(7);
+  const phones = [await Phone.open(), await Phone.open(), await Phone.open()];
+  const opened = open(
+    phones.map((phone) => ({
+      local: '127.0.0.1',
+      ports: 'pair',
+      dscp: 0,
+      suites: [],
+      config: { media: 'rtp', remote: phone.remote, rtcp: 'end', telephoneEvent: 101 },
+    })),
+  );
+  const [a, b, c] = opened as [(typeof opened)[0], (typeof opened)[0], (typeof opened)[0]];
+  link(a.id, b.id);
+  /** Packet types that are looked into, with true lengths and with others. */
+  const compound = (): Uint8Array => {
+    const parts: number[] = [];
+    for (let i = random.integer(1, 4); i > 0; i -= 1) {
+      const words = random.integer(1, 12);
+      const said = random.chance(0.9) ? words : random.integer(0, 65_535);
+      parts.push(0x80 | random.integer(0, 31), 200 + random.integer(0, 7), said >> 8, said & 255);
+      for (let j = 0; j < words * 4; j += 1) parts.push(random.chance(0.5) ? 0 : random.integer(0, 255));
+    }
+    return Uint8Array.from(parts);
+  };
+  const event = (i: number): Uint8Array => {
+    const packet = rtpPacket(i, 1, 101).subarray(0, random.integer(12, 20));
+    if (packet.length > 13) packet[13] = random.integer(0, 255);
+    return packet;
+  };
+  for (let i = 0; i < 1000; i += 1) {
+    for (const [at, phone] of phones.entries()) {
+      const { rtpPort, rtcpPort } = opened[at]!;
+      const kind = random.integer(0, 3);
+      if (kind === 0) phone.rtcp.send(compound(), rtcpPort, '127.0.0.1');
+      else if (kind === 1) phone.rtp.send(event(i), rtpPort, '127.0.0.1');
+      else phone.rtp.send(rtpPacket(i * 3, random.integer(1, 3)), rtpPort, '127.0.0.1');
+    }
+    if (i % 50 === 0)
+      request(frameTypes.press, (frames) => {
+        frames.u32(a.id);
+        frames.u8(random.integer(0, 15));
+        frames.u16(random.integer(40, 200));
+      });
+    if (i % 100 === 99) link(a.id, i % 200 === 99 ? c.id : b.id);
+    if (i % 20 === 0) await new Promise((done) => setTimeout(done, 2));
+  }
+  const ids = opened.map(({ id }) => id);
+  await until(() => report(frameTypes.stats, ids).every(({ received }) => received.packets > 300), 'them');
+  const rows = report(frameTypes.close, ids);
+  assert.ok(rows.every(({ received }) => received.rtcpPackets > 100));
+  for (const phone of phones) phone.close();
+});
