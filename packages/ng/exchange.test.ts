@@ -89,12 +89,14 @@ test('an offer names every suite that is not wanted, keeps its ports, learns no 
     suites: ['AEAD_AES_256_GCM'],
     mux: false,
     family: 'IP6',
+    endRtcp: true,
     dscp: 46,
   });
   assert.ok(Array.isArray(request.SDES) && request.SDES.includes('no-NULL_HMAC_SHA1_80'));
   assert.ok(!request.SDES.includes('no-AEAD_AES_256_GCM'));
   assert.deepEqual(request.flags, ['strict-source', 'port-latching', 'asymmetric']);
   assert.equal(request.TOS, 184);
+  assert.equal(request['generate RTCP'], 'on');
   assert.equal(request['address-family'], 'IP6');
   assert.equal(deleteRequest('a', 'in')['delete-delay'], 0);
 });

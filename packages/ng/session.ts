@@ -16,6 +16,8 @@ export interface NgOffer {
   readonly family: 'IP4' | 'IP6';
   /** Names of interfaces: that of the party who offers, that of the other. */
   readonly direction?: readonly [string, string] | undefined;
+  /** RTCP of each party ends there, and each gets reports of its own. */
+  readonly endRtcp: boolean;
   /** DSCP code point of what is sent. */
   readonly dscp: number;
 }
@@ -59,6 +61,7 @@ export function offerRequest(offer: NgOffer): NgRequest {
       ...knownSuites.filter((suite) => !offer.suites.includes(suite)).map((suite) => `no-${suite}`),
     ],
     TOS: offer.dscp << 2,
+    ...(offer.endRtcp ? { 'generate RTCP': 'on' } : {}),
     // The one who offers sends from where it says: nothing is learned there.
     flags: ['strict-source', 'port-latching', 'asymmetric'],
     ...(offer.direction === undefined ? {} : { direction: offer.direction }),

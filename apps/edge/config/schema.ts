@@ -187,7 +187,7 @@ export const Configuration = Type.Object(
         rtcp: Type.Union([Type.Literal('end'), Type.Literal('relay')], {
           default: 'end',
           description:
-            'end: reports (RTCP) of each side end at the edge, which makes its own for each leg, of what that leg saw; only feedback and BYE go on. relay: they go on as they come, with the names and addresses in them. Our own media process only.',
+            'end: reports (RTCP) of each side end at the edge, which makes its own for each leg, of what that leg saw; only feedback and BYE go on. relay: they go on as they come, with the names and addresses in them.',
         }),
         dscp: Type.Integer({
           minimum: 0,

@@ -37,7 +37,7 @@ export async function startEngine(
 ): Promise<StartedEngine> {
   if (media.engine === 'rtpengine') {
     const engine = await RtpengineEngine.start({
-      instances: media.rtpengine,
+      instances: media.rtpengine.map((instance) => ({ ...instance, endRtcp: media.rtcp === 'end' })),
       oneWayAfterMs: media.silenceSeconds * 1000,
       onInstance: ({ name, up, reason, endpoints }) =>
         bus.emit({

@@ -190,6 +190,7 @@ export class EngineEndpoint {
       suites: media !== 'srtp' ? [] : config?.send === undefined ? spec.suites : [config.send.suite],
       family: spec.local.includes(':') ? 'IP6' : 'IP4',
       dscp: spec.dscp,
+      endRtcp: instance.settings.endRtcp === true && media !== 'opaque',
     };
     const wanted = `${offer.transport} ${offer.suites.join()} ${offer.sdp}`;
     let described: Described | undefined;

@@ -12,6 +12,8 @@ export interface InstanceSettings {
   readonly weight: number;
   /** Name of its interface towards phones and trunks. Default: its only one. */
   readonly outside?: string;
+  /** RTCP of the phones ends there. Default: it goes on as it came. */
+  readonly endRtcp?: boolean;
   /** Name of its interface on which the legs of a call are joined. Default: the outside one. */
   readonly inside?: string;
 }
