@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { Agent } from './harness/agent.ts';
 import { Bed, type Pair } from './harness/bed.ts';
+import { usualFields } from './harness/compose.ts';
 import { addresses, become, isInside, type Nat, nats, testAmongNetworks } from './harness/namespaces.ts';
 import { talk, type Voice } from './harness/voice.ts';
 import { within } from './harness/waiting.ts';
@@ -11,7 +12,7 @@ const suite = 'AES_CM_128_HMAC_SHA1_80';
 const transports = ['udp', 'tls'] as const;
 
 if (!isInside)
-  testAmongNetworks('NAT, roaming and address families, in networks of their own', import.meta.url, 14);
+  testAmongNetworks('NAT, roaming and address families, in networks of their own', import.meta.url, 15);
 else {
   let bed: Bed;
   before(async () => {
@@ -144,5 +145,32 @@ else {
       await callsBothWays(four, beside, mediaOf(transport), beside6);
       await four.register(0);
     }
+  });
+
+  test('a phone with both families is reached over IPv4 once its IPv6 connection is gone, and with audio', async () => {
+    const flows: Agent[] = [];
+    for (const [from, listener] of [
+      [beside, 'tls'],
+      [beside6, 'tls6'],
+    ] as const) {
+      const flow = await bed.phone('alice', 'tls', { from, listener });
+      const contact = `${flow.contact};+sip.instance="<urn:x-test:dual>";reg-id=${flows.push(flow)}`;
+      const { answer } = await flow.authenticated('REGISTER', {
+        more: [...usualFields, ['Supported', 'outbound'], ['Contact', contact], ['Expires', '600']],
+      });
+      assert.equal(answer.status, 200);
+    }
+    const [four, six] = flows as [Agent, Agent];
+    const bob = await bed.registered('bob', 'udp', { from: beside });
+    const over6 = await bed.connect(bob, six, 'alice', { to: suite, place: beside, toPlace: beside6 });
+    assert.equal(await talk(over6.calleeVoice, over6.callerVoice), undefined);
+    assert.equal(four.requests.length, 0);
+    await end(over6);
+    const from = bed.edge.events.length;
+    six.close();
+    await bed.edge.event('flow.closed', () => true, from);
+    const over4 = await bed.connect(bob, four, 'alice', { to: suite, place: beside, toPlace: beside });
+    assert.equal(await talk(over4.calleeVoice, over4.callerVoice), undefined);
+    await end(over4);
   });
 }
