@@ -60,6 +60,8 @@ const randomReally = (): number => randomInt(0x1_0000_0000) / 0x1_0000_0000;
 /** 4,000 calls a second are offered new media. */
 const recoveredAtOnce = 40;
 const recoveryPauseMs = 10;
+/** A call that rings for so long is written down, so that it has a record should the process die. */
+const noteMs = 500;
 /** How late a timer of a transaction may fire. */
 const granularityMs = 50;
 
@@ -88,6 +90,8 @@ export class Edge {
   #encryption = new Map<string, Encryption>();
   #draining = false;
   #unrecorded = 0;
+  #ringing: { noteSetup(): void }[] = [];
+  #stopNoting: (() => void) | undefined = undefined;
   #running = false;
   #started = false;
   #farewell: Promise<void> = Promise.resolve();
@@ -470,6 +474,10 @@ export class Edge {
       run: (step) => this.run(step),
       record: (call, state) => parts.store.putCall(call, state),
       route: (flow, request, followTarget, party) => this.#route(flow, request, followTarget, party),
+      settingUp: (call) => {
+        this.#ringing.push(call);
+        this.#stopNoting ??= this.#after(noteMs, () => this.#noteRinging());
+      },
       mediaAddress: (flow) => mediaAddress(this.#config.media, flow),
       messages: new MessageRate(),
       refer: (referral) => this.signalling.refer(referral),
@@ -506,6 +514,14 @@ export class Edge {
           : reboundFlow(transports, this.registrar, flow, party, now);
     if (found === undefined || (isEncrypted(flow.transport) && !isEncrypted(found.transport))) return next;
     return found;
+  }
+
+  /** One timer for all: a call that is answered at once costs no more than its place in this list. */
+  #noteRinging(): void {
+    this.#stopNoting = undefined;
+    const ringing = this.#ringing;
+    this.#ringing = [];
+    for (const call of ringing) call.noteSetup();
   }
 
   #arm(): void {

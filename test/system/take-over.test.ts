@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Agent } from './harness/agent.ts';
 import { Bed, type Pair } from './harness/bed.ts';
+import { udpPortsOf } from './harness/edge-process.ts';
 import { talk, type Voice } from './harness/voice.ts';
 import { pause, until, within } from './harness/waiting.ts';
 
@@ -210,6 +211,37 @@ test('edge and media process are killed together: the next edge offers both side
     await within('the other side', pair.callee.over);
     const [record] = await bed.records();
     assert.equal(record?.cause, 'normal');
+  } finally {
+    await bed.close();
+  }
+});
+
+test('a call that is being set up when the edge is killed has its record, and its ports are given back', async () => {
+  const bed = await Bed.openToRestart({ users: [{ name: 'alice' }, { name: 'bob' }, { name: 'carol' }] });
+  try {
+    const alice = await bed.registered('alice', 'udp');
+    const bob = await bed.registered('bob', 'udp');
+    const carol = await bed.registered('carol', 'udp');
+    const pair = await bed.connect(alice, bob, 'bob');
+    carol.onInvite = (incoming) => incoming.ring();
+    const ringing = alice.call('carol', (await bed.voice()).describe(), { patienceMs: 3_000 });
+    ringing.catch(() => undefined);
+    await until('carol rings', () => carol.requests.some(({ message }) => message.method === 'INVITE'));
+    await pause(1_200);
+    await bed.edge.kill();
+    await bed.restart();
+    const taken = await bed.edge.event('edge.taken-over');
+    assert.equal(taken.calls, 1);
+    assert.equal(taken.interrupted, 1);
+    const records = await bed.records();
+    const set = records.find(({ callee }) => callee === 'carol');
+    assert.equal(set?.disposition, 'interrupted');
+    assert.equal(set?.cause, 'edge-restart');
+    const media = bed.edge.mediaPid ?? 0;
+    await until('the ports of the other call', () => udpPortsOf(media).length <= 4);
+    assert.equal(await talk(pair.callerVoice, pair.calleeVoice, 3), undefined);
+    assert.equal((await pair.caller.hangUp()).status, 200);
+    await until('all ports', () => udpPortsOf(media).length === 0);
   } finally {
     await bed.close();
   }

@@ -150,6 +150,7 @@ export class Call implements HuntEvents, InviteOwner {
           this.#services.run(() => this.#refuse(408, 'timeout', 'unanswered')),
         );
         hunt.start();
+        this.#services.settingUp(this);
       }),
     );
   }
@@ -383,6 +384,13 @@ export class Call implements HuntEvents, InviteOwner {
     const legs = this.#legs();
     const facts = this.#facts('live', 200, 'normal', undefined);
     recordLive(this.#services, facts, legs, this.#media, snapshotOf(this.#services, legs));
+  }
+
+  /** Writes down that somebody is being called: should this process die, the call has a record all the same. */
+  noteSetup(): void {
+    if (this.#state !== 'setup') return;
+    const facts = this.#facts('live', 0, 'normal', undefined);
+    recordLive(this.#services, facts, this.#legs(), this.#media, '');
   }
 
   /** The padlock's facts, caller first. */

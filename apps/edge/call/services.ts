@@ -42,6 +42,8 @@ export interface CallServices {
   ): Flow | undefined | Promise<Flow | undefined>;
   /** Address for media on that flow, and the one written into SDP. */
   mediaAddress(flow: Flow): { readonly local: string; readonly advertised: string };
+  /** Somebody is rung: written down where it takes longer than a moment. */
+  settingUp(call: { noteSetup(): void }): void;
   readonly dialogs: DialogTable;
   /** How many messages each sender may send. */
   readonly messages: MessageRate;

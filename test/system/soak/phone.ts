@@ -49,6 +49,8 @@ export class SoakPhone {
   readonly #flow: Flow;
   readonly #edge: SocketAddress;
   readonly #loss: number;
+  /** Calls of which the phone knows nothing any more. */
+  readonly #burnt = new Set<string>();
   readonly #layer = new TransactionLayer({ newBranch: token });
   readonly #timer: NodeJS.Timeout;
   readonly #origin = performance.timeOrigin;
@@ -206,7 +208,18 @@ export class SoakPhone {
   die(call: SoakCall): void {
     call.dead = true;
     call.repeat = undefined;
-    setTimeout(() => this.#forget(call), 40_000).unref();
+    this.#burnt.add(call.callId);
+    setTimeout(() => {
+      this.#forget(call);
+      this.#burnt.delete(call.callId);
+    }, 40_000).unref();
+  }
+
+  /** Its transactions would go on repeating. */
+  #isBurnt(bytes: Uint8Array): boolean {
+    if (this.#burnt.size === 0) return false;
+    const callId = /^Call-ID: (\S+)/m.exec(Buffer.from(bytes).toString('latin1'))?.[1];
+    return callId !== undefined && this.#burnt.has(callId);
   }
 
   #newCall(callId: string): SoakCall {

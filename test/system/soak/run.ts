@@ -69,6 +69,8 @@ function decide(phone: SoakPhone, call: SoakCall): void {
   if (chance(0.05)) return phone.die(call);
   later(between(0, 250), () => {
     phone.answer(call);
+    // Where the caller has died, somebody hangs up in the end.
+    later(15_000, () => phone.hangUp(call));
     if (chance(0.5)) later(between(100, 6_000), () => phone.hangUp(call));
     else if (chance(0.05)) phone.die(call);
     else if (chance(0.1)) later(between(50, 1_000), () => phone.hold(call));
