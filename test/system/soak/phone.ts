@@ -302,7 +302,7 @@ export class SoakPhone {
     for (let output = this.#layer.poll(); output !== undefined; output = this.#layer.poll())
       switch (output.kind) {
         case 'send':
-          if (Math.random() >= this.#loss)
+          if (Math.random() >= this.#loss && !this.#isBurnt(output.bytes))
             this.#socket.send(output.bytes, this.#edge.port, this.#edge.address);
           break;
         case 'request':
