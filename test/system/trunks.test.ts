@@ -102,6 +102,49 @@ test('`ringfence route trace` shows the decision and the health that the running
   assert.equal(second.requests.slice(before).filter(({ message }) => message.method === 'INVITE').length, 0);
 });
 
+test('numbers and header fields go out as the rules of the applied file say', async () => {
+  const reloads = bed.edge.ofType('config.reloaded').length;
+  await bed.apply({
+    trunks: [
+      {
+        name: 'fussy',
+        target: `sip:${secondAddress}:${second.local.port}`,
+        encryption: 'none',
+        rewrite: {
+          outbound: {
+            called: [{ match: '+1(*)', replace: '0{1}' }],
+            caller: [{ match: '+*', strip: 1 }],
+            headers: [{ add: 'X-Customer', value: 'caller={caller}' }],
+          },
+        },
+      },
+    ],
+    routes: [
+      {
+        match: '+1777*',
+        rewrite: { called: [{ match: '+1777*', prefix: '+1', strip: 5 }] },
+        to: { trunk: 'fussy' },
+      },
+    ],
+  });
+  await until('the route', async () => {
+    const args = ['route', 'trace', '+17775550000', '--from', 'alice', '--json'];
+    return (JSON.parse(await ringfenceDoes(bed.home.path, args)) as TraceLine).destination === 'trunk:fussy';
+  });
+  await until('the edge knows it', () => bed.edge.ofType('config.reloaded').length > reloads);
+  const texts: string[] = [];
+  second.onInvite = (incoming) => {
+    texts.push(incoming.text);
+    incoming.respond(486, 'Busy Here');
+  };
+  const alice = await bed.registered('alice', 'udp');
+  const { answer } = await alice.call('+17775550000', (await bed.voice()).describe());
+  assert.equal(answer.status, 486);
+  assert.match(texts[0] ?? '', /^INVITE sip:05550000@/);
+  assert.match(texts[0] ?? '', /\r\nFrom: [^\r]*sip:15550001111@/);
+  assert.match(texts[0] ?? '', /\r\nX-Customer: caller=15550001111\r\n/);
+});
+
 test('a trunk over TLS that demands a client certificate is shown that of the edge (RFC 5922 §7)', async () => {
   const read = (name: string): string => readFileSync(join(bed.home.path, 'tls', name), 'utf8');
   const seen: { authorized: boolean; names: string; text: string }[] = [];
