@@ -65,6 +65,8 @@ const allowedInRequest = new Set([
   'user-agent',
   'allow',
   'supported',
+  'session-expires',
+  'min-se',
   'accept',
   'content-type',
   'content-length',

@@ -105,7 +105,6 @@ for (const transport of ['udp', 'tcp', 'tls'] as const)
       assert.equal(edge.ofType('edge.ready').length, 0);
       assert.ok(!existsSync(`/proc/${edge.pid}`), 'no process');
       assert.deepEqual(childrenOf(edge.pid), []);
-      assert.equal(edge.ofType('media.up').length, 0, 'no media process was started');
     } finally {
       await taken.close();
       home.remove();
