@@ -17,6 +17,7 @@ interface Shape {
   readonly maximum?: number;
   readonly minLength?: number;
   readonly maxLength?: number;
+  readonly minItems?: number;
   readonly maxItems?: number;
   readonly pattern?: string;
 }
@@ -129,6 +130,10 @@ function checkArray(shape: Shape, value: Value, path: string, report: Report): u
   }
   if (shape.maxItems !== undefined && value.length > shape.maxItems) {
     report.value(path, `has ${value.length} items`, `At most ${shape.maxItems} are allowed.`);
+    return [];
+  }
+  if (value.length < (shape.minItems ?? 0)) {
+    report.value(path, 'is an empty list', `Write at least ${shape.minItems}, or remove the key.`);
     return [];
   }
   return value.map((item, i) => check(shape.items!, item, join(path, i), report));

@@ -189,6 +189,42 @@ for (const [what, from, to, says] of [
     assert.match(new Desk().refused(carriers.replace(from, to)).replaceAll('\n', ' '), says);
   });
 
+test('codecs, trust, messages and transfers are stored and exported as they were', () => {
+  const desk = new Desk();
+  const text = `
+users:
+  - name: alice
+    devices:
+      - {name: desk, password: a-long-and-quiet-secret, codecs: [opus, G722]}
+trunks:
+  - name: t
+    target: 'sip:192.168.0.10'
+    encryption: preferred
+    codecs: [PCMA]
+    trusted: true
+    messages: true
+    transfer: refuse
+`;
+  assert.equal(desk.apply(text).length, 3);
+  assert.deepEqual(desk.apply(text), []);
+  assert.deepEqual(desk.apply(desk.export(), { prune: true }), []);
+  const { users, trunks } = desk.objects();
+  assert.deepEqual(users[0]!.devices[0]!.codecs, ['opus', 'g722']);
+  const { codecs, trusted, messages, transfer } = trunks[0]!;
+  assert.deepEqual(
+    { codecs, trusted, messages, transfer },
+    {
+      codecs: ['PCMA'],
+      trusted: true,
+      messages: true,
+      transfer: 'refuse',
+    },
+  );
+  assert.equal(desk.apply(text.replace('[opus, G722]', '[opus]')).length, 1);
+  for (const wrong of ['[]', '["a b"]', 'PCMA'])
+    assert.equal(desk.try(text.replace('[PCMA]', wrong)).ok, false, wrong);
+});
+
 test('an export has no secrets and round-trips', () => {
   const desk = new Desk();
   desk.apply(good);
