@@ -146,9 +146,7 @@ export class Call implements HuntEvents, InviteOwner {
         });
         for (const leg of hunt.legs) leg.media = media.callees[leg.index - 1];
         this.#hunt = hunt;
-        this.#stopRinging = this.#services.after(this.#services.config().calls.ringSeconds * 1000, () =>
-          this.#services.run(() => this.#refuse(408, 'timeout', 'unanswered')),
-        );
+        this.#ringFor(this.#services.config().calls.ringSeconds);
         hunt.start();
         this.#services.settingUp(this);
       }),
@@ -160,6 +158,16 @@ export class Call implements HuntEvents, InviteOwner {
     const leg = this.#legs().find((one) => one.index === index);
     if (this.#state !== 'answered' || leg === undefined) return;
     pressedInRtp(this.#services, this.id, leg, this.other(leg), { key, duration: durationMs });
+  }
+
+  /** Nobody rings for ever, and for the caller no longer than it wants (RFC 3261 §13.3.1: then 487). */
+  #ringFor(seconds: number): void {
+    const { expires = 0 } = this.#caller;
+    const wanted = expires > 0 ? expires : seconds;
+    const status = wanted < seconds ? 487 : 408;
+    this.#stopRinging = this.#services.after(1000 * Math.min(wanted, seconds), () =>
+      this.#services.run(() => this.#refuse(status, 'timeout', 'unanswered')),
+    );
   }
 
   /** Both parties are there, and nobody is transferring one of them. */

@@ -17,6 +17,8 @@ export interface CallerSide {
   readonly leg: CallLeg;
   /** True while that side has been told the answer and has not confirmed it yet. */
   readonly confirming: boolean;
+  /** Seconds that it is willing to wait for an answer; undefined: as long as it takes. */
+  readonly expires?: number | undefined;
   /** It can be told reliably (RFC 3262). */
   readonly reliable?: boolean;
   /** The description that it has acknowledged already. */
@@ -40,6 +42,8 @@ export interface CallerSide {
 /** The caller's side of a call: what is answered to its INVITE, up to the ACK of the 2xx. */
 export class Caller implements CallerSide {
   readonly leg: CallLeg;
+  /** Expires of the INVITE, RFC 3261 §13.3.1. */
+  readonly expires: number | undefined;
   readonly #services: CallServices;
   /** The INVITE until its final answer. */
   #invite: Pick<AcceptedCall, 'request' | 'transaction'> | undefined;
@@ -67,6 +71,8 @@ export class Caller implements CallerSide {
       secure: request.uri.scheme === 'sips',
       ...(trunk === undefined ? {} : { trunk }),
     });
+    const expires = request.headers.get('Expires');
+    this.expires = expires !== undefined && /^\d{1,9}$/.test(expires) ? Number(expires) : undefined;
     this.leg.heard(request);
     this.#provisionals = new Provisionals(services, this.leg, { request, transaction }, () =>
       (transaction.context as InviteOwner | undefined)?.unacknowledged?.(),

@@ -303,3 +303,18 @@ test('a call that is hung up by the edge says BYE to both sides, and CDR tells t
   await over(pair);
   assert.equal(world.finished[0]!.cause, 'edge-stop');
 });
+
+test('an INVITE that expires before anybody answers is refused with 487, and the called side is cancelled (RFC 3261 §13.3.1)', async () => {
+  const world = new World({ objects: { users: [user('alice'), user('bob')] } });
+  const { alice, bob } = await aliceAndBob(world);
+  bob.onInvite = (call) => call.ring();
+  const call = alice.call('bob', { headers: [['Expires', '20']] });
+  await world.until(() => call.state === 'ringing');
+  await world.run(19_000);
+  assert.equal(call.state, 'ringing');
+  await world.until(() => call.state === 'over', 2000);
+  assert.equal(call.status, 487);
+  await world.run(64_000);
+  assert.equal(bob.calls[0]!.wasCancelled, true);
+  assert.deepEqual(leftovers(world), []);
+});
