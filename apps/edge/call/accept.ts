@@ -7,6 +7,7 @@ import { defaultMaxBreadth } from '@ringfence/sip/transaction/loop.ts';
 import type { ServerTransaction } from '@ringfence/sip/transaction/transaction.ts';
 import type { Flow } from '@ringfence/sip/transport/flow.ts';
 import type { Encryption } from '../config/schema.ts';
+import { forwardingsOf, timesForwarded } from '../headers/forwardings.ts';
 import { type CallerIdentity, identify, isTrusted, present, privacyRefusal } from '../headers/identity.ts';
 import { noMedia, type ReadSession, readSession } from '../media/read-offer.ts';
 import { codecList } from '../objects/codec-settings.ts';
@@ -126,6 +127,12 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
     parsed === undefined
       ? undefined
       : readSession(parsed.value, demanded, flow.remote.address, undefined, codecs);
+  const forwardings = isTrusted(directory, principal) ? forwardingsOf(request.headers) : undefined;
+  if (forwardings !== undefined && !dialled.emergency) {
+    const times = timesForwarded(forwardings);
+    if (times > config.calls.maximumForwards)
+      return refuse(door, arrival, dialled, forwardedTooOften(times, config.calls.maximumForwards));
+  }
   if (privacyRefusal(request) && !dialled.emergency) return refuse(door, arrival, dialled, privacyUnknown);
   const identity = callerFrom(
     inbound,
@@ -227,7 +234,7 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
     trunkAttempt(
       trunk,
       destination.rewrite,
-      { number: destination.number, identity, emergency: dialled.emergency, carried },
+      { number: destination.number, identity, emergency: dialled.emergency, carried, forwardings },
       door.numbers(),
     ),
   );
@@ -364,6 +371,21 @@ function codecsOf(directory: DomainDirectory, principal: Principal): readonly st
   if (principal.kind === 'device') return directory.devices.get(principal.device)?.device.codecs;
   return principal.kind === 'trunk' ? codecList(directory.trunks.get(principal.trunk)?.codecs) : undefined;
 }
+
+const forwardedTooOften = (times: number, maximum: number): Decision => ({
+  verdict: 'refuse',
+  cause: 'no-route',
+  status: 482,
+  reason: 'Loop Detected',
+  reasons: [
+    {
+      rule: 'forward.too-many',
+      text: 'The call has been forwarded too often.',
+      evidence: { times },
+      threshold: maximum,
+    },
+  ],
+});
 
 const offerless: Decision = {
   verdict: 'refuse',

@@ -286,6 +286,13 @@ export const Configuration = Type.Object(
           default: 8,
           description: 'Phones of one user rung at once.',
         }),
+        maximumForwards: Type.Integer({
+          minimum: 1,
+          maximum: 100,
+          default: 10,
+          description:
+            'Forwardings that a trusted trunk may tell of a call (Diversion, History-Info); more are a loop and get 482.',
+        }),
         trustedHeaders: Type.Array(Type.String(), {
           default: [],
           description:

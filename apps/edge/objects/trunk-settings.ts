@@ -132,6 +132,16 @@ const settings = {
   failover: Type.Optional(Failover),
   limits: Type.Optional(TrunkLimits),
   codecs: Type.Optional(Codecs),
+  forwardings: Type.Optional(
+    Type.Union(
+      [Type.Literal('diversion'), Type.Literal('history-info'), Type.Literal('both'), Type.Literal('none')],
+      {
+        default: 'diversion',
+        description:
+          'How a trusted trunk is told of forwardings: Diversion (RFC 5806) or History-Info (RFC 7044); what came in the other header is converted.',
+      },
+    ),
+  ),
   messages: Type.Optional(
     Type.Boolean({ description: 'MESSAGE (RFC 3428) may come from this trunk and go to it.' }),
   ),

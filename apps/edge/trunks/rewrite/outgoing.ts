@@ -1,6 +1,8 @@
+import type { Forwarding } from '@ringfence/sip/headers/diversion.ts';
 import type { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import type { NameAddr } from '@ringfence/sip/message/types.ts';
 import { userUri } from '../../call/messages.ts';
+import { writeForwardings } from '../../headers/forwardings.ts';
 import { type CallerIdentity, present } from '../../headers/identity.ts';
 import type { HeaderRule, Rewrite } from '../../objects/rewrite-settings.ts';
 import type { Trunk } from '../../objects/types.ts';
@@ -47,13 +49,15 @@ export interface CallOut {
   readonly emergency: boolean;
   /** Header fields for trusted trunks alone. */
   readonly carried?: HeaderList | undefined;
+  /** Forwardings that a trusted side has told of. */
+  readonly forwardings?: readonly Forwarding[] | undefined;
 }
 
 /** A trunk as a place for a call, told of the caller what it may know, in numbers as it wants them. */
 export function trunkAttempt(
   trunk: Trunk,
   route: Rewrite | undefined,
-  { number, identity, emergency, carried }: CallOut,
+  { number, identity, emergency, carried, forwardings }: CallOut,
   numbers: Numbers,
 ): TrunkAttempt {
   const before = userOf(identity.number);
@@ -67,6 +71,8 @@ export function trunkAttempt(
   const presented = present(shown, 'trunk', trunk.trusted === true);
   if (trunk.trusted === true && carried !== undefined && presented.headers !== undefined)
     for (const [name, value] of carried) presented.headers.add(name, value);
+  if (trunk.trusted === true && forwardings !== undefined && presented.headers !== undefined)
+    writeForwardings(forwardings, trunk.forwardings ?? 'diversion', trunk.domain, called, presented.headers);
   if (headers.length === 0) return { trunk, number: called, ...presented };
   // A caller who hides is `anonymous` in header fields, too.
   const texts = { caller: userOf(presented.from), called };
