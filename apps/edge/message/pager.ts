@@ -13,6 +13,7 @@ import { decideMessage } from '../policy/message.ts';
 import { reasonOfRefusal } from '../policy/reject-reasons.ts';
 import { describePrincipal } from '../policy/types.ts';
 import { findRoute, readDialled } from '../routing/find-route.ts';
+import { trunkAttempt } from '../trunks/rewrite/outgoing.ts';
 import { TrunkSearch } from '../trunks/search.ts';
 import { messageBody } from './body.ts';
 
@@ -74,11 +75,8 @@ export function acceptMessage(door: Doorway, arrival: Arrival, answer: Answer): 
   const parts = { door, maxForwards, ...content };
   if (destination.kind !== 'trunk') return toAll(parts, targets, answer);
   const id = services.token(20);
-  const attempts = trunks.map((trunk) => ({
-    trunk,
-    number: destination.number,
-    ...present(identity, 'trunk', trunk.trusted === true),
-  }));
+  const out = { number: destination.number, identity, emergency: false };
+  const attempts = trunks.map((trunk) => trunkAttempt(trunk, destination.rewrite, out, door.numbers()));
   const search = new TrunkSearch(sources.search, attempts, { id, emergency: false, wanted: () => true });
   const done: Answer = (status, headers) => {
     door.limits.release(id);
