@@ -45,6 +45,7 @@ export class SoakPhone {
   readonly name: string;
   readonly calls = new Map<string, SoakCall>();
   events: PhoneEvents = {};
+  mayDie = false;
   readonly #socket: Socket;
   readonly #flow: Flow;
   readonly #edge: SocketAddress;

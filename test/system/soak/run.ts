@@ -57,10 +57,16 @@ const mediaPid = bed.edge.mediaPid ?? 0;
 const callees: SoakPhone[] = [];
 for (let i = 0; i < phones; i += 1) {
   const phone = await SoakPhone.open(`user${i}`, '127.0.0.1', edgeAt, loss);
+  phone.mayDie = dies(i);
   phone.events = { ringing: (call) => decide(phone, call) };
   callees.push(phone);
   const status = await phone.register(domain, password);
   if (status !== 200) throw new Error(`user${i} cannot register: ${status}`);
+}
+
+/** Phones that may die in a call that they have taken; in calls with the others the caller may. */
+function dies(number: number): boolean {
+  return number % 2 === 0;
 }
 
 function decide(phone: SoakPhone, call: SoakCall): void {
@@ -72,7 +78,7 @@ function decide(phone: SoakPhone, call: SoakCall): void {
     // Where the caller has died, somebody hangs up in the end.
     later(15_000, () => phone.hangUp(call));
     if (chance(0.5)) later(between(100, 6_000), () => phone.hangUp(call));
-    else if (chance(0.05)) phone.die(call);
+    else if (phone.mayDie && chance(0.1)) phone.die(call);
     else if (chance(0.1)) later(between(50, 1_000), () => phone.hold(call));
   });
 }
@@ -112,9 +118,11 @@ const sampler = setInterval(() => samples.push(memory()), 2_000);
 while (performance.now() < end && bed.edge.alive) {
   const due = Math.floor(((performance.now() - began) / 1000) * rate);
   for (; started < due; started += 1) {
-    const call = crowd.call(`user${Math.floor(Math.random() * phones)}`, domain);
+    const number = Math.floor(Math.random() * phones);
+    const call = crowd.call(`user${number}`, domain);
     if (chance(0.15)) later(between(0, 260), () => crowd.cancel(call));
-    else if (chance(0.05)) later(between(5, 200), () => crowd.die(call));
+    // Where both are dead, only the probe after five minutes finds the call.
+    else if (!dies(number) && chance(0.1)) later(between(5, 200), () => crowd.die(call));
     // Nobody waits for ever for those who do not answer.
     else later(12_000, () => crowd.cancel(call));
   }
