@@ -275,6 +275,8 @@ export class Call implements HuntEvents, InviteOwner {
     const { media, delayed } = setup;
     this.#state = 'answered';
     this.#stopRinging?.();
+    this.#stopRinging = undefined;
+    leg.servedBy(this);
     this.#answeredAt = this.#services.now();
     this.#caller.accept(
       description,
@@ -284,6 +286,9 @@ export class Call implements HuntEvents, InviteOwner {
       },
     );
     if ((!delayed || setup.settled) && leg.media !== undefined) media.settle(leg.media);
+    // What served the set-up alone is not held by a call that may last for hours.
+    if (this.#early?.busy !== true) this.#early = undefined;
+    if (!delayed || setup.settled) this.#setup = undefined;
     this.#begin(media);
     this.keep();
     if (this.#services.bus.wants('call.answered'))
@@ -296,6 +301,7 @@ export class Call implements HuntEvents, InviteOwner {
     if (!answer.ok) return void this.#end('failed', 488, 'media', answer.error.warning);
     void setup.media.applied.then(() => this.#services.run(() => leg.answerOffer(answer.value)));
     if (leg.media !== undefined) setup.media.settle(leg.media);
+    this.#setup = undefined;
     this.#changed();
   }
 

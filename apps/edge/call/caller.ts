@@ -186,6 +186,8 @@ export class Caller implements CallerSide {
 
   /** The transaction lives on for repetitions; the call is not held by it. */
   #settled(): void {
+    this.#stopTrying?.();
+    this.#stopTrying = undefined;
     this.#provisionals.stop();
     if (this.#invite !== undefined) this.#invite.transaction.context = undefined;
     this.#invite = undefined;

@@ -110,6 +110,11 @@ export class EarlyOffers {
     this.#renegotiation.start();
   }
 
+  /** An UPDATE of before is still on its way. */
+  get busy(): boolean {
+    return this.#renegotiation !== undefined;
+  }
+
   stop(): void {
     this.#renegotiation?.stop();
   }

@@ -74,7 +74,7 @@ export class CallLeg implements DialogOwner {
   answeredAt: number | undefined = undefined;
   endedAt: number | undefined = undefined;
   readonly #services: CallServices;
-  readonly #events: LegEvents;
+  #events: LegEvents;
   readonly #followTarget: boolean;
   readonly #secure: boolean;
   readonly #trunk: Trunk | undefined;
@@ -141,6 +141,11 @@ export class CallLeg implements DialogOwner {
   /** The dialog is another leg's: not yet, or no longer this one's. */
   get elsewhere(): boolean {
     return this.#former !== undefined || this.#handedOver;
+  }
+
+  /** Whoever has rung it is done: from now on these hear of its requests. */
+  servedBy(events: LegEvents): void {
+    this.#events = events;
   }
 
   /** The call that it belongs to. */
