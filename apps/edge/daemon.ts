@@ -5,6 +5,7 @@ import { MisuseError } from '@ringfence/bytes/misuse.ts';
 import type { Result } from '@ringfence/bytes/result.ts';
 import type { RelayEvent } from '@ringfence/relay/contract.ts';
 import { Admission } from './admission/admission.ts';
+import type { Call } from './call/call.ts';
 import type { LoadedConfiguration } from './config/load.ts';
 import type { Configuration } from './config/schema.ts';
 import { Edge } from './edge.ts';
@@ -83,6 +84,8 @@ export class Daemon {
   readonly #sweep: NodeJS.Timeout;
   readonly #heart: Heartbeat;
   readonly #clock: ClockWatch;
+  /** Calls that have lost media in this turn; each of their legs says so. */
+  readonly #losing = new Set<Call>();
 
   private constructor(
     options: DaemonOptions,
@@ -415,10 +418,26 @@ export class Daemon {
     else if (event.kind === 'key-exhausted') this.edge.run(() => call.hangUp('media'));
     else if (event.kind === 'lost') {
       bus.emit({ type: 'media.lost', call: call.id, leg, reason: event.reason });
-      this.edge.run(() => call.hangUp('media'));
+      if (this.#losing.size === 0) setImmediate(() => this.#recoverLost());
+      this.#losing.add(call);
     } else if (event.kind === 'digit') this.edge.run(() => call.pressed(leg, event.digit, event.durationMs));
     else if (call.live)
       bus.emit({ type: 'call.one-way', call: call.id, leg, seconds: Math.round(event.silentMs / 1000) });
+  }
+
+  /** Calls whose endpoints are gone with one of several engines: those that live get new ones from the others. */
+  #recoverLost(): void {
+    const lost = [...this.#losing];
+    this.#losing.clear();
+    this.edge.run(() => {
+      for (const call of lost) if (!call.live) call.hangUp('media');
+    });
+    const relay = this.#relay;
+    if (relay === undefined) return;
+    void this.edge.recoverMedia(
+      relay,
+      lost.filter(({ live }) => live),
+    );
   }
 
   /** The process is started again at once, and live calls move to it; where that does not succeed, they end. */

@@ -5,7 +5,7 @@ import { type DemoRtpengine, startRtpengine } from '@ringfence/edge/demo/rtpengi
 import { Bed } from './harness/bed.ts';
 import { callsOverMedia } from './harness/media-calls.ts';
 import { talk } from './harness/voice.ts';
-import { within } from './harness/waiting.ts';
+import { until, within } from './harness/waiting.ts';
 
 type Counted = { readonly packets: number };
 
@@ -58,16 +58,33 @@ describe('rtpengine as media engine', { skip: missing ? 'rtpengine is not instal
     assert.equal(callee?.received.packets, caller?.sent.packets);
   });
 
-  test('an instance dies: its calls end with cause media, new ones go to the other', async () => {
+  test('RFC 3264 §8.3.1: an instance dies: its calls go on at the other, ringing ones end, new ones go there', async () => {
     const alice = await bed.registered('alice', 'tls');
     const bob = await bed.registered('bob', 'udp');
     const call = await bed.connect(alice, bob, 'bob', { from: 'AES_CM_128_HMAC_SHA1_80' });
+    for (const [leg, voice] of [
+      [call.caller, call.callerVoice],
+      [call.callee, call.calleeVoice],
+    ] as const)
+      leg.onReinvite = (incoming) => {
+        assert.equal(voice.take(incoming.sdp), undefined);
+        incoming.respond(200, 'OK', [['Contact', leg.agent.contact]], voice.describe());
+      };
+    const carol = await bed.registered('carol', 'tls');
+    carol.onInvite = (incoming) => incoming.ring();
+    const voice = await bed.voice();
+    const ringing = bob.call('carol', voice.describe());
+    await until('carol rings', () => carol.requests.some(({ message }) => message.method === 'INVITE'));
     const from = bed.edge.events.length;
     await engines.shift()?.stop();
     const told = await bed.edge.event('media.instance', ({ state }) => state === 'down', from, 20_000);
-    assert.equal(told.streams, 2);
-    await Promise.all([within('caller', call.caller.over), within('callee', call.callee.over)]);
-    assert.equal((await bed.edge.event('call.ended', () => true, from)).cause, 'media');
+    assert.equal(told.streams, 4);
+    assert.equal((await ringing).answer.status, 503);
+    await bed.edge.event('call.media-recovered', () => true, from);
+    call.calleeVoice.forget();
+    assert.equal(await talk(call.callerVoice, call.calleeVoice, 5), undefined);
+    assert.equal((await call.caller.hangUp()).status, 200);
+    await within('the end', call.callee.over);
     const next = await bed.connect(alice, bob, 'bob', { from: 'AES_CM_128_HMAC_SHA1_80' });
     assert.equal(await talk(next.callerVoice, next.calleeVoice), undefined);
     assert.equal((await next.caller.hangUp()).status, 200);
