@@ -290,9 +290,10 @@ export class Call implements HuntEvents, InviteOwner {
     if (this.#early?.busy !== true) this.#early = undefined;
     if (!delayed || setup.settled) this.#setup = undefined;
     this.#begin(media);
-    this.keep();
+    const protection = this.protection();
+    this.keep(protection);
     if (this.#services.bus.wants('call.answered'))
-      this.#services.bus.emit({ type: 'call.answered', call: this.id, protection: this.protection() });
+      this.#services.bus.emit({ type: 'call.answered', call: this.id, protection });
   }
 
   /** The caller's answer came with its ACK: the called side gets it with ours, or both are hung up (§13.2.2.4). */
@@ -316,8 +317,9 @@ export class Call implements HuntEvents, InviteOwner {
   }
 
   #changed(): void {
-    this.keep();
-    this.#services.bus.emit({ type: 'call.protection', call: this.id, protection: this.protection() });
+    const protection = this.protection();
+    this.keep(protection);
+    this.#services.bus.emit({ type: 'call.protection', call: this.id, protection });
   }
 
   exhausted(best: number, challenge?: CallersChallenge, reasons?: HeaderList): void {
@@ -393,18 +395,18 @@ export class Call implements HuntEvents, InviteOwner {
   }
 
   /** Writes down what another process would need to go on with the call; whoever changes a dialog or media calls it. */
-  keep(): void {
+  keep(protection = this.protection()): void {
     if (this.#state !== 'answered') return;
     const legs = this.#legs();
     const facts = this.#facts('live', 200, 'normal', undefined);
-    recordLive(this.#services, facts, legs, this.#media, snapshotOf(this.#services, legs));
+    recordLive(this.#services, facts, legs, protection, snapshotOf(this.#services, legs));
   }
 
   /** Writes down that somebody is being called: should this process die, the call has a record all the same. */
   noteSetup(): void {
     if (this.#state !== 'setup') return;
     const facts = this.#facts('live', 0, 'normal', undefined);
-    recordLive(this.#services, facts, this.#legs(), this.#media, '');
+    recordLive(this.#services, facts, this.#legs(), this.protection(), '');
   }
 
   /** The padlock's facts, caller first. */

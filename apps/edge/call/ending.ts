@@ -1,5 +1,6 @@
 import type { CallMedia } from '../media/call-media.ts';
 import { type LegQuality, qualityOf } from '../media/quality.ts';
+import type { LegProtection } from '../policy/protection.ts';
 import type { CallRecord } from '../store/contract.ts';
 import { isPassing } from '../store/store-error.ts';
 import type { CallLeg } from './leg.ts';
@@ -20,10 +21,10 @@ export function recordLive(
   services: CallServices,
   facts: CallFacts,
   legs: readonly CallLeg[],
-  media: CallMedia | undefined,
+  protection: readonly LegProtection[],
   state: string,
 ): void {
-  const records = legs.map((leg) => legRecord(leg, JSON.stringify(leg.protection(media)), undefined));
+  const records = legs.map((leg, i) => legRecord(leg, JSON.stringify(protection[i]), undefined));
   services.record(callRecord(facts, records), state).catch((error: unknown) => storeFailed(services, error));
 }
 

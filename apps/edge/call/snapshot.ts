@@ -70,6 +70,7 @@ function snapshotLeg(leg: CallLeg): LegSnapshot | undefined {
   // A dialog that another call still serves is in that one's snapshot.
   if (dialog?.state !== 'confirmed' || media === undefined || leg.elsewhere) return undefined;
   const { transport, reliable, local, remote, sentBy, listener, tls } = flow;
+  const facts = { transport, reliable, local, remote, sentBy, listener };
   const { followTarget, secure, trunk = '' } = leg.constants;
   return {
     index: leg.index,
@@ -80,15 +81,7 @@ function snapshotLeg(leg: CallLeg): LegSnapshot | undefined {
     followTarget,
     secure,
     trunk,
-    flow: {
-      transport,
-      reliable,
-      local,
-      remote,
-      sentBy,
-      listener,
-      ...(tls === undefined ? {} : { tls }),
-    },
+    flow: tls === undefined ? facts : { ...facts, tls },
     dialog: dialog.snapshot(),
     timer: leg.timer.snapshot(),
     takesUpdate: leg.takesUpdate,
