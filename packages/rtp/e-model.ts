@@ -6,7 +6,7 @@ export interface CodecImpairment {
   readonly ie: number;
   /** Bpl, for random loss. */
   readonly bpl: number;
-  readonly source: 'G.113 appendix I' | 'G.113 appendix IV' | 'assumed';
+  readonly source: 'G.113 appendix I' | 'assumed';
   /** Of the scale of G.107.1, which goes to 129. Absent: that of G.107. */
   readonly wideband?: true;
 }
@@ -18,8 +18,8 @@ export interface CodecImpairment {
  * default. What appendix I does not list is marked `assumed`: G.726 and G.728 have an Ie there but no Bpl, and get
  * one of codecs alike. AMR is taken at 12.2 kbit/s, where it is GSM-EFR.
  *
- * Wideband codecs stand on the scale of G.107.1. The Ie of G.722 and AMR-WB are those of G.113 appendix IV; their Bpl,
- * and both values of Opus, for which ITU-T gives none, are assumed: of a codec without redundancy for G.722 and
+ * Wideband codecs stand on the scale of G.107.1. Their values are assumed until they have been held against G.113
+ * appendix IV; ITU-T gives none for Opus. Bpl is that of a codec without redundancy for G.722 and
  * AMR-WB, of one whose in-band correction makes up for single losses (RFC 6716 §2.1.7) for Opus.
  */
 export const codecs = {
@@ -37,9 +37,9 @@ export const codecs = {
   /** 16 kbit/s; Ie of appendix I, Bpl assumed as for G.729. */
   G728: { ie: 7, bpl: 19, source: 'assumed' },
   /** 64 kbit/s. */
-  G722: { ie: 13, bpl: 5, source: 'G.113 appendix IV', wideband: true },
+  G722: { ie: 13, bpl: 5, source: 'assumed', wideband: true },
   /** 12.65 kbit/s, what mobile networks use. */
-  'AMR-WB': { ie: 13, bpl: 5, source: 'G.113 appendix IV', wideband: true },
+  'AMR-WB': { ie: 13, bpl: 5, source: 'assumed', wideband: true },
   OPUS: { ie: 0, bpl: 15, source: 'assumed', wideband: true },
 } as const satisfies Record<string, CodecImpairment>;
 

@@ -240,7 +240,7 @@ export class Call implements HuntEvents, InviteOwner {
     if (this.#state !== 'setup') return;
     this.#ringingAt ??= this.#services.now();
     if (this.#services.bus.wants('call.ringing'))
-      this.#services.bus.emit({ type: 'call.ringing', call: this.id, leg: leg.party });
+      this.#services.bus.emit({ type: 'call.ringing', call: this.id, party: leg.party });
     this.#early?.provisional(leg, response, reliable);
   }
 

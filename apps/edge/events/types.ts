@@ -133,7 +133,7 @@ export type EdgeEvent =
       readonly route: string;
       readonly decision: Decision;
     }
-  | { readonly type: 'call.ringing'; readonly call: string; readonly leg: string }
+  | { readonly type: 'call.ringing'; readonly call: string; readonly party: string }
   | { readonly type: 'call.answered'; readonly call: string; readonly protection: readonly LegProtection[] }
   | { readonly type: 'call.protection'; readonly call: string; readonly protection: readonly LegProtection[] }
   | {
@@ -147,13 +147,14 @@ export type EdgeEvent =
     }
   /** After the death of the media process: both sides have taken new ports and keys. */
   | { readonly type: 'call.media-recovered'; readonly call: string; readonly milliseconds: number }
-  /** A key was pressed; which one is told to the other side of the call alone. */
+  /** A phone has published what it has measured of a call (RFC 6035). */
   | ({
       readonly type: 'call.quality-report';
       readonly domain: string;
       readonly user: string;
       readonly device: string;
     } & QualityReport)
+  /** A key was pressed; which one is told to the other side of the call alone. */
   | { readonly type: 'call.dtmf'; readonly call: string; readonly leg: number; readonly by: 'info' | 'rtp' }
   | { readonly type: 'call.one-way'; readonly call: string; readonly leg: number; readonly seconds: number }
   | {
