@@ -88,15 +88,21 @@ export class Bed {
     await this.edge.event('config.reloaded', ({ what }) => what === 'objects', from);
   }
 
-  /** An edge that can be started again on the same ports. */
+  /** An edge that can be started again on the same ports; where somebody else was quicker, others are taken. */
   static async openToRestart(objects: ObjectLines, configuration: ConfigurationText = {}): Promise<Bed> {
-    const listeners = await Promise.all(
-      (configuration.listeners ?? usualListeners).map(async (line) => ({
-        ...line,
-        port: await freePort(line.transport),
-      })),
-    );
-    return Bed.open(objects, { ...configuration, listeners });
+    for (let tries = 1; ; tries += 1) {
+      const listeners = await Promise.all(
+        (configuration.listeners ?? usualListeners).map(async (line) => ({
+          ...line,
+          port: await freePort(line.transport),
+        })),
+      );
+      try {
+        return await Bed.open(objects, { ...configuration, listeners });
+      } catch (error) {
+        if (tries === 5 || !String(error).includes(' is taken by ')) throw error;
+      }
+    }
   }
 
   /** Starts an edge in the same data folder after the last one has gone. */
