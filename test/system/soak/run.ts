@@ -25,8 +25,10 @@ const loss = Number(values.loss);
 if (!(minutes > 0 && minutes <= 60 && rate > 0 && rate <= 200 && loss >= 0 && loss < 0.3))
   throw new Error('--minutes 0 to 60, --rate 1 to 200, --loss 0 to 0.3');
 
-/** Timers of RFC 3261 that may still run when the last call was made: 64*T1 for the ACK, and as long for the BYE. */
-const quietMs = 75_000;
+/** Where caller and called phone die while it rings, nothing but this ends the call. */
+const ringSeconds = 30;
+/** What may still run when the last call was made: the ringing, 64*T1 for the ACK, and as long for the BYE. */
+const quietMs = 105_000;
 const phones = 20;
 const trunkAddress = '127.0.0.77';
 const chance = (share: number): boolean => Math.random() < share;
@@ -48,7 +50,7 @@ const bed = await Bed.open(
   {
     listeners: [{ name: 'udp', transport: 'udp', encryption: 'none' }],
     mediaPorts: 8_000,
-    more: { log: '{ format: json, level: notice }' },
+    more: { log: '{ format: json, level: notice }', calls: `{ ringSeconds: ${ringSeconds} }` },
   },
 );
 const edgeAt = bed.edge.at('udp');
