@@ -151,8 +151,9 @@ for (const process_ of ['edge', 'media'] as const) {
   const early = middle(samples.slice(third, 2 * third).map((sample) => sample[process_]));
   const late = middle(samples.slice(-third).map((sample) => sample[process_]));
   grown[process_] = late - early;
-  // Two thirds of the time apart; a heap that has not settled within a short run gets some room.
-  check(late < 1.1 * early + 8_192, `memory of ${process_}: ${early} KiB, then ${late} KiB`);
+  // A third of the time apart. The heap settles in the first minutes: a shorter run says nothing about it.
+  if (minutes >= 4)
+    check(late < 1.1 * early + 8_192, `memory of ${process_}: ${early} KiB, then ${late} KiB`);
 }
 for (const { event, ...rest } of bed.edge.events)
   if (event === 'edge.error' || event === 'edge.trouble') problems.push(JSON.stringify({ event, ...rest }));
