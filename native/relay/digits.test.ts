@@ -119,8 +119,11 @@ test('RFC 4733 §2.5.1: a digit of ours takes the place of voice: one event, its
   relay.press(left.id, '*', 100);
   await relay.flush();
   const count = 40;
-  for (let i = 0; i < count; i += 1) sayB(rtpPacket(i + 1, 0xb));
-  await until(() => a.rtpReceived.length === count, 'all packets');
+  // One by one: a kernel under load changes the order of a burst, and what comes late in an event is not sent on.
+  for (let i = 0; i < count; i += 1) {
+    sayB(rtpPacket(i + 1, 0xb));
+    await until(() => a.rtpReceived.length === i + 1, 'the packet');
+  }
   const packets = a.rtpReceived.map((packet) => Buffer.from(heardByA(packet)));
   assert.deepEqual(
     packets.map((packet) => packet.readUInt16BE(2)),
