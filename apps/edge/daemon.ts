@@ -421,7 +421,7 @@ export class Daemon {
       if (this.#losing.size === 0) setImmediate(() => this.#recoverLost());
       this.#losing.add(call);
     } else if (event.kind === 'digit') this.edge.run(() => call.pressed(leg, event.digit, event.durationMs));
-    else if (call.live)
+    else if (event.kind === 'one-way' && call.live)
       bus.emit({ type: 'call.one-way', call: call.id, leg, seconds: Math.round(event.silentMs / 1000) });
   }
 

@@ -1,4 +1,13 @@
 import type { Suite } from '@ringfence/srtp/suite.ts';
+import type {
+  DtlsConfig,
+  Fingerprint,
+  HandshakeEvent,
+  IceCandidate,
+  IceConfig,
+  IceCredentials,
+  ZrtpConfig,
+} from './handshake.ts';
 
 /**
  * What the edge asks of the media process. An *endpoint* is one stream of one leg: its local ports, its keys
@@ -13,6 +22,12 @@ export interface EndpointSpec {
   readonly dscp: number;
   /** A fresh sending master key is made for each of these; empty for plain RTP. */
   readonly suites: readonly Suite[];
+  /** Takes part in ICE (RFC 8445): only answers, or checks by itself too. Absent: STUN gets nothing. */
+  readonly ice?: 'lite' | 'full';
+  /** Keys will come by DTLS, with the certificate of the media process. */
+  readonly dtls?: boolean;
+  /** Speaks ZRTP by itself: a Hello of its own is made, for `a=zrtp-hash`. */
+  readonly zrtp?: boolean;
   /** An endpoint that this one is to be linked with: engines of several machines open both on one of them. */
   readonly near?: number;
   /** Applied at once, so that an offer and its keys cost one round trip. */
@@ -34,6 +49,11 @@ export interface EndpointOpened {
   /** Equal to `rtpPort` with `mux`; 0 with `single`. */
   readonly rtcpPort: number;
   readonly keys: readonly LocalKey[];
+  readonly ice?: IceCredentials;
+  /** Of the certificate that it will show. */
+  readonly dtls?: Fingerprint;
+  /** `a=zrtp-hash`: version and hash of our Hello. */
+  readonly zrtp?: { readonly version: string; readonly helloHash: Uint8Array };
   /** Who holds the keys where it is not our own media process, and whether they go there in the clear over a network. */
   readonly keysAt?: { readonly name: string; readonly exposed: boolean };
 }
@@ -61,6 +81,12 @@ export interface EndpointConfig {
   readonly receive?: { readonly suite: Suite; readonly material: Uint8Array; readonly mki?: Uint8Array };
   /** Which of the endpoint's local keys to send with. */
   readonly send?: { readonly suite: Suite };
+  /** Checks begin, or go on with other credentials (restart, RFC 8445 §9). Media comes and goes by the pair that is chosen. */
+  readonly ice?: IceConfig;
+  /** With `media` srtp in place of `receive` and `send`. A changed fingerprint or role begins a new association. */
+  readonly dtls?: DtlsConfig;
+  /** With `media` rtp, which becomes SRTP once keys are there. */
+  readonly zrtp?: ZrtpConfig;
   /** Payload type of RFC 4733 events of this peer; its digits are told as `digit`, and it may be sent some. */
   readonly telephoneEvent?: number;
   /** Clock rates in Hz by payload type, for jitter; 8000 where not named. */
@@ -142,6 +168,7 @@ export type RelayEvent =
       readonly digit: string;
       readonly durationMs: number;
     }
+  | HandshakeEvent
   /** The engine does not have this endpoint any more; what it is linked with may be lost too. */
   | { readonly kind: 'lost'; readonly endpoint: number; readonly reason: string }
   | { readonly kind: 'down'; readonly reason: string };
@@ -172,6 +199,10 @@ export interface Relay {
    * False: this engine cannot.
    */
   press(id: number, digit: string, durationMs: number): boolean;
+  /** More candidates of the peer (RFC 8838); an engine without ICE has none of it. */
+  trickle?(id: number, candidates: readonly IceCandidate[]): void;
+  /** A person has compared the short authentication string of this endpoint's ZRTP. */
+  confirmSas?(id: number): void;
   /**
    * Sends what has been gathered in this turn now. Resolves once all of it is in effect, or the media process is gone:
    * whoever is told of it after that loses no packet.
