@@ -3,7 +3,6 @@ import { chmodSync, close, mkdirSync, open, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { MisuseError } from '@ringfence/bytes/misuse.ts';
 import type { Result } from '@ringfence/bytes/result.ts';
-import type { RelayEvent } from '@ringfence/relay/contract.ts';
 import { Admission } from './admission/admission.ts';
 import type { Call } from './call/call.ts';
 import type { LoadedConfiguration } from './config/load.ts';
@@ -12,6 +11,7 @@ import { Edge } from './edge.ts';
 import type { EventBus } from './events/bus.ts';
 import { ClockWatch } from './journal/clock-watch.ts';
 import { aliveFile, Heartbeat } from './journal/heartbeat.ts';
+import { EngineEvents } from './media/engine-events.ts';
 import { type MediaEngine, startEngine } from './media/start-engine.ts';
 import { TargetFinder } from './resolve/resolver.ts';
 import type { Store } from './store/contract.ts';
@@ -84,8 +84,7 @@ export class Daemon {
   readonly #sweep: NodeJS.Timeout;
   readonly #heart: Heartbeat;
   readonly #clock: ClockWatch;
-  /** Calls that have lost media in this turn; each of their legs says so. */
-  readonly #losing = new Set<Call>();
+  readonly #engineEvents: EngineEvents<Call>;
 
   private constructor(
     options: DaemonOptions,
@@ -99,6 +98,13 @@ export class Daemon {
     this.#transports = parts.transports;
     this.#heart = parts.heart;
     this.#clock = new ClockWatch(options.now, options.wall ?? Date.now);
+    this.#engineEvents = new EngineEvents<Call>({
+      bus: options.bus,
+      ownerOf: (endpoint) => this.edge.ownerOf(endpoint),
+      run: (step) => this.edge.run(step),
+      down: (reason) => this.#relayDown(reason),
+      lost: (calls) => this.#recoverLost(calls),
+    });
     this.#liveState = new LiveStateFile(
       options.home,
       () => this.edge.liveState(),
@@ -399,36 +405,15 @@ export class Daemon {
 
   #useRelay(relay: MediaEngine): void {
     this.#relay = relay;
-    relay.onEvent((event) => this.#relayEvent(event));
+    relay.onEvent(this.#engineEvents.take);
   }
 
   #stopTimers(): void {
     clearInterval(this.#sweep);
   }
 
-  #relayEvent(event: RelayEvent): void {
-    const { bus } = this.#options;
-    if (event.kind === 'down') return this.#relayDown(event.reason);
-    if (event.kind === 'learned') return;
-    const owner = this.edge.ownerOf(event.endpoint);
-    if (owner === undefined) return;
-    const { call, leg } = owner;
-    if (event.kind === 'refused')
-      bus.emit({ type: 'media.refused', call: call.id, leg, reason: event.reason, count: event.count });
-    else if (event.kind === 'key-exhausted') this.edge.run(() => call.hangUp('media'));
-    else if (event.kind === 'lost') {
-      bus.emit({ type: 'media.lost', call: call.id, leg, reason: event.reason });
-      if (this.#losing.size === 0) setImmediate(() => this.#recoverLost());
-      this.#losing.add(call);
-    } else if (event.kind === 'digit') this.edge.run(() => call.pressed(leg, event.digit, event.durationMs));
-    else if (event.kind === 'one-way' && call.live)
-      bus.emit({ type: 'call.one-way', call: call.id, leg, seconds: Math.round(event.silentMs / 1000) });
-  }
-
   /** Calls whose endpoints are gone with one of several engines: those that live get new ones from the others. */
-  #recoverLost(): void {
-    const lost = [...this.#losing];
-    this.#losing.clear();
+  #recoverLost(lost: readonly Call[]): void {
     this.edge.run(() => {
       for (const call of lost) if (!call.live) call.hangUp('media');
     });

@@ -1,5 +1,6 @@
 import { ok, type Result } from '@ringfence/bytes/result.ts';
 import type { Relay } from '@ringfence/relay/contract.ts';
+import type { HandshakeEvent } from '@ringfence/relay/handshake.ts';
 import { makeResponse } from '@ringfence/sip/message/build.ts';
 import { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import type { SipRequest, SipResponse } from '@ringfence/sip/message/types.ts';
@@ -158,6 +159,17 @@ export class Call implements HuntEvents, InviteOwner {
     const leg = this.#legs().find((one) => one.index === index);
     if (this.#state !== 'answered' || leg === undefined) return;
     pressedInRtp(this.#services, this.id, leg, this.other(leg), { key, duration: durationMs });
+  }
+
+  /** Keys of a stream, or the want of them. What the record says changes with it. */
+  handshake(index: number, event: HandshakeEvent): void {
+    const leg = this.#legs().find((one) => one.index === index)?.media;
+    if (leg === undefined || this.#media?.handshake(leg, event) !== true) return;
+    if (event.kind === 'unsecured') {
+      const { by, reason, detail } = event;
+      this.#services.bus.emit({ type: 'media.unsecured', call: this.id, leg: index, by, reason, detail });
+    }
+    if (this.#state === 'answered') this.#changed();
   }
 
   /** Nobody rings for ever, and for the caller no longer than it wants (RFC 3261 §13.3.1: then 487). */

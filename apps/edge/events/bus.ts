@@ -33,6 +33,7 @@ const severities: Readonly<Record<EdgeEventType, Severity>> = {
   'call.quality-report': 'info',
   'call.one-way': 'warning',
   'media.refused': 'warning',
+  'media.unsecured': 'warning',
   'media.down': 'error',
   'target.quarantined': 'warning',
   'target.recovered': 'notice',

@@ -164,6 +164,15 @@ export type EdgeEvent =
       readonly reason: string;
       readonly count: number;
     }
+  /** A handshake for keys came to nothing: no media passes on that stream. */
+  | {
+      readonly type: 'media.unsecured';
+      readonly call: string;
+      readonly leg: number;
+      readonly by: 'dtls' | 'zrtp';
+      readonly reason: string;
+      readonly detail: string;
+    }
   | { readonly type: 'media.down'; readonly reason: string; readonly calls: number }
   | { readonly type: 'media.up'; readonly threads: number }
   | {

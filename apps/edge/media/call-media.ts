@@ -1,5 +1,6 @@
 import { err, ok, type Result } from '@ringfence/bytes/result.ts';
-import type { EndpointOpened, EndpointStats, Relay, RelayErrorCode } from '@ringfence/relay/contract.ts';
+import type { EndpointStats, Relay, RelayErrorCode } from '@ringfence/relay/contract.ts';
+import type { HandshakeEvent } from '@ringfence/relay/handshake.ts';
 import { parseSession } from '@ringfence/sdp/parse.ts';
 import type { SessionDescription } from '@ringfence/sdp/session.ts';
 import type { LegProtection } from '../policy/protection.ts';
@@ -12,6 +13,7 @@ import { answeringSpec, configOf, type LegSide, MediaLeg, type StreamState, wipe
 import { type OpenedPlace, offering, openAll, ownersOf, type Place, renewing } from './places.ts';
 import type { ReadSession, ReadStream } from './read-offer.ts';
 import { Renewal } from './renewal.ts';
+import { protectionOfStreams, showing } from './shown.ts';
 
 export interface MediaOptions {
   readonly dscp: number;
@@ -395,24 +397,15 @@ export class CallMedia {
   }
 
   protectionOf(leg: MediaLeg, secureSignalling: boolean): LegProtection['media'] {
-    let suite: StreamState['suite'];
-    let streams = 0;
-    let holder: EndpointOpened['keysAt'];
-    for (const stream of leg.streams) {
-      if (stream === undefined || stream.media === 'opaque') continue;
-      if (stream.media === 'rtp') return { protocol: 'rtp' };
-      streams += 1;
-      suite ??= stream.suite;
-      holder ??= stream.endpoint.keysAt;
-    }
-    if (streams === 0) return { protocol: 'none' };
-    return {
-      protocol: 'srtp',
-      ...(suite === undefined ? {} : { suite }),
-      keyExchange: 'sdes',
-      keysExposed: !secureSignalling || holder?.exposed === true,
-      ...(holder === undefined ? {} : { keysAt: holder.name }),
-    };
+    return protectionOfStreams(leg.streams, secureSignalling);
+  }
+
+  /** Keeps what a handshake on the path of media has shown. False: the endpoint is none of this leg's. */
+  handshake(leg: MediaLeg, event: HandshakeEvent): boolean {
+    const stream = leg.streams.find((one) => one?.endpoint.id === event.endpoint);
+    if (stream === undefined) return false;
+    stream.shown = showing(stream.shown ?? {}, event);
+    return true;
   }
 
   /** Puts what a leg has agreed to into effect and links it with the other, stream by stream. */

@@ -8,6 +8,7 @@ import type { Suite } from '@ringfence/srtp/suite.ts';
 import type { Encryption } from '../config/schema.ts';
 import { type CodecList, withCodecs } from './codecs.ts';
 import { offeredSuites, type ReadStream } from './read-offer.ts';
+import type { Shown } from './shown.ts';
 
 /** What the media of one leg depends on. */
 export interface LegSide {
@@ -42,6 +43,8 @@ export interface StreamState {
   codec: string;
   /** Payload type of the peer's RFC 4733 events, where it has them. */
   telephoneEvent?: number | undefined;
+  /** What ICE, DTLS and ZRTP have shown of it. */
+  shown?: Shown;
   /** Its keys are known to the media process alone, since another edge process asked for them: new ones at the next offer. */
   readonly keyless?: true;
 }
