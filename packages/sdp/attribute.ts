@@ -183,8 +183,12 @@ export function rtcp(media: Section): RtcpAttribute | undefined {
 /** `a=rtcp-mux`, RFC 5761 §5.1.1. */
 export const rtcpMux = (media: Section): boolean => hasAttribute(media, 'rtcp-mux');
 
-/** `c=0.0.0.0`, by which RFC 2543 put a stream on hold; RFC 3264 §8.4 asks to understand it still. */
+/**
+ * `c=0.0.0.0`, by which RFC 2543 put a stream on hold; RFC 3264 §8.4 asks to understand it still. With ICE it says
+ * that candidates are yet to come, and no more (RFC 8840 §4.1.1).
+ */
 function isHoldAddress(session: SessionDescription, media: MediaDescription): boolean {
+  if (hasAttribute(media, 'ice-ufrag') || hasAttribute(session, 'ice-ufrag')) return false;
   const address = (media.connection ?? session.connection)?.address;
   return address === '0.0.0.0' || address === '::';
 }

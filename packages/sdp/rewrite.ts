@@ -25,6 +25,8 @@ export interface MediaAnchor {
   /** Writes `a=rtcp-mux` (RFC 5761). Default false. */
   readonly rtcpMux?: boolean;
   readonly crypto?: readonly CryptoAttribute[];
+  /** Further lines of our own end, written as they are: fingerprint, candidates, mid. Only where the stream is RTP. */
+  readonly attributes?: readonly Attribute[];
   /** Default: what the other side means, see `effectiveDirection`. */
   readonly direction?: Direction;
   /** Which formats to keep. Default all. A stream that keeps none is refused (port 0). */
@@ -42,6 +44,8 @@ export interface Rebuild {
   /** Default `-`, RFC 8866 §5.3. */
   readonly sessionName?: string;
   readonly media: (index: number, media: MediaDescription) => MediaAnchor;
+  /** Lines of our own for the session as a whole, asked for once all streams are there. */
+  readonly attributes?: () => readonly Attribute[];
 }
 
 /** Longest format parameters that pass, in characters; longer ones are left out. */
@@ -74,7 +78,7 @@ export function rebuild(session: SessionDescription, ours: Rebuild): SessionDesc
     connection: { addressType, address: origin.address },
     bandwidths: [],
     timing: [],
-    attributes: [],
+    attributes: ours.attributes?.() ?? [],
     media,
   };
 }
@@ -237,8 +241,8 @@ function addTransport(anchor: MediaAnchor, addressType: 'IP4' | 'IP6', into: Att
       into.push({ name: 'rtcp', value: `${rtcpPort} IN ${addressType} ${anchor.address}` });
   }
   if (anchor.rtcpMux === true) into.push({ name: 'rtcp-mux' });
-  if (anchor.crypto === undefined) return;
-  for (const crypto of anchor.crypto) into.push({ name: 'crypto', value: serializeCrypto(crypto) });
+  for (const crypto of anchor.crypto ?? []) into.push({ name: 'crypto', value: serializeCrypto(crypto) });
+  for (const attribute of anchor.attributes ?? []) into.push(attribute);
 }
 
 /** ITU-T T.38 annex D.2.3 and RFC 3362; vendor information stays behind. */
