@@ -1,5 +1,6 @@
 import { parseSession } from '@ringfence/sdp/parse.ts';
 import { tooSmall } from '@ringfence/sip/dialog/session-timer.ts';
+import type { Forwarding } from '@ringfence/sip/headers/diversion.ts';
 import { initialMaxForwards, makeResponse } from '@ringfence/sip/message/build.ts';
 import { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import type { NameAddr, SipRequest, Uri } from '@ringfence/sip/message/types.ts';
@@ -32,6 +33,7 @@ import type { BranchTarget } from './branch.ts';
 import { addBreadth, breadthExceeded, breadthOf } from './breadth.ts';
 import { Call } from './call.ts';
 import { Caller } from './caller.ts';
+import { CallForwarder } from './forward.ts';
 import { copyAllowed, sdpOf, warning } from './messages.ts';
 import { trunkClaims } from './party.ts';
 import { judgePickup, startPickup } from './pickup.ts';
@@ -80,6 +82,7 @@ interface Judged extends Arrival {
   readonly from: NameAddr;
   readonly identity: CallerIdentity;
   readonly codecs: readonly string[] | undefined;
+  readonly forwardings: readonly Forwarding[] | undefined;
   /** The party whose place the caller takes (Replaces). */
   readonly replaced: Place | undefined;
 }
@@ -202,6 +205,7 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
     identity,
     replaced,
     codecs,
+    forwardings,
   };
   if (destination.kind === 'pbx') {
     const others = [...directory.trunks.values()].filter(({ name }) => !isNodeTrunk(name));
@@ -300,6 +304,9 @@ function begin(door: Doorway, judged: Judged, decision: Decision, targets: Accep
     headers,
     hidden: judged.identity.hidden,
     ...(judged.codecs === undefined ? {} : { codecs: judged.codecs }),
+    ...(destination.kind === 'user'
+      ? { forwarder: () => new CallForwarder(door, { ...judged, forwardings: judged.forwardings ?? [] }) }
+      : {}),
     // §16.6 step 3; nobody may give a call more hops than a new one has.
     maxForwards: Math.min(request.maxForwards ?? initialMaxForwards, initialMaxForwards) - 1,
   };

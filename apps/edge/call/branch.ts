@@ -12,6 +12,7 @@ import { type EarlyDialog, EarlyDialogs, reliableSequence } from './early-dialog
 import { takeAnswer } from './forks.ts';
 import { CallLeg, type LegEvents } from './leg.ts';
 import { dialogMethods, product, sdpOf, withSdp } from './messages.ts';
+import { redirectedTo } from './redirection.ts';
 import type { CallServices, ClientOwner } from './services.ts';
 
 /** How a branch gets to whom it rings. */
@@ -75,6 +76,7 @@ export interface BranchInvite {
 }
 
 const noRoute: readonly string[] = [];
+const nowhere: readonly Uri[] = [];
 const hasCredentials = (headers: HeaderList): boolean =>
   headers.has('Authorization') || headers.has('Proxy-Authorization');
 
@@ -89,6 +91,8 @@ export class Branch implements ClientOwner {
   readonly target: BranchTarget;
   /** What the other side has said beside its refusal. */
   reasons: HeaderList | undefined = undefined;
+  /** Where it sends the call instead. */
+  contacts: readonly Uri[] = nowhere;
   state: 'idle' | 'calling' | 'early' | 'answered' | 'failed' = 'idle';
   readonly #services: CallServices;
   readonly #events: BranchEvents;
@@ -200,6 +204,7 @@ export class Branch implements ClientOwner {
     this.leg.status = status;
     this.reasons = reasonsIn(response.headers);
     if (this.#cancelled) return this.#fail(status);
+    if (status < 400) this.contacts = redirectedTo(response);
     if (isChallenge(status)) {
       const { callersCredentials } = this.target;
       if (callersCredentials !== undefined)

@@ -14,6 +14,7 @@ import type { CallersChallenge } from './branch.ts';
 import type { CallerSide } from './caller.ts';
 import { EarlyOffers } from './early-offers.ts';
 import { outcomeOf, recordEnded, recordLive } from './ending.ts';
+import type { ForwardedWay } from './forward.ts';
 import { type HuntEvents, type Search, statusForCaller } from './hunt.ts';
 import { acceptInfo, acceptMessageInside, pressedInRtp } from './info.ts';
 import type { CallLeg, LegEvents } from './leg.ts';
@@ -54,7 +55,7 @@ export class Call implements HuntEvents, InviteOwner {
   /** The last REFER that was left to the other party. */
   passed: PassedRefer | undefined = undefined;
   readonly #services: CallServices;
-  readonly #identity: CallIdentity;
+  #identity: CallIdentity;
   readonly #caller: CallerSide;
   readonly #startedAt: number;
   #state: State = 'setup';
@@ -332,6 +333,13 @@ export class Call implements HuntEvents, InviteOwner {
     const protection = this.protection();
     this.keep(protection);
     this.#services.bus.emit({ type: 'call.protection', call: this.id, protection });
+  }
+
+  /** A called phone has sent it on: the record says who, and by whose rights it goes there. */
+  forwarded({ route, decision }: ForwardedWay): void {
+    if (this.#state !== 'setup') return;
+    this.#identity = { ...this.#identity, route, decision: JSON.stringify(decision) };
+    this.#caller.forwarded?.();
   }
 
   exhausted(best: number, challenge?: CallersChallenge, reasons?: HeaderList): void {

@@ -25,6 +25,8 @@ export interface CallerSide {
   readonly agreed?: string | undefined;
   /** `reliably`: where it can. */
   ringing(status: number, description: string | undefined, reliably?: boolean): void;
+  /** Says that the call goes on elsewhere (RFC 3261 §21.1.3). */
+  forwarded?(): void;
   /** A PRACK came; false where it acknowledges nothing. */
   prack?(request: SipRequest): boolean;
   /** Resolves once it may be told that the call was taken; undefined: at once. */
@@ -103,6 +105,12 @@ export class Caller implements CallerSide {
     this.#provisional = description === undefined ? 180 : status;
     this.#stopTrying?.();
     this.#provisionals.send(this.#provisional, description, reliably);
+  }
+
+  forwarded(): void {
+    if (this.#invite === undefined) return;
+    this.#stopTrying?.();
+    this.#provisionals.send(181, undefined, false);
   }
 
   prack(request: SipRequest): boolean {

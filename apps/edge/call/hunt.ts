@@ -1,5 +1,5 @@
 import type { HeaderList } from '@ringfence/sip/message/header-list.ts';
-import type { SipResponse } from '@ringfence/sip/message/types.ts';
+import type { SipResponse, Uri } from '@ringfence/sip/message/types.ts';
 import { elsewhere, refusedForAll } from '../headers/reason.ts';
 import {
   Branch,
@@ -8,6 +8,7 @@ import {
   type BranchTarget,
   type CallersChallenge,
 } from './branch.ts';
+import type { ForwardedWay } from './forward.ts';
 import type { CallLeg, LegEvents } from './leg.ts';
 import type { CallServices } from './services.ts';
 
@@ -17,6 +18,10 @@ export interface HuntEvents extends LegEvents {
   provisional(leg: CallLeg, response: SipResponse, reliable: boolean): void;
   /** False: the answer cannot be used, and the others go on ringing. */
   answered(leg: CallLeg, response: SipResponse): boolean;
+  /** A phone sends the call on. False: that way is not gone. */
+  redirected?(leg: CallLeg, status: number, contacts: readonly Uri[]): boolean;
+  /** The call goes on where a phone has sent it. */
+  forwarded?(way: ForwardedWay): void;
   /** Nobody took the call; the status is the best of those that came, `challenge` what the caller has to answer. */
   exhausted(status: number, challenge?: CallersChallenge, reasons?: HeaderList): void;
 }
@@ -79,6 +84,8 @@ export class Hunt implements BranchEvents, Search {
 
   failed(branch: Branch, status: number): void {
     if (this.#over) return;
+    const { contacts } = branch;
+    if (contacts.length > 0 && this.#events.redirected?.(branch.leg, status, contacts) === true) return;
     const before = this.#best;
     this.#best = better(before, status);
     if (this.#best !== before) this.#reasons = branch.reasons;
@@ -108,7 +115,7 @@ function rank(status: number): number {
 }
 
 /**
- * What the caller hears of it. Redirections are not followed and never passed on, challenges of the called side
+ * What the caller hears of it. Redirections are never passed on, challenges of the called side
  * are none of the caller's (it would send its credentials there), and its overload is not ours (§16.7 step 6).
  */
 export function statusForCaller(status: number): number {

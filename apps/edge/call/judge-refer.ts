@@ -3,23 +3,18 @@ import { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import type { NameAddr, SipRequest } from '@ringfence/sip/message/types.ts';
 import type { ServerTransaction } from '@ringfence/sip/transaction/transaction.ts';
 import { anonymous, identify } from '../headers/identity.ts';
-import { decide } from '../policy/decide.ts';
 import { decideTransfer } from '../policy/transfer.ts';
 import type { Decision, Principal } from '../policy/types.ts';
 import type { DomainDirectory } from '../routing/directory.ts';
-import { findRoute, readDialled } from '../routing/find-route.ts';
-import { claimsOf, limitFacts } from '../trunks/limits/judge.ts';
-import { trunkAttempt } from '../trunks/rewrite/outgoing.ts';
-import { TrunkSearch } from '../trunks/search.ts';
-import { type Doorway, routeFacts } from './accept.ts';
+import { readDialled } from '../routing/find-route.ts';
+import type { Doorway } from './accept.ts';
 import type { Call } from './call.ts';
+import { judgeWay } from './judge-way.ts';
 import type { CallLeg } from './leg.ts';
 import { party, userUri } from './messages.ts';
 import { namedBy, ownerOf } from './named-leg.ts';
 import { partyOf } from './party.ts';
 import type { AcceptedCall } from './setup.ts';
-import { secureTargets, secureTrunks, sipsProblem } from './sips.ts';
-import { userTargets } from './targets.ts';
 import type { Place } from './transfer.ts';
 
 /** A REFER in a call of the edge. */
@@ -52,7 +47,7 @@ export function judgeRefer(
   directory: DomainDirectory | undefined,
   principal: Principal | undefined,
 ): Omit<JudgedRefer, 'decision'> & { readonly decision: Decision } {
-  const { services, sources } = door;
+  const { services } = door;
   const config = services.config();
   const dialled = readDialled(uri, door.numbers());
   const owner = replaces === undefined ? undefined : namedBy(door, replaces);
@@ -79,78 +74,26 @@ export function judgeRefer(
     return { ...result, decision: allowed };
   if (named !== undefined || pass) return { ...result, decision: noted(allowed, call, leg) };
 
-  const found = door.isForeign(uri, directory)
-    ? ({ kind: 'none' } as const)
-    : findRoute(directory, principal, dialled, config.numbers.emergencyTrunk);
-  const sips = uri.scheme === 'sips' && !dialled.emergency;
-  const destination = sips ? secureTrunks(found) : found;
-  const remaining = call.other(leg);
-  const from =
-    destination.kind === 'trunk' || remaining === undefined
-      ? identify(directory, principal, said(leg), false).number
-      : shownAs(directory, remaining);
-  const reachable =
-    destination.kind === 'user'
-      ? userTargets(sources, directory, destination.user, from, services.now(), config.calls.maximumForks)
-      : [];
-  const targets = sips ? secureTargets(reachable) : reachable;
-  const insecure = sips ? sipsProblem(leg.flow, destination, reachable, targets) : undefined;
-  const limit = dialled.emergency
-    ? undefined
-    : limitFacts(
-        door.limits,
-        claimsOf(principal, directory),
-        directory,
-        destination.kind === 'trunk' ? destination.trunks : [],
-      );
   const encrypted = leg.media?.encrypted === true;
-  const decision = decide(
+  const remaining = call.other(leg);
+  const way = judgeWay(door, {
+    id,
+    directory,
     principal,
-    {
-      method: 'INVITE',
-      source: leg.flow.remote.address,
-      transport: leg.flow.transport,
-      dialled: dialled.text,
-      emergency: dialled.emergency,
-      media: { present: true, srtp: encrypted, plain: !encrypted, unsupported: false, usable: 1 },
-    },
-    {
-      listener: leg.flow.listener,
-      listenerEncryption: door.listenerEncryption(leg.flow.listener),
-      draining: door.draining(),
-      calls: door.calls.size,
-      maximumCalls: config.calls.maximum,
-      mediaAvailable: services.relay() !== undefined,
-      route: insecure ?? routeFacts(destination, targets),
-      ...(limit === undefined ? {} : { limit }),
-    },
-  );
-  const route = 'name' in destination ? destination.name : '';
-  if (decision.verdict !== 'accept') return { ...result, route, decision };
-  return {
-    ...result,
-    route,
-    decision: noted({ ...decision, reasons: [...allowed.reasons, ...decision.reasons] }, call, leg),
-    targets:
-      destination.kind === 'trunk'
-        ? new TrunkSearch(
-            sources.search,
-            destination.trunks.map((one) =>
-              trunkAttempt(
-                one,
-                destination.rewrite,
-                {
-                  number: destination.number,
-                  identity: identify(directory, principal, said(leg), dialled.emergency),
-                  emergency: dialled.emergency,
-                },
-                door.numbers(),
-              ),
-            ),
-            { id, emergency: dialled.emergency, wanted: () => door.calls.has(id) },
-          )
-        : targets,
-  };
+    flow: leg.flow,
+    uri,
+    dialled,
+    media: { present: true, srtp: encrypted, plain: !encrypted, unsupported: false, usable: 1 },
+    identity: identify(directory, principal, said(leg), dialled.emergency),
+    shown:
+      remaining === undefined
+        ? identify(directory, principal, said(leg), false).number
+        : shownAs(directory, remaining),
+  });
+  const { route, targets } = way;
+  if (way.decision.verdict !== 'accept') return { ...result, route, decision: way.decision };
+  const reasons = [...allowed.reasons, ...way.decision.reasons];
+  return { ...result, route, decision: noted({ ...way.decision, reasons }, call, leg), targets };
 }
 
 const none = new HeaderList();

@@ -58,12 +58,14 @@ export class SerialHunt implements Search, HuntEvents {
     targets: readonly BranchTarget[],
     invite: BranchInvite,
     continuation: Continuation,
+    /** Number of the first leg: 1 unless others have been tried before. */
+    first = 1,
   ) {
     this.#services = services;
     this.#events = events;
     this.#invite = invite;
     this.#continuation = continuation;
-    this.#hunt = new Hunt(services, this, targets, invite);
+    this.#hunt = new Hunt(services, this, targets, invite, first);
     this.#target = targets[0];
   }
 
@@ -143,7 +145,7 @@ export class SerialHunt implements Search, HuntEvents {
     const { places, media, side } = this.#continuation;
     const target = await places.next();
     if (target === undefined || this.#over) return undefined;
-    const added = await media.replaceCallees(side(target));
+    const added = await media.replaceCallees([side(target)]);
     if (!this.#over) return added.ok ? target : undefined;
     // The call has ended, and has given back what it knew of.
     media.releaseCallees();

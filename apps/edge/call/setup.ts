@@ -10,6 +10,8 @@ import type { ReadSession } from '../media/read-offer.ts';
 import type { Trunk } from '../objects/types.ts';
 import type { Decision } from '../policy/types.ts';
 import type { BranchInvite, BranchTarget } from './branch.ts';
+import type { Forwarder } from './forward.ts';
+import { ForwardingHunt } from './forwarding-hunt.ts';
 import { Hunt, type HuntEvents, type Search } from './hunt.ts';
 import { type Places, SerialHunt, type SetupProblem } from './serial-hunt.ts';
 
@@ -50,6 +52,8 @@ export interface AcceptedCall extends CallPlan {
   readonly offer: ReadSession | undefined;
   /** Whom to ring; empty where nobody can be reached. */
   readonly targets: readonly BranchTarget[] | Places;
+  /** Judges where the phones that are rung send the call; absent: nowhere. */
+  readonly forwarder?: () => Forwarder;
 }
 
 /** Ports of all legs, and who is asked to answer. */
@@ -91,7 +95,7 @@ export async function openMedia(
   }
   services.troubles.end('ports');
   services.troubles.end('descriptors');
-  return ok(searching(services, opened.value, accepted.targets, targets));
+  return ok(searching(services, opened.value, accepted.targets, targets, accepted.forwarder));
 }
 
 /** Everybody at once, or the first of several places that are tried one after another. */
@@ -112,17 +116,21 @@ export const searching = (
   media: CallMedia,
   wanted: AcceptedCall['targets'],
   targets: readonly BranchTarget[],
-): OpenedCall => ({
-  media,
-  search: (events, invite) =>
-    'next' in wanted
-      ? new SerialHunt(services, events, targets, invite, {
-          places: wanted,
-          media,
-          side: ({ flow, demanded, codecs }) => sideOf(services, flow, demanded, codecs),
-        })
-      : new Hunt(services, events, targets, invite),
-});
+  forwarder?: () => Forwarder,
+): OpenedCall => {
+  const side = ({ flow, demanded, codecs }: BranchTarget): LegSide =>
+    sideOf(services, flow, demanded, codecs);
+  return {
+    media,
+    search: (events, invite) => {
+      if ('next' in wanted)
+        return new SerialHunt(services, events, targets, invite, { places: wanted, media, side });
+      return forwarder === undefined
+        ? new Hunt(services, events, targets, invite)
+        : new ForwardingHunt(services, events, targets, invite, { forwarder, media, side });
+    },
+  };
+};
 
 export function sideOf(
   services: CallServices,

@@ -291,7 +291,7 @@ export const Configuration = Type.Object(
           maximum: 100,
           default: 10,
           description:
-            'Forwardings that a trusted trunk may tell of a call (Diversion, History-Info); more are a loop and get 482.',
+            'Forwardings of a call, by phones here and as a trusted trunk tells of them (Diversion, History-Info); more are a loop and get 482.',
         }),
         trustedHeaders: Type.Array(Type.String(), {
           default: [],
@@ -302,6 +302,11 @@ export const Configuration = Type.Object(
           default: 'edge',
           description:
             'REFER within a call. edge: the edge places the call itself, by the rights of who transfers, and joins the remaining party by re-INVITE. pass: the other party is asked to place it. refuse: 403.',
+        }),
+        forwarding: Type.Union([Type.Literal('edge'), Type.Literal('refuse')], {
+          default: 'edge',
+          description:
+            'A called phone answers 300, 301 or 302. edge: the call goes on to where it says, by the rights and limits of its user, at most `maximumForwards` times. refuse: the caller hears 480.',
         }),
         pickup: Type.Union([Type.Literal('own'), Type.Literal('tenant'), Type.Literal('refuse')], {
           default: 'own',

@@ -28,6 +28,7 @@ const severities: Readonly<Record<EdgeEventType, Severity>> = {
   'call.answered': 'info',
   'call.protection': 'info',
   'call.ended': 'info',
+  'call.forwarded': 'notice',
   'call.media-recovered': 'notice',
   'call.dtmf': 'debug',
   'call.quality-report': 'info',

@@ -133,6 +133,14 @@ export type EdgeEvent =
       readonly route: string;
       readonly decision: Decision;
     }
+  /** A called phone sends the call on; `decision` says whether it goes there, and why. */
+  | {
+      readonly type: 'call.forwarded';
+      readonly call: string;
+      readonly by: string;
+      readonly to: string;
+      readonly decision: Decision;
+    }
   | { readonly type: 'call.ringing'; readonly call: string; readonly party: string }
   | { readonly type: 'call.answered'; readonly call: string; readonly protection: readonly LegProtection[] }
   | { readonly type: 'call.protection'; readonly call: string; readonly protection: readonly LegProtection[] }

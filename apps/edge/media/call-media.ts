@@ -84,19 +84,22 @@ export class CallMedia {
     return opened.ok ? ok(new CallMedia(relay, options, offer, caller, callees)) : opened;
   }
 
-  /** Everybody rung so far has failed: their ports are given back, and another one gets its own. */
-  async replaceCallees(side: LegSide): Promise<Result<MediaLeg, RelayErrorCode>> {
+  /** Everybody rung so far has failed: their ports are given back, and others get their own. */
+  async replaceCallees(sides: readonly LegSide[]): Promise<Result<undefined, RelayErrorCode>> {
     this.releaseCallees();
-    const leg = new MediaLeg(side, this.#options.newSessionId());
-    this.callees.push(leg);
     const places: Place[] = [];
-    for (const [index, stream] of (this.#offer?.streams ?? []).entries()) {
-      if (stream === undefined || (side.demanded === 'required' && stream.media === 'opaque')) continue;
-      places.push(offering(leg, index, stream, this.#options.dscp));
+    for (const side of sides) {
+      const leg = new MediaLeg(side, this.#options.newSessionId());
+      this.callees.push(leg);
+      for (const [index, stream] of (this.#offer?.streams ?? []).entries()) {
+        if (stream === undefined || (side.demanded === 'required' && stream.media === 'opaque')) continue;
+        places.push(offering(leg, index, stream, this.#options.dscp));
+      }
     }
     const opened = await openAll(this.#relay, places);
-    if (opened.ok) for (const { index, state } of opened.value) leg.streams[index] = state;
-    return opened.ok ? ok(leg) : opened;
+    if (!opened.ok) return opened;
+    for (const { leg, index, state } of opened.value) leg.streams[index] = state;
+    return ok(undefined);
   }
 
   /** Gives back the ports of everybody who has been rung. */

@@ -86,10 +86,7 @@ export function findRoute(
 ): Destination {
   if (dialled.emergency) return emergencyRoute(directory, principal, dialled, emergencyTrunk);
   if (dialled.text === '') return { kind: 'none' };
-  const user =
-    directory.users.get(dialled.text.toLowerCase()) ??
-    (dialled.e164 === undefined ? undefined : directory.numbers.get(dialled.e164)) ??
-    (dialled.digits === undefined ? undefined : directory.numbers.get(dialled.digits));
+  const user = localUser(directory, dialled);
   if (user !== undefined) return { kind: 'user', name: `user:${user.name}`, user };
   const side = principal.kind === 'trunk' ? 'trunks' : 'users';
   for (const route of directory.routes) {
@@ -107,6 +104,12 @@ export function findRoute(
   }
   return { kind: 'none' };
 }
+
+/** The domain's own user of that name or number. */
+export const localUser = (directory: DomainDirectory, { text, e164, digits }: Dialled): User | undefined =>
+  directory.users.get(text.toLowerCase()) ??
+  (e164 === undefined ? undefined : directory.numbers.get(e164)) ??
+  (digits === undefined ? undefined : directory.numbers.get(digits));
 
 /** The trunk that is set for it, then all others of the domain; never back to the trunk that the call comes from. */
 function emergencyRoute(

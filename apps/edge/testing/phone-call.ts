@@ -443,7 +443,9 @@ export class PhoneCall {
   ): SipResponse | undefined {
     const { request, phone } = this;
     if (this.#transaction?.kind !== 'server' || request === undefined || this.state !== 'ringing') return;
-    const headers = new HeaderList([['Contact', phone.contact], ...(phone.options.says ?? []), ...extra]);
+    const headers = new HeaderList([...(phone.options.says ?? []), ...extra]);
+    // In a redirection it says where to instead (RFC 3261 §20.10).
+    if (status < 300) headers.add('Contact', phone.contact);
     if (sdp !== undefined) headers.add('Content-Type', 'application/sdp');
     const response = makeResponse(request, status, undefined, {
       toTag: this.localTag,

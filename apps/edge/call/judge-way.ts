@@ -1,0 +1,111 @@
+import type { Forwarding } from '@ringfence/sip/headers/diversion.ts';
+import type { NameAddr, Uri } from '@ringfence/sip/message/types.ts';
+import type { Flow } from '@ringfence/sip/transport/flow.ts';
+import type { CallerIdentity } from '../headers/identity.ts';
+import { decide, type MediaFacts } from '../policy/decide.ts';
+import type { Decision, Principal } from '../policy/types.ts';
+import type { DomainDirectory } from '../routing/directory.ts';
+import { type Dialled, findRoute } from '../routing/find-route.ts';
+import { claimsOf, limitFacts } from '../trunks/limits/judge.ts';
+import { trunkAttempt } from '../trunks/rewrite/outgoing.ts';
+import { TrunkSearch } from '../trunks/search.ts';
+import { type Doorway, routeFacts } from './accept.ts';
+import type { AcceptedCall } from './setup.ts';
+import { secureTargets, secureTrunks, sipsProblem } from './sips.ts';
+import { userTargets } from './targets.ts';
+
+/** A way that a party of a call wants it to go: by REFER, or by a redirection. */
+export interface WayAsked {
+  /** Of the call that goes this way. */
+  readonly id: string;
+  readonly directory: DomainDirectory;
+  /** Whose rights it is judged by. */
+  readonly principal: Principal;
+  /** Where that party's signalling comes from. */
+  readonly flow: Flow;
+  readonly uri: Uri;
+  readonly dialled: Dialled;
+  readonly media: MediaFacts;
+  /** Who calls, as a trunk is told of it. */
+  readonly identity: CallerIdentity;
+  /** Who calls, as a phone shows it. */
+  readonly shown: NameAddr;
+  readonly forwardings?: readonly Forwarding[];
+}
+
+export interface JudgedWay {
+  readonly decision: Decision;
+  readonly route: string;
+  readonly targets: AcceptedCall['targets'];
+}
+
+/** Where to, and may that party: the same policy and routing as for a call of its own. */
+export function judgeWay(door: Doorway, asked: WayAsked): JudgedWay {
+  const { id, directory, principal, flow, uri, dialled, identity, forwardings } = asked;
+  const { services, sources } = door;
+  const config = services.config();
+  const found = door.isForeign(uri, directory)
+    ? ({ kind: 'none' } as const)
+    : findRoute(directory, principal, dialled, config.numbers.emergencyTrunk);
+  const sips = uri.scheme === 'sips' && !dialled.emergency;
+  const destination = sips ? secureTrunks(found) : found;
+  const reachable =
+    destination.kind === 'user'
+      ? userTargets(
+          sources,
+          directory,
+          destination.user,
+          asked.shown,
+          services.now(),
+          config.calls.maximumForks,
+        )
+      : [];
+  const targets = sips ? secureTargets(reachable) : reachable;
+  const insecure = sips ? sipsProblem(flow, destination, reachable, targets) : undefined;
+  const limit = dialled.emergency
+    ? undefined
+    : limitFacts(
+        door.limits,
+        claimsOf(principal, directory),
+        directory,
+        destination.kind === 'trunk' ? destination.trunks : [],
+      );
+  const decision = decide(
+    principal,
+    {
+      method: 'INVITE',
+      source: flow.remote.address,
+      transport: flow.transport,
+      dialled: dialled.text,
+      emergency: dialled.emergency,
+      media: asked.media,
+    },
+    {
+      listener: flow.listener,
+      listenerEncryption: door.listenerEncryption(flow.listener),
+      draining: door.draining(),
+      calls: door.calls.size,
+      maximumCalls: config.calls.maximum,
+      mediaAvailable: services.relay() !== undefined,
+      route: insecure ?? routeFacts(destination, targets),
+      ...(limit === undefined ? {} : { limit }),
+    },
+  );
+  const route = 'name' in destination ? destination.name : '';
+  if (decision.verdict !== 'accept' || destination.kind !== 'trunk') return { decision, route, targets };
+  const { emergency } = dialled;
+  const attempts = destination.trunks.map((trunk) =>
+    trunkAttempt(
+      trunk,
+      destination.rewrite,
+      { number: destination.number, identity, emergency, forwardings },
+      door.numbers(),
+    ),
+  );
+  const search = new TrunkSearch(sources.search, attempts, {
+    id,
+    emergency,
+    wanted: () => door.calls.has(id),
+  });
+  return { decision, route, targets: search };
+}
