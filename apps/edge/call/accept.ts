@@ -15,7 +15,7 @@ import { codecList } from '../objects/codec-settings.ts';
 import type { Rewrite } from '../objects/rewrite-settings.ts';
 import { replacedAtPbx } from '../pbx/replaces.ts';
 import { PbxSearch, phoneTargets } from '../pbx/targets.ts';
-import { decide, demandedOf, type RouteFacts } from '../policy/decide.ts';
+import { decide, demandedOf } from '../policy/decide.ts';
 import { reasonOfRefusal } from '../policy/reject-reasons.ts';
 import { type Decision, describePrincipal, type Principal } from '../policy/types.ts';
 import { type DomainDirectory, isNodeTrunk } from '../routing/directory.ts';
@@ -29,7 +29,6 @@ import { applyHeaderRules } from '../trunks/rewrite/headers.ts';
 import { calledFrom, callerFrom } from '../trunks/rewrite/incoming.ts';
 import { trunkAttempt, userOf } from '../trunks/rewrite/outgoing.ts';
 import { TrunkSearch } from '../trunks/search.ts';
-import type { BranchTarget } from './branch.ts';
 import { addBreadth, breadthExceeded, breadthOf } from './breadth.ts';
 import { Call } from './call.ts';
 import { Caller } from './caller.ts';
@@ -38,6 +37,7 @@ import { copyAllowed, sdpOf, warning } from './messages.ts';
 import { trunkClaims } from './party.ts';
 import { judgePickup, startPickup } from './pickup.ts';
 import { callRecord } from './record.ts';
+import { routeFacts } from './route-facts.ts';
 import { type CallServices, socketText } from './services.ts';
 import { type AcceptedCall, openMedia } from './setup.ts';
 import { secureTargets, secureTrunks, sipsProblem } from './sips.ts';
@@ -332,23 +332,6 @@ function begin(door: Doorway, judged: Judged, decision: Decision, targets: Accep
 
 const callerText = ({ uri }: Judged['from']): string =>
   uri.scheme === 'sip' || uri.scheme === 'sips' ? `${uri.user ?? ''}@${uri.host}` : '';
-
-export function routeFacts(destination: Destination, targets: readonly BranchTarget[]): RouteFacts {
-  switch (destination.kind) {
-    case 'none':
-      return { kind: 'none' };
-    case 'blocked':
-      return { kind: 'blocked', name: destination.name, why: destination.why };
-    case 'user':
-    case 'phone':
-      return targets.length === 0
-        ? { kind: 'offline', name: destination.name }
-        : { kind: 'found', name: destination.name };
-    case 'trunk':
-    case 'pbx':
-      return { kind: 'found', name: destination.name };
-  }
-}
 
 /** What may pass within the trust domain only (RFC 7315 §6). */
 function trustedOnly(request: SipRequest, names: readonly string[]): HeaderList | undefined {

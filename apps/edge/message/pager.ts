@@ -1,11 +1,12 @@
 import { initialMaxForwards, makeRequest, withTag } from '@ringfence/sip/message/build.ts';
 import { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import type { SipRequest, SipResponse } from '@ringfence/sip/message/types.ts';
-import { type Arrival, type Doorway, routeFacts } from '../call/accept.ts';
+import type { Arrival, Doorway } from '../call/accept.ts';
 import type { BranchTarget } from '../call/branch.ts';
 import { credentialsFor, isChallenge } from '../call/credentials.ts';
 import { better, statusForCaller } from '../call/hunt.ts';
 import { product, warning } from '../call/messages.ts';
+import { routeFacts } from '../call/route-facts.ts';
 import { type ClientOwner, socketText } from '../call/services.ts';
 import { userTargets } from '../call/targets.ts';
 import { identify, present } from '../headers/identity.ts';
