@@ -4,6 +4,7 @@
 #include <node_api.h>
 #include <sys/socket.h>
 
+#include "arguments.h"
 #include "process.h"
 #include "relay.h"
 
@@ -11,58 +12,6 @@ namespace ringfence {
 namespace {
 
 std::unique_ptr<Relay> relay;
-
-// Arguments of one call. A wrong type is our own mistake: it throws, and everything after it reads as empty.
-class Arguments {
- public:
-  Arguments(napi_env env, napi_callback_info info) : env_(env) {
-    napi_get_cb_info(env, info, &count_, values_, nullptr, nullptr);
-  }
-
-  [[nodiscard]] napi_env env() const { return env_; }
-  [[nodiscard]] bool failed() const { return failed_; }
-
-  double number(std::size_t i) {
-    double value = 0;
-    if (i >= count_ || napi_get_value_double(env_, values_[i], &value) != napi_ok) fail();
-    return value;
-  }
-  std::uint32_t u32(std::size_t i) { return static_cast<std::uint32_t>(number(i)); }
-  Bytes bytes(std::size_t i) {
-    napi_typedarray_type type{};
-    std::size_t length = 0;
-    void* data = nullptr;
-    if (i >= count_ || napi_get_typedarray_info(env_, values_[i], &type, &length, &data, nullptr, nullptr) != napi_ok ||
-        type != napi_uint8_array) {
-      fail();
-      return {};
-    }
-    return {static_cast<std::uint8_t*>(data), length};
-  }
-  Context* context(std::size_t i) {
-    void* data = nullptr;
-    if (i >= count_ || napi_get_value_external(env_, values_[i], &data) != napi_ok) fail();
-    return static_cast<Context*>(data);
-  }
-
-  napi_value throwBadArgument() {
-    napi_throw_type_error(env_, "bad-argument", "native relay: wrong argument");
-    return nullptr;
-  }
-  napi_value result(double value) {
-    napi_value out = nullptr;
-    napi_create_double(env_, value, &out);
-    return out;
-  }
-
- private:
-  void fail() { failed_ = true; }
-
-  napi_env env_;
-  std::size_t count_ = 6;
-  napi_value values_[6] = {};
-  bool failed_ = false;
-};
 
 // start(from, to, threads, gatherMicroseconds, gatherAbove)
 napi_value start(napi_env env, napi_callback_info info) {
@@ -269,7 +218,7 @@ napi_value keystream(napi_env env, napi_callback_info info) {
 napi_value transform(napi_env env, napi_callback_info info) {
   enum : std::uint32_t { protectRtp, unprotectRtp, protectRtcp, unprotectRtcp };
   Arguments arguments(env, info);
-  Context* context = arguments.context(0);
+  Context* context = arguments.external<Context>(0);
   const std::uint32_t operation = arguments.u32(1);
   const Bytes buffer = arguments.bytes(2);
   std::size_t length = arguments.u32(3);
@@ -302,7 +251,7 @@ napi_value transform(napi_env env, napi_callback_info info) {
 // resume(context, ssrc, rtpIndex, rtcpIndex)
 napi_value resume(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
-  Context* context = arguments.context(0);
+  Context* context = arguments.external<Context>(0);
   const std::uint32_t ssrc = arguments.u32(1);
   const double rtpIndex = arguments.number(2);
   const std::uint32_t rtcpIndex = arguments.u32(3);
