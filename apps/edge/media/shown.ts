@@ -10,6 +10,8 @@ export interface Shown {
   readonly dtls?: DtlsProtection;
   readonly zrtp?: ZrtpProtection;
   readonly ice?: 'validated' | 'unvalidated';
+  /** Keys are to come: set by whoever asks the media process for such a handshake. */
+  readonly awaiting?: 'dtls' | 'zrtp';
 }
 
 /** What is known of a stream once this was told. A handshake that failed has no keys: what it had agreed on is void. */
@@ -18,14 +20,14 @@ export function showing(known: Shown, event: HandshakeEvent): Shown {
     case 'ice':
       return { ...known, ice: event.state === 'connected' ? 'validated' : 'unvalidated' };
     case 'unsecured': {
-      const { suite: _suite, dtls: _dtls, zrtp, ...rest } = known;
+      const { suite: _suite, dtls: _dtls, awaiting: _awaiting, zrtp, ...rest } = known;
       return event.by === 'zrtp' && zrtp !== undefined
         ? { ...rest, zrtp: { ...zrtp, confirmed: false } }
         : rest;
     }
     case 'zrtp-passed':
       return {
-        ...known,
+        ...(event.confirmed ? settled(known) : known),
         zrtp: {
           mode: 'pass',
           confirmed: event.confirmed,
@@ -37,12 +39,12 @@ export function showing(known: Shown, event: HandshakeEvent): Shown {
       const { version, cipher, group, suite, fingerprint, zrtp } = event;
       if (event.by === 'dtls')
         return {
-          ...known,
+          ...settled(known),
           suite,
           dtls: { version, cipher, group, peerFingerprint: fingerprintText(fingerprint ?? new Uint8Array()) },
         };
       return {
-        ...known,
+        ...settled(known),
         suite,
         zrtp: {
           mode: 'end',
@@ -65,6 +67,8 @@ export function showing(known: Shown, event: HandshakeEvent): Shown {
   }
 }
 
+const settled = ({ awaiting: _awaiting, ...rest }: Shown): Shown => rest;
+
 /** The media of a leg is as well protected as the weakest of its streams. */
 export function protectionOfStreams(
   streams: readonly (StreamState | undefined)[],
@@ -72,7 +76,7 @@ export function protectionOfStreams(
 ): MediaProtection {
   let worst: MediaProtection | undefined;
   for (const stream of streams) {
-    if (stream === undefined || stream.media === 'opaque') continue;
+    if (stream === undefined) continue;
     const one = protectionOfStream(stream, secureSignalling);
     if (worst === undefined || strength(one) < strength(worst)) worst = one;
   }
@@ -80,12 +84,14 @@ export function protectionOfStreams(
 }
 
 function protectionOfStream(stream: StreamState, secureSignalling: boolean): MediaProtection {
+  if (stream.media === 'opaque') return { protocol: 'udptl' };
   const { shown, endpoint } = stream;
   const holder = endpoint.keysAt;
   const known = {
     ...(shown?.dtls === undefined ? {} : { dtls: shown.dtls }),
     ...(shown?.zrtp === undefined ? {} : { zrtp: shown.zrtp }),
     ...(shown?.ice === undefined ? {} : { ice: shown.ice }),
+    ...(shown?.awaiting === undefined ? {} : { awaiting: shown.awaiting }),
   };
   const at = holder === undefined ? {} : { keysAt: holder.name };
   if (shown?.dtls !== undefined)
@@ -109,6 +115,8 @@ function protectionOfStream(stream: StreamState, secureSignalling: boolean): Med
     };
   }
   if (stream.media === 'rtp') return { protocol: 'rtp', ...known };
+  // No key has come by signalling: nothing passes before there is one.
+  if (shown?.awaiting !== undefined) return { protocol: 'none', ...known };
   return {
     protocol: 'srtp',
     ...(stream.suite === undefined ? {} : { suite: stream.suite }),

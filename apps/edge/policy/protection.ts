@@ -21,8 +21,10 @@ export interface SignallingProtection {
 }
 
 export interface MediaProtection {
-  /** `srtp` with DTLS and ZRTP from the moment on in which there are keys; `none`: no stream of voice or video. */
-  readonly protocol: 'srtp' | 'rtp' | 'none';
+  /** `srtp` with DTLS and ZRTP from the moment on in which there are keys; `none`: no stream at all. */
+  readonly protocol: 'srtp' | 'rtp' | 'udptl' | 'none';
+  /** A handshake for keys is under way. With DTLS, and with ZRTP that is demanded, nothing passes meanwhile. */
+  readonly awaiting?: 'dtls' | 'zrtp';
   /** Absent where it is not ours to know: ZRTP that passes. */
   readonly suite?: Suite;
   readonly keyExchange?: 'sdes' | 'dtls' | 'zrtp';
