@@ -21,6 +21,7 @@ const floors: readonly (readonly string[])[] = [
     'packages/rtp',
     'packages/ng',
     'packages/srtp',
+    'packages/audio',
     'packages/ice',
     'packages/zrtp',
     'packages/stir',
