@@ -2,22 +2,12 @@ import type { Socket } from 'node:net';
 import { MisuseError } from '@ringfence/bytes/misuse.ts';
 import { untilNext } from '@ringfence/bytes/moment.ts';
 import type { EndpointConfig, EndpointSpec, EndpointStats, Relay, RelayEvent } from './contract.ts';
-import {
-  digits,
-  FrameReader,
-  FrameWriter,
-  frameTypes,
-  mostIds,
-  mostSpecs,
-  type OpenReply,
-  readEvent,
-  readGreeting,
-  readList,
-  readOpened,
-  readStats,
-  writeConfig,
-  writeSpec,
-} from './protocol.ts';
+import type { IceCandidate } from './handshake.ts';
+import { digits, readEvent } from './protocol/events.ts';
+import { FrameReader, FrameWriter, frameTypes, mostIds, mostSpecs } from './protocol/frames.ts';
+import { writeCandidates } from './protocol/handshakes.ts';
+import { type OpenReply, readGreeting, readList, readOpened, readStats } from './protocol/replies.ts';
+import { writeConfig, writeSpec } from './protocol/requests.ts';
 
 export interface RunningRelay extends Relay {
   readonly pid: number;
@@ -173,6 +163,21 @@ export class ControlConnection implements RunningRelay {
     this.#frames.u16(Math.min(longestDigitMs, Math.max(shortestDigitMs, Math.round(durationMs))));
     this.#send();
     return true;
+  }
+
+  trickle(id: number, candidates: readonly IceCandidate[]): void {
+    if (!this.#isUp() || candidates.length === 0) return;
+    this.#frames.begin(frameTypes.trickle, 0);
+    this.#frames.u32(id);
+    writeCandidates(this.#frames, candidates);
+    this.#send();
+  }
+
+  confirmSas(id: number): void {
+    if (!this.#isUp()) return;
+    this.#frames.begin(frameTypes.confirmSas, 0);
+    this.#frames.u32(id);
+    this.#send();
   }
 
   flush(): Promise<void> {

@@ -5,6 +5,8 @@ import { startRelay } from './client.ts';
 import type { EndpointSpec, RelayEvent } from './contract.ts';
 import { until } from './loopback.ts';
 import { native } from './native.ts';
+import { FrameWriter, frameTypes, headerLength } from './protocol/frames.ts';
+import { writeSpec } from './protocol/requests.ts';
 
 const spec: EndpointSpec = { local: '127.0.0.1', ports: 'pair', dscp: 46, suites: [] };
 const mostDescriptors = 200;
@@ -102,16 +104,57 @@ test('the media process has no root, no environment, no way to new privileges, n
   }
 });
 
+/** Has every part that a request can have. */
+const broken: EndpointSpec = {
+  local: '127.0.0.1',
+  ports: 'pair',
+  dscp: 46,
+  suites: ['AES_CM_128_HMAC_SHA1_80', 'AEAD_AES_128_GCM'],
+  ice: 'full',
+  dtls: true,
+  zrtp: true,
+  config: {
+    media: 'srtp',
+    remote: { address: '127.0.0.1', rtpPort: 9, rtcpPort: 10, signalling: '127.0.0.1' },
+    receive: { suite: 'AES_CM_128_HMAC_SHA1_80', material: new Uint8Array(30) },
+    send: { suite: 'AES_CM_128_HMAC_SHA1_80' },
+    clockRates: { 8: 8000 },
+    telephoneEvent: 101,
+    ice: {
+      ufrag: 'ufrag',
+      password: 'x'.repeat(22),
+      lite: false,
+      controlling: true,
+      candidates: [
+        { foundation: '1', component: 1, priority: 1, address: '::1', port: 9, kind: 'host' },
+        { foundation: '2', component: 2, priority: 2, address: '127.0.0.1', port: 9, kind: 'srflx' },
+      ],
+    },
+    dtls: {
+      role: 'client',
+      fingerprints: [{ hash: 'sha-256', value: new Uint8Array(32) }],
+      suites: ['AEAD_AES_256_GCM'],
+    },
+    zrtp: {
+      mode: 'end',
+      demanded: true,
+      helloHash: new Uint8Array(32),
+      retained: { zid: new Uint8Array(12), rs1: new Uint8Array(32), verified: true },
+    },
+  },
+};
+
 test('8,000 broken requests are refused, none crashes', () => {
   const relay = native();
   relay.start(30_000, 30_100, 1, 0, 1000);
   try {
     const out = new Uint8Array(65_536);
-    const open = Uint8Array.from([
-      1, 1, 46, 4, 127, 0, 0, 1, 2, 1, 5, 1, 0b0111111, 1, 4, 127, 0, 0, 1, 0, 9, 0, 10,
-    ]);
-    const tail = Uint8Array.from([4, 127, 0, 0, 1, 1, 30, ...new Uint8Array(30), 0, 1, 1, 8, 0, 0, 31, 64]);
-    const good = Uint8Array.from([...open, ...tail]);
+    const frames = new FrameWriter();
+    frames.begin(frameTypes.open, 1);
+    frames.u8(1);
+    writeSpec(frames, broken);
+    frames.end();
+    const good = Uint8Array.from(frames.take().subarray(headerLength));
     const length = relay.request(1, good, out);
     assert.ok(length > 0 && out[0] === 0, 'the request that is broken below is good');
     const id = new DataView(out.buffer).getUint32(2);

@@ -16,6 +16,17 @@ export interface Native {
   rows(): ArrayBuffer;
   /** Ends grace periods of replaced keys; the number of rows that are or were in use. */
   tick(): number;
+  /** `callback` is called, at most once until `drain` has emptied it, when something comes up from the threads. */
+  listen(callback: () => void): void;
+  /** What has come up, oldest first, as much as fits into `out`: `addon/uplink.h`. Octets written. */
+  drain(out: Uint8Array): number;
+  uplinkCounts(): ArrayBuffer;
+  /** Addresses are in wire form, empty for none. 1 where it was done. */
+  sendDatagram(id: number, component: number, address: Uint8Array, bytes: Uint8Array): number;
+  validatePair(id: number, component: number, address: Uint8Array): number;
+  choosePair(id: number, component: number, address: Uint8Array): number;
+  secure(id: number, suite: number, send: Uint8Array, receive: Uint8Array): number;
+  passMedia(id: number): number;
   harden(): number;
   limitDescriptors(most: number): void;
   trim(): void;
@@ -34,6 +45,37 @@ export interface Native {
   resume(context: ContextHandle, ssrc: number, rtpIndex: number, rtcpIndex: number): void;
 }
 
+/** What the rest of the code calls: an addon of older sources lacks the later of them. */
+const functions = [
+  'start',
+  'stop',
+  'request',
+  'source',
+  'rows',
+  'tick',
+  'listen',
+  'drain',
+  'uplinkCounts',
+  'sendDatagram',
+  'validatePair',
+  'choosePair',
+  'secure',
+  'passMedia',
+  'harden',
+  'limitDescriptors',
+  'trim',
+  'controlPair',
+  'openDoor',
+  'acceptAt',
+  'inherit',
+  'createContext',
+  'createSessionContext',
+  'deriveKeys',
+  'keystream',
+  'transform',
+  'resume',
+] as const satisfies readonly (keyof Native)[];
+
 let loaded: Native | undefined;
 
 /**
@@ -41,18 +83,29 @@ let loaded: Native | undefined;
  *
  * `RINGFENCE_RELAY_ADDON` names another build, for tests under a sanitizer.
  *
- * Throws MisuseError `relay-not-built` with what to install where the install could not build it.
+ * Throws MisuseError `relay-not-built` with what to install where the install could not build it, and with what to run
+ * where it was built from older sources than these.
  */
 export function native(): Native {
-  if (loaded) return loaded;
+  loaded ??= load(process.env.RINGFENCE_RELAY_ADDON ?? './build/relay.node');
+  return loaded;
+}
+
+/** Exported for tests. */
+export function load(path: string): Native {
+  let addon: Partial<Native>;
   try {
-    loaded = createRequire(import.meta.url)(
-      process.env.RINGFENCE_RELAY_ADDON ?? './build/relay.node',
-    ) as Native;
-    return loaded;
+    addon = createRequire(import.meta.url)(path) as Partial<Native>;
   } catch (error) {
     throw new MisuseError('relay-not-built', problem() ?? `cannot load the media path: ${String(error)}`);
   }
+  const missing = functions.filter((name) => typeof addon[name] !== 'function');
+  if (missing.length > 0)
+    throw new MisuseError(
+      'relay-not-built',
+      `Ringfence's media path was built from older sources (it lacks ${missing.join(', ')}).\nRun: npm rebuild @ringfence/relay`,
+    );
+  return addon as Native;
 }
 
 function problem(): string | undefined {

@@ -12,16 +12,10 @@ import { counters, rowLength } from './counters.ts';
 import { native } from './native.ts';
 import type { ProcessOptions } from './options.ts';
 import { dropPrivileges } from './privileges.ts';
-import {
-  FrameReader,
-  FrameWriter,
-  frameTypes,
-  longestFrame,
-  readSource,
-  writeEvent,
-  writeGreeting,
-  writeList,
-} from './protocol.ts';
+import { writeEvent } from './protocol/events.ts';
+import { FrameReader, FrameWriter, frameTypes, longestFrame } from './protocol/frames.ts';
+import { readSource, writeGreeting, writeList } from './protocol/replies.ts';
+import { Uplink } from './uplink.ts';
 import { Watch } from './watch.ts';
 
 const controlDescriptor = 3;
@@ -46,7 +40,14 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 
 relay.start(options.from, options.to, options.threads, options.gatherMicroseconds, options.gatherAbove);
 
+let control: Socket | undefined;
 const frames = new FrameWriter();
+/** How handshakes stand is told at once, not at the next look. */
+const uplink = new Uplink(relay, {}, (event) => {
+  if (control === undefined) return;
+  writeEvent(frames, event);
+  flushSoon();
+});
 const answer = Buffer.alloc(longestFrame);
 
 function handle(type: number, request: number, body: Uint8Array): void {
@@ -55,6 +56,8 @@ function handle(type: number, request: number, body: Uint8Array): void {
     const first = new DataView(body.buffer, body.byteOffset, 4).getUint32(0);
     return writeList(frames, request, first, relay.tick(), idAt);
   }
+  if (type === frameTypes.trickle) return uplink.trickle(body);
+  if (type === frameTypes.confirmSas) return uplink.confirmSas(body);
   let length = -1;
   if ((type >= frameTypes.open && type <= frameTypes.stats) || type === frameTypes.press)
     length = relay.request(type, body, answer);
@@ -63,9 +66,11 @@ function handle(type: number, request: number, body: Uint8Array): void {
     frames.end();
     return;
   }
+  uplink.drain();
   if (request === 0) return;
   frames.begin(frameTypes.reply, request);
   frames.bytes(answer.subarray(0, length));
+  if (type === frameTypes.open) uplink.writeHellos(frames);
   frames.end();
   answer.fill(0, 0, length);
 }
@@ -75,7 +80,6 @@ function end(): never {
   process.exit(0);
 }
 
-let control: Socket | undefined;
 let waiting: NodeJS.Timeout | undefined;
 let grace: NodeJS.Timeout | undefined;
 
@@ -98,7 +102,20 @@ function serve(descriptor: number): void {
   socket.on('error', () => {});
   socket.on('close', detached);
   writeGreeting(frames, { instance: options.instance, pid: process.pid });
+  uplink.tellAgain();
   flush();
+}
+
+let flushing = false;
+
+/** All that happens in one turn leaves in one write. */
+function flushSoon(): void {
+  if (flushing) return;
+  flushing = true;
+  setImmediate(() => {
+    flushing = false;
+    flush();
+  });
 }
 
 function flush(): void {

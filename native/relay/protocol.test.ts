@@ -2,20 +2,10 @@ import assert from 'node:assert/strict';
 import { isIP } from 'node:net';
 import { test } from 'node:test';
 import { SeededRandom } from '@ringfence/testkit/random.ts';
-import {
-  FrameReader,
-  FrameWriter,
-  formatHost,
-  frameTypes,
-  headerLength,
-  longestFrame,
-  parseHost,
-  readEvent,
-  readOpened,
-  readStats,
-  type WireEvent,
-  writeEvent,
-} from './protocol.ts';
+import { readEvent, type WireEvent, writeEvent } from './protocol/events.ts';
+import { FrameReader, FrameWriter, frameTypes, headerLength, longestFrame } from './protocol/frames.ts';
+import { formatHost, parseHost } from './protocol/host.ts';
+import { readOpened, readStats } from './protocol/replies.ts';
 
 const hex = (bytes: Uint8Array | undefined): string | undefined =>
   bytes && Buffer.from(bytes).toString('hex');
@@ -49,6 +39,55 @@ test('events come back as they were written', () => {
     { kind: 'refused', endpoint: 0xffff_ffff, reason: 'replay', count: 2 ** 40 },
     { kind: 'one-way', endpoint: 1, silentMs: 5000 },
     { kind: 'key-exhausted', endpoint: 3 },
+    { kind: 'ice', endpoint: 4, state: 'connected', remote: { address: '::1', port: 9 } },
+    { kind: 'ice', endpoint: 4, state: 'lost' },
+    { kind: 'unsecured', endpoint: 5, by: 'dtls', reason: 'fingerprint', detail: 'sha-256' },
+    {
+      kind: 'zrtp-passed',
+      endpoint: 6,
+      zid: new Uint8Array(12).fill(1),
+      helloMatches: true,
+      confirmed: false,
+    },
+    {
+      kind: 'zrtp-passed',
+      endpoint: 6,
+      zid: new Uint8Array(12),
+      helloMatches: undefined,
+      confirmed: true,
+    },
+    {
+      kind: 'secured',
+      endpoint: 7,
+      by: 'dtls',
+      version: 'DTLSv1.2',
+      suite: 'AEAD_AES_256_GCM',
+      group: 'X25519',
+      cipher: 'ECDHE-ECDSA-AES256-GCM-SHA384',
+      fingerprint: new Uint8Array(32).fill(3),
+    },
+    {
+      kind: 'secured',
+      endpoint: 8,
+      by: 'zrtp',
+      version: 'ZRTP 1.10',
+      suite: 'AES_CM_128_HMAC_SHA1_80',
+      group: 'EC38',
+      cipher: 'S384 AES3 HS80',
+      zrtp: {
+        peerZid: new Uint8Array(12).fill(4),
+        sas: 'topmost Istanbul',
+        sasType: 'B256',
+        continuity: 'mismatch',
+        verified: false,
+        retained: {
+          zid: new Uint8Array(12).fill(4),
+          rs1: new Uint8Array(32).fill(5),
+          rs2: new Uint8Array(32).fill(6),
+          verified: true,
+        },
+      },
+    },
   ];
   const frames = new FrameWriter(1);
   for (const event of events) writeEvent(frames, event);

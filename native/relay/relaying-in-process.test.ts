@@ -6,15 +6,9 @@ import { SeededRandom } from '@ringfence/testkit/random.ts';
 import type { EndpointConfig, EndpointSpec } from './contract.ts';
 import { hex, materialOf, Phone, protect, rtcpPacket, rtpPacket, until } from './loopback.ts';
 import { native } from './native.ts';
-import {
-  FrameWriter,
-  frameTypes,
-  headerLength,
-  readOpened,
-  readStats,
-  writeConfig,
-  writeSpec,
-} from './protocol.ts';
+import { FrameWriter, frameTypes, headerLength } from './protocol/frames.ts';
+import { readOpened, readStats } from './protocol/replies.ts';
+import { writeConfig, writeSpec } from './protocol/requests.ts';
 
 /** The packet path inside this process, so that a sanitizer sees it and no process start is in the way. */
 const relay = native();

@@ -9,6 +9,7 @@ import type {
   RelayEvent,
 } from './contract.ts';
 import type { RunningRelay } from './control.ts';
+import type { IceCandidate } from './handshake.ts';
 
 export interface ReserveOptions {
   /** Endpoints of one kind that are kept open beforehand, at most. Default 64. */
@@ -131,6 +132,14 @@ export class Reserve implements RunningRelay {
     return this.#relay.press(id, digit, durationMs);
   }
 
+  trickle(id: number, candidates: readonly IceCandidate[]): void {
+    this.#relay.trickle?.(id, candidates);
+  }
+
+  confirmSas(id: number): void {
+    this.#relay.confirmSas?.(id);
+  }
+
   flush(): Promise<void> {
     return this.#relay.flush();
   }
@@ -161,7 +170,9 @@ export class Reserve implements RunningRelay {
     this.#relay.configure(id, config);
   }
 
+  /** What takes part in ICE, DTLS or ZRTP is made for its call alone. */
   #stockOf(spec: EndpointSpec): Stock | undefined {
+    if (spec.ice !== undefined || spec.dtls || spec.zrtp) return undefined;
     const key = `${spec.local} ${spec.ports} ${spec.dscp} ${spec.suites.join()}`;
     const known = this.#stocks.get(key);
     if (known !== undefined || this.#stocks.size >= mostKinds) return known;

@@ -6,7 +6,8 @@ import { type TestContext, test } from 'node:test';
 import { adoptRelay, startRelay } from './client.ts';
 import type { EndpointSpec, RelayEvent } from './contract.ts';
 import { until } from './loopback.ts';
-import { FrameWriter, headerLength, longestFrame, mostListed, readList, writeList } from './protocol.ts';
+import { FrameWriter, headerLength, longestFrame, mostListed } from './protocol/frames.ts';
+import { readList, writeList } from './protocol/replies.ts';
 
 const spec: EndpointSpec = { local: '127.0.0.1', ports: 'pair', dscp: 46, suites: ['AEAD_AES_128_GCM'] };
 

@@ -1,5 +1,5 @@
 import { counters, rowLength, rowOf } from './counters.ts';
-import { digits, type WireEvent } from './protocol.ts';
+import { digits, type WireEvent } from './protocol/events.ts';
 
 const reasons = [
   ['source', counters.droppedSource],

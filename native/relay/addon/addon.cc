@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "arguments.h"
+#include "downcalls.h"
 #include "process.h"
 #include "relay.h"
 
@@ -27,6 +28,7 @@ napi_value start(napi_env env, napi_callback_info info) {
 
 napi_value stop(napi_env, napi_callback_info) {
   relay.reset();
+  stopListening();
   return nullptr;
 }
 
@@ -278,10 +280,14 @@ napi_value initialize(napi_env env, napi_value exports) {
 #undef RINGFENCE_EXPORT
   };
   napi_define_properties(env, exports, sizeof functions / sizeof *functions, functions);
+  defineDowncalls(env, exports);
   return exports;
 }
 
 }  // namespace
+
+Relay* runningRelay() { return relay.get(); }
+
 }  // namespace ringfence
 
 NAPI_MODULE_INIT() { return ringfence::initialize(env, exports); }

@@ -74,4 +74,23 @@ class Address {
   } storage_;
 };
 
+// u8 family (4, 6, or 0 for none), the host, u16 port.
+inline void writeAddress(const Address& address, Writer& writer) {
+  writer.u8(address.family() == AF_INET ? 4 : address.family() == AF_INET6 ? 6 : 0);
+  if (!address.isSet()) return;
+  writer.bytes(address.host());
+  writer.u16(address.port());
+}
+
+inline ConstBytes readHost(Reader& reader) {
+  const std::uint8_t family = reader.u8();
+  return reader.bytes(family == 4 ? 4 : family == 6 ? 16 : 0);
+}
+
+// Unset where there is none.
+inline Address readAddress(Reader& reader) {
+  const ConstBytes host = readHost(reader);
+  return host.empty() ? Address() : Address(host, reader.u16());
+}
+
 }  // namespace ringfence

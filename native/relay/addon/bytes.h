@@ -59,6 +59,7 @@ class Writer {
 
   [[nodiscard]] bool failed() const { return failed_; }
   [[nodiscard]] std::size_t length() const { return offset_; }
+  [[nodiscard]] std::size_t room() const { return failed_ ? 0 : bytes_.size() - offset_; }
 
   void u8(std::uint8_t v) {
     if (std::uint8_t* p = take(1)) *p = v;

@@ -9,9 +9,12 @@
 #include "address.h"
 #include "continuity.h"
 #include "digits.h"
+#include "dtls.h"
 #include "rtcp.h"
 #include "srtp.h"
 #include "statistics.h"
+#include "stun.h"
+#include "zrtp.h"
 
 namespace ringfence {
 
@@ -39,6 +42,19 @@ class Path {
     if (!(signalled == signalled_)) latched_ = false;
     signalled_ = signalled;
     learning_ = true;
+  }
+
+  // ICE has chosen: no other address is accepted, and none is learned.
+  void choose(const Address& remote) {
+    source_ = remote;
+    latched_ = true;
+    learning_ = false;
+  }
+
+  // Nothing is accepted and there is nothing to send to, until an address is chosen or signalled.
+  void shut() {
+    signalled_ = Address();
+    choose(Address());
   }
 
   // May a packet of this source be looked at? `byKey`: whether it authenticates decides, not where it comes from.
@@ -113,6 +129,15 @@ struct Endpoint {
   DigitReader digitReader;
   std::unique_ptr<DigitWriter> digitWriter;  // made when first needed
   std::unique_ptr<RtcpTerminal> rtcpTerminal;  // where RTCP ends here; none: it is relayed
+
+  // A first octet below 64 is STUN, ZRTP or DTLS here; elsewhere it is dropped as whatever else is no RTP.
+  bool negotiates = false;
+  ZrtpState zrtp;
+  std::unique_ptr<StunGate> ice;
+  std::unique_ptr<DtlsEndpoint> dtls;
+  std::unique_ptr<Context> exchangedSend;  // with keys of DTLS or ZRTP
+  bool mayAccept = false;                  // `accept` and `emit` as configured, whatever holds media back
+  bool mayEmit = false;
 };
 
 }  // namespace ringfence

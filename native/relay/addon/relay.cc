@@ -1,5 +1,7 @@
 #include "relay.h"
 
+#include <array>
+
 #include <algorithm>
 
 #include <openssl/rand.h>
@@ -21,16 +23,9 @@ T* mapZeroed(std::size_t count) {
   return memory == MAP_FAILED ? nullptr : static_cast<T*>(memory);
 }
 
-ConstBytes readHost(Reader& reader) {
-  const std::uint8_t family = reader.u8();
-  return reader.bytes(family == 4 ? 4 : family == 6 ? 16 : 0);
-}
-
-void writeAddress(const Address& address, Writer& writer) {
-  writer.u8(address.family() == AF_INET ? 4 : address.family() == AF_INET6 ? 6 : 0);
-  if (!address.isSet()) return;
-  writer.bytes(address.host());
-  writer.u16(address.port());
+void writeText(const std::string& text, Writer& out) {
+  out.u8(static_cast<std::uint8_t>(text.size()));
+  out.bytes({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
 }
 
 }  // namespace
@@ -38,14 +33,18 @@ void writeAddress(const Address& address, Writer& writer) {
 Relay::Relay(const RelayOptions& options)
     : ports_(options.from, options.to),
       rows_(mapZeroed<double>(std::size_t{slotCount} * counterCount)),
-      slots_(mapZeroed<Slot>(slotCount)) {
+      slots_(mapZeroed<Slot>(slotCount)),
+      dtls_(std::make_unique<Dtls>(slots_, uplink_)) {
   for (std::uint32_t i = 0; i < std::max(1U, options.threads); i++) {
-    workers_.push_back(std::make_unique<Worker>(slots_, options.worker));
+    workers_.push_back(std::make_unique<Worker>(slots_, Negotiators{uplink_, *dtls_}, options.worker));
   }
 }
 
+// The handshake thread takes locks of workers: it ends first of those that relay, but stays callable by them.
 Relay::~Relay() {
+  dtls_->stop();
   workers_.clear();
+  dtls_.reset();
   for (auto& endpoint : endpoints_) {
     if (endpoint) ports_.close(*endpoint);
   }
@@ -75,58 +74,6 @@ bool Relay::handle(Request type, ConstBytes body, Writer& reply) {
   return false;
 }
 
-bool Relay::readConfig(Reader& reader, Config& config) {
-  enum : std::uint8_t { remote = 1, signalling = 2, receive = 4, send = 8, accept = 16, emit = 32, endRtcp = 64, telephoneEvent = 128 };
-  const std::uint8_t flags = reader.u8();
-  const std::uint8_t media = reader.u8();
-  if (media > 2) return false;
-  config.media = static_cast<Media>(media);
-  config.accept = (flags & accept) != 0;
-  config.emit = (flags & emit) != 0;
-  config.endRtcp = (flags & endRtcp) != 0;
-  config.hasRemote = (flags & remote) != 0;
-  if (config.hasRemote) {
-    const ConstBytes host = readHost(reader);
-    config.remote.rtp = Address(host, reader.u16());
-    config.remote.rtcp = Address(host, reader.u16());
-  }
-  if ((flags & signalling) != 0) config.remote.signalling = Address(readHost(reader), 0);
-  if ((flags & receive) != 0) {
-    config.receive.suite = findSuite(reader.u8());
-    config.receive.material = reader.bytes(reader.u8());
-    config.receive.mki = reader.bytes(reader.u8());
-    if (reader.failed() || config.receive.suite == nullptr || config.receive.mki.size() > longestMki ||
-        config.receive.material.size() != config.receive.suite->materialLength()) {
-      return false;
-    }
-  }
-  if ((flags & send) != 0 && (config.send = findSuite(reader.u8())) == nullptr) return false;
-  const std::uint8_t rates = reader.u8();
-  for (std::uint8_t i = 0; i < rates; i++) {
-    const std::uint8_t payloadType = reader.u8();
-    config.clockRates.set(payloadType, reader.u32());
-  }
-  if ((flags & telephoneEvent) != 0 && (config.telephoneEvent = reader.u8()) > 127) return false;
-  return !reader.failed();
-}
-
-bool Relay::readSpec(Reader& reader, Spec& spec) {
-  const std::uint8_t ports = reader.u8();
-  spec.dscp = reader.u8();
-  if (ports > 2 || spec.dscp > 63) return false;
-  spec.ports = static_cast<PortMode>(ports);
-  spec.local = Address(readHost(reader), 0);
-  const std::uint8_t count = reader.u8();
-  if (count > suiteCount) return false;
-  for (std::uint8_t i = 0; i < count; i++) {
-    const Suite* suite = findSuite(reader.u8());
-    if (suite == nullptr) return false;
-    spec.suites.push_back(suite);
-  }
-  spec.hasConfig = reader.u8() == 1;
-  return (!spec.hasConfig || readConfig(reader, spec.config)) && !reader.failed();
-}
-
 bool Relay::open(Reader& reader, Writer& reply) {
   const std::uint8_t count = reader.u8();
   if (count == 0 || count > mostSpecs) return false;
@@ -151,6 +98,7 @@ bool Relay::open(Reader& reader, Writer& reply) {
     for (auto& endpoint : opened) {
       {
         const Worker::Lock lock(worker);
+        if (endpoint->dtls != nullptr) dtls_->closed(*endpoint);
         worker.remove(*endpoint);
       }
       worker.countLoad(-1);
@@ -160,20 +108,35 @@ bool Relay::open(Reader& reader, Writer& reply) {
   }
   reply.u8(count);
   for (auto& endpoint : opened) {
-    reply.u32(endpoint->id);
-    reply.u16(endpoint->rtpPort);
-    reply.u16(endpoint->ports == PortMode::single ? std::uint16_t{0}
-              : endpoint->ports == PortMode::mux  ? endpoint->rtpPort
-                                                  : static_cast<std::uint16_t>(endpoint->rtpPort + 1));
-    reply.u8(static_cast<std::uint8_t>(endpoint->localKeys.size()));
-    for (const auto& key : endpoint->localKeys) {
-      reply.u8(key->suite->id);
-      reply.u8(static_cast<std::uint8_t>(key->suite->materialLength()));
-      reply.bytes(ConstBytes(key->material.data(), key->suite->materialLength()));
-    }
+    writeOpened(*endpoint, reply);
     endpoints_[slotOf(endpoint->id)] = std::move(endpoint);
   }
   return true;
+}
+
+void Relay::writeOpened(const Endpoint& endpoint, Writer& reply) {
+  reply.u32(endpoint.id);
+  reply.u16(endpoint.rtpPort);
+  reply.u16(endpoint.ports == PortMode::single ? std::uint16_t{0}
+            : endpoint.ports == PortMode::mux  ? endpoint.rtpPort
+                                                : static_cast<std::uint16_t>(endpoint.rtpPort + 1));
+  reply.u8(static_cast<std::uint8_t>(endpoint.localKeys.size()));
+  for (const auto& key : endpoint.localKeys) {
+    reply.u8(key->suite->id);
+    reply.u8(static_cast<std::uint8_t>(key->suite->materialLength()));
+    reply.bytes(ConstBytes(key->material.data(), key->suite->materialLength()));
+  }
+  reply.u8(static_cast<std::uint8_t>((endpoint.ice != nullptr ? 1 : 0) | (endpoint.dtls != nullptr ? 2 : 0)));
+  if (endpoint.ice != nullptr) {
+    writeText(endpoint.ice->ours.ufrag, reply);
+    writeText(endpoint.ice->ours.password, reply);
+  }
+  if (endpoint.dtls != nullptr) {
+    const Fingerprint& certificate = endpoint.dtls->certificate;
+    reply.u8(static_cast<std::uint8_t>(certificate.hash));
+    reply.u8(certificate.length);
+    reply.bytes(certificate.bytes());
+  }
 }
 
 Status Relay::openOne(const Spec& spec, Worker& worker, std::unique_ptr<Endpoint>& out) {
@@ -198,6 +161,10 @@ Status Relay::openOne(const Spec& spec, Worker& worker, std::unique_ptr<Endpoint
   endpoint->row = Row(rows_ + std::size_t{slotOf(endpoint->id)} * counterCount);
   endpoint->row.clear();
   endpoint->row.set(endpointId, endpoint->id);
+  if (takePart(spec, *endpoint) != Status::ok) {
+    release(*endpoint);
+    return Status::noDescriptors;
+  }
   if (spec.hasConfig) apply(*endpoint, spec.config);
   bool added = false;
   {
@@ -213,6 +180,36 @@ Status Relay::openOne(const Spec& spec, Worker& worker, std::unique_ptr<Endpoint
   return Status::ok;
 }
 
+Status Relay::takePart(const Spec& spec, Endpoint& endpoint) {
+  if (spec.ice) {
+    endpoint.ice = std::make_unique<StunGate>();
+    endpoint.ice->full = spec.fullIce;
+    if (!makeIceCredentials(endpoint.ice->ours)) return Status::noDescriptors;
+  }
+  if (spec.dtls) {
+    auto dtls = std::make_unique<DtlsEndpoint>();
+    if (dtls_->certificate(dtls->certificate)) endpoint.dtls = std::move(dtls);
+  }
+  endpoint.negotiates = spec.ice || spec.dtls || spec.zrtp;
+  if (endpoint.negotiates) tellOpened(endpoint, spec);
+  return Status::ok;
+}
+
+// u8 flags, the local host, u16 port of RTP and of RTCP, our name and password for ICE.
+void Relay::tellOpened(const Endpoint& endpoint, const Spec& spec) {
+  std::array<std::uint8_t, 128> bytes{};
+  Writer out(bytes);
+  out.u8(static_cast<std::uint8_t>((spec.ice ? 1 : 0) | (spec.fullIce ? 2 : 0) | (spec.zrtp ? 4 : 0)));
+  writeAddress(Address(endpoint.local.host(), endpoint.rtpPort), out);
+  out.u16(endpoint.rtcpSocket >= 0 ? static_cast<std::uint16_t>(endpoint.rtpPort + 1) : endpoint.rtpPort);
+  if (spec.ice) {
+    writeText(endpoint.ice->ours.ufrag, out);
+    writeText(endpoint.ice->ours.password, out);
+  }
+  uplink_.tell(Rising::opened, endpoint.id, ConstBytes(bytes).first(out.length()));
+  OPENSSL_cleanse(bytes.data(), bytes.size());
+}
+
 bool Relay::configure(Reader& reader) {
   Endpoint* endpoint = find(reader.u32());
   Config config;
@@ -225,8 +222,8 @@ bool Relay::configure(Reader& reader) {
 
 void Relay::apply(Endpoint& endpoint, const Config& config) {
   endpoint.media = config.media;
-  endpoint.accept = config.accept;
-  endpoint.emit = config.emit;
+  endpoint.mayAccept = config.accept;
+  endpoint.mayEmit = config.emit;
   endpoint.clockRates = config.clockRates;
   endpoint.telephoneEvent = config.telephoneEvent;
   if (!config.endRtcp || endpoint.media == Media::opaque) {
@@ -235,16 +232,50 @@ void Relay::apply(Endpoint& endpoint, const Config& config) {
     std::array<std::uint8_t, RtcpTerminal::seedLength> seed{};
     if (RAND_bytes(seed.data(), static_cast<int>(seed.size())) == 1) endpoint.rtcpTerminal = std::make_unique<RtcpTerminal>(seed);
   }
+  applyRemote(endpoint, config);
+  applyKeys(endpoint, config);
+  if (endpoint.negotiates || config.zrtp.present) applyNegotiation(endpoint, config);
+  gateMedia(endpoint);
+  if (endpoint.peer != nullptr) endpoint.peer->continuity.expectChange();
+  endpoint.row.set(configuredAt, monotonicMs());
+}
+
+void Relay::applyRemote(Endpoint& endpoint, const Config& config) {
   const Remote& remote = config.remote;
+  if (endpoint.ice != nullptr) {
+    const bool active = config.ice.present;
+    if (active) {
+      // Where media comes from and goes to is what ICE finds; SDP only says how many ports there are.
+      endpoint.remoteMuxes = config.hasRemote ? remote.rtcp == remote.rtp : endpoint.ports == PortMode::mux;
+      endpoint.signallingHost = Address();
+      if (!endpoint.ice->active) {
+        choosePair(endpoint, 1, Address());
+        choosePair(endpoint, 2, Address());
+      }
+    }
+    endpoint.ice->active = active;
+    if (active) return;
+  }
   // An address that no single peer can have, or of the other family, is as good as none.
   endpoint.hasRemote = config.hasRemote && remote.rtp.isUnicast() && remote.rtp.family() == endpoint.local.family();
-  if (endpoint.hasRemote) {
-    endpoint.remoteMuxes = remote.rtcp == remote.rtp;
-    endpoint.signallingHost = remote.signalling;
-    endpoint.rtp.configure(remote.rtp);
-    endpoint.rtcp.configure(remote.rtcp);
-    if (!endpoint.rtp.latched()) Ports::closeSteady(endpoint);
+  if (!endpoint.hasRemote) return;
+  endpoint.remoteMuxes = remote.rtcp == remote.rtp;
+  endpoint.signallingHost = remote.signalling;
+  endpoint.rtp.configure(remote.rtp);
+  endpoint.rtcp.configure(remote.rtcp);
+  if (!endpoint.rtp.latched()) Ports::closeSteady(endpoint);
+}
+
+void Relay::applyKeys(Endpoint& endpoint, const Config& config) {
+  // Keys of DTLS and ZRTP stay as they are: signalling knows nothing of them.
+  if (config.dtls.present || (config.zrtp.present && config.zrtp.mode == ZrtpMode::end)) {
+    // Without its keys nothing passes: neither is DTLS-SRTP ever plain RTP, nor a stream that ZRTP has secured, or has to.
+    if (config.dtls.present || config.zrtp.demanded || endpoint.exchangedSend != nullptr) endpoint.media = Media::srtp;
+    endpoint.send = endpoint.exchangedSend.get();
+    if (endpoint.exchangedSend == nullptr) endpoint.receive.reset();
+    return;
   }
+  endpoint.exchangedSend.reset();
   if (config.receive.suite == nullptr) {
     endpoint.receive.reset();
     endpoint.previousReceive.reset();
@@ -269,9 +300,24 @@ void Relay::apply(Endpoint& endpoint, const Config& config) {
     endpoint.send = key->context.get();
     break;
   }
-  if (endpoint.peer != nullptr) endpoint.peer->continuity.expectChange();
-  endpoint.row.set(expecting, endpoint.hasRemote && endpoint.accept ? 1 : 0);
-  endpoint.row.set(configuredAt, monotonicMs());
+}
+
+void Relay::applyNegotiation(Endpoint& endpoint, const Config& config) {
+  endpoint.negotiates = true;
+  if (endpoint.ice != nullptr && config.ice.present) {
+    endpoint.ice->theirs.ufrag = config.ice.ufrag;
+    endpoint.ice->theirs.password = config.ice.password;
+    uplink_.tell(Rising::iceConfigured, endpoint.id, config.ice.section);
+  }
+  endpoint.zrtp.mode = config.zrtp.mode;
+  endpoint.zrtp.demanded = config.zrtp.demanded;
+  if (config.zrtp.present) uplink_.tell(Rising::zrtpConfigured, endpoint.id, config.zrtp.section);
+  if (endpoint.dtls != nullptr) {
+    endpoint.dtls->active = config.dtls.present;
+    endpoint.dtls->settings = config.dtls.settings;
+    dtls_->configured(endpoint);
+    if (endpoint.dtls->active && endpoint.hasRemote) dtls_->reachable(endpoint);
+  }
 }
 
 void Relay::detach(Endpoint& endpoint) {
@@ -288,14 +334,12 @@ void Relay::moveTo(Endpoint& endpoint, Worker& worker) {
   Worker& former = *endpoint.worker;
   {
     const Worker::Lock lock(former);
+    const Worker::Lock other(worker);  // the only place where one thread holds two of them
     detach(endpoint);
-    former.remove(endpoint);
+    worker.takeOver(endpoint);
   }
   former.countLoad(-1);
   worker.countLoad(1);
-  const Worker::Lock lock(worker);
-  endpoint.worker = &worker;
-  worker.add(endpoint);
 }
 
 bool Relay::link(Reader& reader) {
@@ -353,6 +397,7 @@ bool Relay::report(Reader& reader, Writer& reply, bool closing) {
       const Worker::Lock lock(worker);
       if (closing) {
         detach(*endpoint);
+        if (endpoint->dtls != nullptr) dtls_->closed(*endpoint);
         worker.remove(*endpoint);
       }
       writeStats(*endpoint, reply);
@@ -405,6 +450,7 @@ void Relay::writeStats(const Endpoint& endpoint, Writer& reply) {
 void Relay::release(Endpoint& endpoint) {
   ports_.close(endpoint);
   if (endpoint.id == 0) return;
+  if (endpoint.negotiates) uplink_.tell(Rising::closed, endpoint.id, {});
   Row(rows_ + std::size_t{slotOf(endpoint.id)} * counterCount).clear();
   freeSlots_.push_back(slotOf(endpoint.id));
 }

@@ -3,7 +3,11 @@
 #include <memory>
 #include <vector>
 
+#include "dtls.h"
+#include "negotiation.h"
 #include "ports.h"
+#include "requests.h"
+#include "uplink.h"
 #include "worker.h"
 
 namespace ringfence {
@@ -28,6 +32,13 @@ class Relay {
   bool handle(Request type, ConstBytes body, Writer& reply);
   // Ends grace periods of replaced keys, to be called about once a second. Gives the number of slots used so far.
   std::size_t tick();
+  // Calls `use` with an open endpoint under the lock of its worker; false where it is closed.
+  template <typename Use>
+  bool with(std::uint32_t id, Use use) {
+    return withEndpoint(slots_, id, use);
+  }
+  [[nodiscard]] Uplink& uplink() { return uplink_; }
+  [[nodiscard]] Dtls& dtls() { return *dtls_; }
   // Address and port that the endpoint's media is accepted from; unset before one was learned.
   Address sourceOf(std::uint32_t id);
 
@@ -35,44 +46,16 @@ class Relay {
   static constexpr std::size_t rowsLength = std::size_t{slotCount} * counterCount * sizeof(double);
 
  private:
-  struct Remote {
-    Address rtp;
-    Address rtcp;
-    Address signalling;
-  };
-  struct Key {
-    const Suite* suite = nullptr;
-    ConstBytes material;
-    ConstBytes mki;
-  };
-  struct Config {
-    Media media = Media::opaque;
-    bool accept = false;
-    bool emit = false;
-    bool endRtcp = false;
-    bool hasRemote = false;
-    Remote remote;
-    Key receive;                  // no suite: none
-    const Suite* send = nullptr;  // null: none
-    ClockRates clockRates;
-    std::uint8_t telephoneEvent = noPayloadType;
-  };
-  struct Spec {
-    PortMode ports = PortMode::pair;
-    std::uint8_t dscp = 0;
-    Address local;
-    std::vector<const Suite*> suites;
-    bool hasConfig = false;
-    Config config;
-  };
-
-  static bool readConfig(Reader& reader, Config& config);
-  static bool readSpec(Reader& reader, Spec& spec);
-
   bool open(Reader& reader, Writer& reply);
   Status openOne(const Spec& spec, Worker& worker, std::unique_ptr<Endpoint>& endpoint);
+  Status takePart(const Spec& spec, Endpoint& endpoint);
+  void tellOpened(const Endpoint& endpoint, const Spec& spec);
+  static void writeOpened(const Endpoint& endpoint, Writer& reply);
   bool configure(Reader& reader);
   void apply(Endpoint& endpoint, const Config& config);
+  static void applyRemote(Endpoint& endpoint, const Config& config);
+  void applyKeys(Endpoint& endpoint, const Config& config);
+  void applyNegotiation(Endpoint& endpoint, const Config& config);
   bool link(Reader& reader);
   bool unlink(Reader& reader);
   bool press(Reader& reader);
@@ -92,6 +75,8 @@ class Relay {
   std::vector<std::uint32_t> freeSlots_;
   std::vector<std::uint32_t> rekeyed_;
   std::uint32_t generation_ = 0;
+  Uplink uplink_;
+  std::unique_ptr<Dtls> dtls_;
   std::vector<std::unique_ptr<Worker>> workers_;
 };
 

@@ -33,6 +33,7 @@ enum Counter : std::size_t {
   configuredAt,
   digitCount, // digits that were heard whole
   digitRing,  // and the next seven: see digits.h
+  droppedUplink = digitRing + 8,  // handshake messages that JavaScript was too busy for
   counterCount = 32,
 };
 

@@ -42,8 +42,9 @@ double monotonicMs() {
   return static_cast<double>(now.tv_sec) * 1e3 + static_cast<double>(now.tv_nsec) / 1e6;
 }
 
-Worker::Worker(Slot* slots, WorkerOptions options)
+Worker::Worker(Slot* slots, Negotiators negotiators, WorkerOptions options)
     : slots_(slots),
+      negotiators_(negotiators),
       options_(options),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
       stop_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
@@ -64,15 +65,7 @@ Worker::~Worker() {
 }
 
 bool Worker::add(Endpoint& endpoint) {
-  epoll_event event{};
-  event.events = EPOLLIN;
-  event.data.u64 = std::uint64_t{endpoint.id} << 2 | onRtp;
-  if (epoll_ctl(epoll_, EPOLL_CTL_ADD, endpoint.rtpSocket, &event) != 0) return false;
-  event.data.u64 |= onRtcp;
-  if (endpoint.rtcpSocket >= 0 && epoll_ctl(epoll_, EPOLL_CTL_ADD, endpoint.rtcpSocket, &event) != 0) {
-    epoll_ctl(epoll_, EPOLL_CTL_DEL, endpoint.rtpSocket, nullptr);
-    return false;
-  }
+  if (!watch(endpoint)) return false;
   endpoint.worker = this;
   Slot& slot = slots_[slotOf(endpoint.id)];
   slot.endpoint = &endpoint;
@@ -85,6 +78,31 @@ void Worker::remove(Endpoint& endpoint) {
   Slot& slot = slots_[slotOf(endpoint.id)];
   slot.id.store(0);
   slot.worker.store(nullptr);
+  unwatch(endpoint);
+}
+
+// The slot names a worker all the time: a handshake that ends now finds its endpoint.
+void Worker::takeOver(Endpoint& endpoint) {
+  endpoint.worker->unwatch(endpoint);
+  watch(endpoint);
+  endpoint.worker = this;
+  slots_[slotOf(endpoint.id)].worker.store(this);
+}
+
+bool Worker::watch(Endpoint& endpoint) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = std::uint64_t{endpoint.id} << 2 | onRtp;
+  if (epoll_ctl(epoll_, EPOLL_CTL_ADD, endpoint.rtpSocket, &event) != 0) return false;
+  event.data.u64 |= onRtcp;
+  if (endpoint.rtcpSocket >= 0 && epoll_ctl(epoll_, EPOLL_CTL_ADD, endpoint.rtcpSocket, &event) != 0) {
+    epoll_ctl(epoll_, EPOLL_CTL_DEL, endpoint.rtpSocket, nullptr);
+    return false;
+  }
+  return true;
+}
+
+void Worker::unwatch(Endpoint& endpoint) {
   Ports::closeSteady(endpoint);
   epoll_ctl(epoll_, EPOLL_CTL_DEL, endpoint.rtpSocket, nullptr);
   if (endpoint.rtcpSocket >= 0) epoll_ctl(epoll_, EPOLL_CTL_DEL, endpoint.rtcpSocket, nullptr);
@@ -143,6 +161,11 @@ void Worker::readable(std::uint64_t key) {
   if (length < 0) return;
   if (static_cast<std::size_t>(length) > longestPacket) {
     endpoint.row.add(droppedMalformed);
+    return;
+  }
+  if (endpoint.negotiates && length > 0 && packet_[0] < 64) {
+    const ConstBytes bytes(packet_.get(), static_cast<std::size_t>(length));
+    receiveHandshake(endpoint, {bytes, source, static_cast<std::uint8_t>(kind == onRtcp ? 2 : 1)}, negotiators_);
     return;
   }
   if (endpoint.media != Media::opaque) {

@@ -6,22 +6,10 @@
 #include <thread>
 
 #include "endpoint.h"
+#include "negotiation.h"
+#include "slot.h"
 
 namespace ringfence {
-
-class Worker;
-
-// Finds an endpoint from the number that epoll gives back. `id` and `worker` only change under the lock of the owning worker,
-// so whoever holds that lock and finds both to match may use `endpoint`.
-struct Slot {
-  std::atomic<std::uint32_t> id{0};
-  std::atomic<Worker*> worker{nullptr};
-  Endpoint* endpoint = nullptr;
-};
-
-inline constexpr std::uint32_t slotBits = 15;
-inline constexpr std::uint32_t slotCount = 1U << slotBits;
-inline std::uint32_t slotOf(std::uint32_t id) { return id & (slotCount - 1); }
 
 struct WorkerOptions {
   // Under load a thread looks at its sockets no more often than this, so that each look finds several ready.
@@ -34,7 +22,7 @@ double monotonicMs();
 
 class Worker {
  public:
-  Worker(Slot* slots, WorkerOptions options);
+  Worker(Slot* slots, Negotiators negotiators, WorkerOptions options);
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -57,6 +45,7 @@ class Worker {
 
   bool add(Endpoint& endpoint);     // under lock
   void remove(Endpoint& endpoint);  // under lock; the sockets stay open but for the steady one
+  void takeOver(Endpoint& endpoint);  // under the locks of both; from the worker that has it
   [[nodiscard]] std::size_t load() const { return load_; }  // control thread only
   void countLoad(int change) { load_ += static_cast<std::size_t>(change); }
 
@@ -77,7 +66,11 @@ class Worker {
   ssize_t sendTo(Endpoint& to, int socket, const Address& target, std::size_t length);
   void report(Endpoint& to);
 
+  bool watch(Endpoint& endpoint);
+  void unwatch(Endpoint& endpoint);
+
   Slot* slots_;
+  Negotiators negotiators_;
   WorkerOptions options_;
   int epoll_ = -1;
   int stop_ = -1;
@@ -89,5 +82,20 @@ class Worker {
   std::unique_ptr<std::uint8_t[]> copy_;  // of a packet that is tried under two keys
   std::thread thread_;
 };
+
+// Calls `use` with the endpoint of that number under the lock of its worker; false where it is closed. Any thread but a worker's.
+template <typename Use>
+bool withEndpoint(Slot* slots, std::uint32_t id, Use use) {
+  Slot& slot = slots[slotOf(id)];
+  for (;;) {
+    Worker* worker = slot.worker.load();
+    if (worker == nullptr || slot.id.load() != id) return false;
+    const Worker::Lock lock(*worker);
+    if (slot.worker.load() != worker) continue;  // moved meanwhile
+    if (slot.id.load() != id) return false;
+    use(*slot.endpoint);
+    return true;
+  }
+}
 
 }  // namespace ringfence
