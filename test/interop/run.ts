@@ -13,6 +13,7 @@ import { cases as rtpengine } from './rtpengine.ts';
 import { cases as sipp } from './sipp.ts';
 import { cases as transfer } from './transfer.ts';
 import { cases as tshark } from './tshark.ts';
+import { cases as zrtp } from './zrtp.ts';
 
 await runCases([
   ...sipp,
@@ -24,4 +25,5 @@ await runCases([
   ...transfer,
   ...rtpengine,
   ...tshark,
+  ...zrtp,
 ]);

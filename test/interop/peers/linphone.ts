@@ -18,8 +18,8 @@ export type LinphoneOptions = {
   readonly name: string;
   readonly certificates: Certificates;
   readonly transport: 'udp' | 'tcp' | 'tls';
-  /** SDES SRTP or nothing less; or plain RTP. */
-  readonly media: 'srtp' | 'rtp';
+  /** SDES SRTP or nothing less; plain RTP; or RTP that becomes SRTP by ZRTP. */
+  readonly media: 'srtp' | 'rtp' | 'zrtp';
   /** Hertz of the tone that it plays. */
   readonly tone: number;
   readonly server?: Server;
@@ -74,7 +74,9 @@ export class Linphone implements Phone {
       `root_ca=${options.certificates.authority}`,
       // Its TLS library knows names in certificates but no addresses; the chain is verified.
       ...['verify_server_certs=1', 'verify_server_cn=0'],
-      `media_encryption=${options.media === 'srtp' ? 'srtp' : 'none'}`,
+      `media_encryption=${options.media === 'rtp' ? 'none' : options.media}`,
+      // Kept in its folder: who calls again is known again.
+      `zrtp_secrets_cache=${join(folder, 'zrtp.cache')}`,
       `media_encryption_mandatory=${options.media === 'srtp' ? 1 : 0}`,
       ...['ipv6_migration_done=1', 'use_ipv6=0', `default_proxy=${server ? 0 : -1}`],
       '[rtp]',
@@ -157,6 +159,17 @@ export class Linphone implements Phone {
 
   async ended(timeoutMs = 8_000): Promise<void> {
     await this.program.waitFor(/Call \d+ with .* ended|Call terminated/, timeoutMs);
+  }
+
+  /** The short authentication string that it shows, once ZRTP has come to one. */
+  sas(timeoutMs = 8_000): Promise<string> {
+    return until(`${this.program.name} shows a SAS`, timeoutMs, () => this.#sas());
+  }
+
+  async #sas(): Promise<string | null> {
+    await sleep(100);
+    const found = /authentication token is (\w+)/i.exec(readFileSync(this.#coreLog, 'utf8'));
+    return found?.[1] ?? null;
   }
 
   keys(): string[] {
