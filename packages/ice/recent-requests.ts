@@ -1,0 +1,39 @@
+import { readU32 } from '@ringfence/bytes/reader.ts';
+import type { Pair } from './checklist.ts';
+
+const places = 256;
+
+/**
+ * Remembers where the last 256 requests of the peer came from, in 3 kB at most.
+ *
+ * The integrity of a check does not cover its source. An agent that only answers makes no check of its own, so a
+ * recorded request that is sent again from elsewhere would make elsewhere a place where media goes. A transaction
+ * belongs to the address that it first came from.
+ */
+export class RecentRequests {
+  /** 32 random bits of each transaction id are enough to tell a few hundred apart. */
+  #ids: Uint32Array | undefined;
+  readonly #pairs: (Pair | undefined)[] = [];
+  #next = 0;
+
+  /** Whether this transaction has come from another pair before. */
+  isReplayed(transactionId: Uint8Array, pair: Pair | undefined): boolean {
+    const at = this.#find(transactionId);
+    return at !== -1 && this.#pairs[at] !== pair;
+  }
+
+  remember(transactionId: Uint8Array, pair: Pair): void {
+    if (this.#find(transactionId) !== -1) return;
+    this.#ids ??= new Uint32Array(places);
+    this.#ids[this.#next] = readU32(transactionId, 8);
+    this.#pairs[this.#next] = pair;
+    this.#next = (this.#next + 1) % places;
+  }
+
+  #find(transactionId: Uint8Array): number {
+    if (this.#ids === undefined) return -1;
+    const id = readU32(transactionId, 8);
+    for (let at = 0; at < this.#pairs.length; at += 1) if (this.#ids[at] === id) return at;
+    return -1;
+  }
+}
