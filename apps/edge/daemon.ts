@@ -216,6 +216,7 @@ export class Daemon {
       });
       const opened = await openTransports({
         listeners: config.listeners,
+        domain: config.domain,
         tls: {
           key: certificates.key,
           cert: certificates.cert,

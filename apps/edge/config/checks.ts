@@ -136,6 +136,12 @@ function checkListeners(
       );
     }
     checkOrigins(listener, key, report);
+    if (listener.phonePage === true && listener.transport !== 'wss')
+      report.value(
+        `${key}.phonePage`,
+        `${listener.transport} has no phone page`,
+        'Write `transport: wss`, or remove this key: browsers give a microphone to pages of HTTPS alone.',
+      );
     const encryption: Encryption =
       listener.encryption ?? (isEncrypted(listener.transport) ? 'required' : 'preferred');
     if (encryption !== 'required' && !isInside(listener.address)) {

@@ -108,6 +108,7 @@ for (const [what, text, key, line] of [
     2,
   ],
   ['every origin at once', listener('origins: ["*"]').replace('udp', 'ws'), 'listeners[0].origins[0]', 2],
+  ['a phone page without TLS', listener('phonePage: true').replace('udp', 'ws'), 'listeners[0].phonePage', 2],
   [
     'WebSockets without TLS on a public address',
     listener('').replace('udp', 'ws').replace('127.0.0.1', '192.0.2.1'),

@@ -54,6 +54,13 @@ export const Listener = Type.Object(
           'Origins whose pages may open WebSockets here, such as `https://phone.example.com`; default: none. Phones that are no browsers send no origin and are not asked for one.',
       }),
     ),
+    phonePage: Type.Optional(
+      Type.Boolean({
+        default: false,
+        description:
+          'Serves the phone page at `https://…/phone` on this port, and lets its WebSockets in; `wss` only.',
+      }),
+    ),
   },
   { additionalProperties: false },
 );

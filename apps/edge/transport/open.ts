@@ -8,6 +8,7 @@ import type { Admission } from '../admission/admission.ts';
 import { isLoopback } from '../admission/source.ts';
 import type { Listener } from '../config/schema.ts';
 import type { EdgeEvent } from '../events/types.ts';
+import { loadPageFiles, type PageFiles } from '../phone-page/files.ts';
 import { Connector, type Origin } from './connector.ts';
 import type {
   HandedListener,
@@ -36,6 +37,8 @@ export interface OpenTransportsOptions {
   readonly admission: Admission;
   readonly events: TransportEvents;
   readonly emit: (event: EdgeEvent) => void;
+  /** SIP domain of phones that name none; for the phone page. */
+  readonly domain?: string;
   /** Milliseconds that never go back. */
   readonly clock: () => number;
   /** Where RINGFENCE_DANGEROUS_TLS_KEYLOG is looked for. Default: the process's environment. */
@@ -105,6 +108,13 @@ export const openTransports = async (
       closeSync(handed.descriptor);
     }
 
+  let files: Promise<PageFiles> | undefined;
+  const pageFiles = ({ name }: Listener): Promise<PageFiles> => {
+    // Nobody waits for it: what is said to the page before it is there is answered a moment later.
+    files ??= loadPageFiles(options.domain ?? '');
+    files.catch((error: Error) => trouble(name, error));
+    return files;
+  };
   const open: OpenListener[] = [];
   for (const [index, listener] of listeners.entries()) {
     try {
@@ -132,6 +142,7 @@ export const openTransports = async (
             trouble,
             inherited: take(listener),
             ...(wantsTls && tls ? { tls } : {}),
+            ...(listener.phonePage === true ? { page: pageFiles(listener) } : {}),
           }),
         );
       }

@@ -159,6 +159,7 @@ export const tryBed = async (options: BedOptions): Promise<Bed | readonly Listen
   });
   const opened = await openTransports({
     listeners: options.listeners,
+    domain: 'example.com',
     ...(options.tls === undefined ? {} : { tls: options.tls }),
     admission,
     emit,

@@ -2,6 +2,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from 'node:net';
 import type { WebSocketServer } from 'ws';
 import type { Listener } from '../config/schema.ts';
+import { answerPage, type PageOutcome, refuse } from '../phone-page/answer.ts';
+import type { PageFiles } from '../phone-page/files.ts';
 import type { Streams } from './streams.ts';
 import { type WebSocketFacts, WebSocketFlow } from './web-socket.ts';
 
@@ -11,12 +13,24 @@ const handshakeBytes = 8192;
 const maximumFragments = 64;
 const maximumChunks = 1024;
 const subprotocol = 'sip';
+/** Of the phone page: in how long an answer must be read, how long the next request may be waited for, and how many. */
+const answerSeconds = 30;
+const keepAliveMilliseconds = 2000;
+const requestsPerConnection = 32;
+const refusedPage: Readonly<Record<Exclude<PageOutcome, 'answered'>, string>> = {
+  'not-found': 'There is no such file of the phone page.',
+  method: 'The phone page takes no other method than GET and HEAD.',
+  body: 'The phone page takes no body.',
+};
 
 /**
  * Makes WebSockets of connections, RFC 6455 §4.2 with the subprotocol `sip` (RFC 7118 §4).
  *
  * A handshake must end in `admission.handshakeSeconds`. Pages of browsers are let in only from the origins that the
  * listener names; a phone that is no browser sends no Origin, and then there is none to check (RFC 6455 §10.2).
+ *
+ * Where the listener has the phone page, plain requests for its files are answered, and the page itself is let in. A
+ * request must have come in `admission.handshakeSeconds`, as a handshake must.
  */
 export class WebSocketDoor {
   readonly #listener: Listener;
@@ -24,24 +38,37 @@ export class WebSocketDoor {
   readonly #Server: typeof WebSocketServer;
   readonly #http: Server;
   readonly #origins: ReadonlySet<string>;
-  readonly #waiting = new Map<
-    Socket,
-    { readonly facts: () => WebSocketFacts; readonly timer: NodeJS.Timeout }
-  >();
+  readonly #waiting = new Map<Socket, { readonly facts: () => WebSocketFacts; timer: NodeJS.Timeout }>();
+  readonly #page: Promise<PageFiles> | undefined;
   #sockets: { readonly messageBytes: number; readonly server: WebSocketServer } | undefined;
 
   /** The library is loaded only where a listener needs it. */
-  static async open(listener: Listener, streams: Streams): Promise<WebSocketDoor> {
+  static async open(
+    listener: Listener,
+    streams: Streams,
+    page: Promise<PageFiles> | undefined,
+  ): Promise<WebSocketDoor> {
     const { WebSocketServer } = await import('ws');
-    return new WebSocketDoor(listener, streams, WebSocketServer);
+    return new WebSocketDoor(listener, streams, WebSocketServer, page);
   }
 
-  private constructor(listener: Listener, streams: Streams, Server: typeof WebSocketServer) {
+  private constructor(
+    listener: Listener,
+    streams: Streams,
+    Server: typeof WebSocketServer,
+    page: Promise<PageFiles> | undefined,
+  ) {
+    this.#page = page;
     this.#listener = listener;
     this.#streams = streams;
     this.#Server = Server;
     this.#origins = new Set(listener.origins ?? []);
-    this.#http = createServer({ maxHeaderSize: handshakeBytes, insecureHTTPParser: false });
+    this.#http = createServer({
+      maxHeaderSize: handshakeBytes,
+      insecureHTTPParser: false,
+      keepAliveTimeout: keepAliveMilliseconds,
+    });
+    this.#http.maxRequestsPerSocket = requestsPerConnection;
     this.#http.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) =>
       this.#upgrade(request, socket, head),
     );
@@ -51,11 +78,21 @@ export class WebSocketDoor {
 
   /** Takes a connection that was admitted, and whose TLS handshake is done. */
   take(socket: Socket, facts: () => WebSocketFacts): void {
-    const { handshakeSeconds } = this.#streams.admission.settings;
-    const timer = setTimeout(() => this.#fail(socket), handshakeSeconds * 1000);
-    this.#waiting.set(socket, { facts, timer });
+    this.#waiting.set(socket, { facts, timer: this.#deadline(socket) });
     socket.once('close', () => this.#forget(socket));
     this.#http.emit('connection', socket);
+  }
+
+  #deadline(socket: Socket, seconds = this.#streams.admission.settings.handshakeSeconds): NodeJS.Timeout {
+    return setTimeout(() => this.#fail(socket), seconds * 1000);
+  }
+
+  /** From now on it has so long to go on. */
+  #extend(socket: Socket, seconds?: number): void {
+    const waiting = this.#waiting.get(socket);
+    if (waiting === undefined) return;
+    clearTimeout(waiting.timer);
+    waiting.timer = this.#deadline(socket, seconds);
   }
 
   #forget(socket: Socket): (() => WebSocketFacts) | undefined {
@@ -67,8 +104,10 @@ export class WebSocketDoor {
 
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
     socket.on('error', () => socket.destroy());
-    const { origin } = request.headers;
-    if (origin !== undefined && !this.#origins.has(origin)) {
+    const { origin, host } = request.headers;
+    // The page's own: whoever makes another name lead here has no certificate for it, and gets no page to run.
+    const own = this.#page !== undefined && origin === `https://${host}`;
+    if (origin !== undefined && !own && !this.#origins.has(origin)) {
       this.#refuse(
         socket,
         'admission.origin',
@@ -89,8 +128,23 @@ export class WebSocketDoor {
   }
 
   #plainRequest(request: IncomingMessage, response: ServerResponse): void {
+    if (this.#page !== undefined) {
+      this.#extend(request.socket, answerSeconds);
+      response.once('close', () => this.#extend(request.socket));
+      this.#page.then(
+        (files) => this.#pageRequest(files, request, response),
+        // Told of already.
+        () => refuse(response, 503),
+      );
+      return;
+    }
     this.#refuse(request.socket, 'admission.websocket', 'A plain HTTP request came to a WebSocket listener.');
     response.writeHead(426, { Connection: 'close', Upgrade: 'websocket', 'Content-Length': '0' }).end();
+  }
+
+  #pageRequest(files: PageFiles, request: IncomingMessage, response: ServerResponse): void {
+    const outcome = answerPage(files, request, response);
+    if (outcome !== 'answered') this.#refuse(request.socket, 'admission.page', refusedPage[outcome]);
   }
 
   #fail(socket: Socket): void {

@@ -16,6 +16,7 @@ export interface ListenerLine {
   readonly clientCertificate?: 'none' | 'optional' | 'required';
   readonly dangerousPlaintext?: boolean;
   readonly origins?: readonly string[];
+  readonly phonePage?: boolean;
 }
 
 /** One of each transport on loopback; those of TLS demand encryption. */
