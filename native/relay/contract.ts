@@ -169,6 +169,8 @@ export type RelayEvent =
       readonly durationMs: number;
     }
   | HandshakeEvent
+  /** A clip that was played once has come to its end. */
+  | { readonly kind: 'played'; readonly endpoint: number }
   /** The engine does not have this endpoint any more; what it is linked with may be lost too. */
   | { readonly kind: 'lost'; readonly endpoint: number; readonly reason: string }
   | { readonly kind: 'down'; readonly reason: string };
@@ -201,6 +203,14 @@ export interface Relay {
   press(id: number, digit: string, durationMs: number): boolean;
   /** More candidates of the peer (RFC 8838); an engine without ICE has none of it. */
   trickle?(id: number, candidates: readonly IceCandidate[]): void;
+  /**
+   * Keeps sound ready to be played, under a number of the caller's choice; what had it before is replaced. At most 256
+   * of 64 MB together are kept. Absent: this engine plays nothing.
+   */
+  keepClip?(clip: number, frames: readonly Uint8Array[], clockTicks: number): void;
+  /** Plays it to this endpoint's peer in place of what the other side sends, once or until `hush`. */
+  play?(id: number, clip: number, payloadType: number, loop: boolean): void;
+  hush?(id: number): void;
   /** A person has compared the short authentication string of this endpoint's ZRTP. */
   confirmSas?(id: number): void;
   /**

@@ -32,6 +32,9 @@ export interface OwnChild {
 
 type OnRead = { readonly buffer: Buffer; callback(length: number): boolean };
 
+/** Of frames in one message. */
+const mostClipOctets = 32_768;
+
 /** What is a digit to most receivers, and longer than anybody presses one. */
 const shortestDigitMs = 40;
 const longestDigitMs = 6000;
@@ -176,6 +179,46 @@ export class ControlConnection implements RunningRelay {
   confirmSas(id: number): void {
     if (!this.#isUp()) return;
     this.#frames.begin(frameTypes.confirmSas, 0);
+    this.#frames.u32(id);
+    this.#send();
+  }
+
+  keepClip(clip: number, frames: readonly Uint8Array[], clockTicks: number): void {
+    if (!this.#isUp()) return;
+    const begin = (first: boolean): void => {
+      this.#frames.begin(frameTypes.clip, 0);
+      this.#frames.u32(clip);
+      this.#frames.u16(clockTicks);
+      this.#frames.u8(first ? 1 : 0);
+    };
+    begin(true);
+    let room = mostClipOctets;
+    for (const frame of frames) {
+      if (frame.length + 2 > room) {
+        this.#send();
+        begin(false);
+        room = mostClipOctets;
+      }
+      room -= frame.length + 2;
+      this.#frames.u16(frame.length);
+      this.#frames.bytes(frame);
+    }
+    this.#send();
+  }
+
+  play(id: number, clip: number, payloadType: number, loop: boolean): void {
+    if (!this.#isUp()) return;
+    this.#frames.begin(frameTypes.play, 0);
+    this.#frames.u32(id);
+    this.#frames.u32(clip);
+    this.#frames.u8(payloadType);
+    this.#frames.u8(loop ? 1 : 0);
+    this.#send();
+  }
+
+  hush(id: number): void {
+    if (!this.#isUp()) return;
+    this.#frames.begin(frameTypes.hush, 0);
     this.#frames.u32(id);
     this.#send();
   }

@@ -59,7 +59,11 @@ function handle(type: number, request: number, body: Uint8Array): void {
   if (type === frameTypes.trickle) return uplink.trickle(body);
   if (type === frameTypes.confirmSas) return uplink.confirmSas(body);
   let length = -1;
-  if ((type >= frameTypes.open && type <= frameTypes.stats) || type === frameTypes.press)
+  if (
+    (type >= frameTypes.open && type <= frameTypes.stats) ||
+    type === frameTypes.press ||
+    (type >= frameTypes.clip && type <= frameTypes.hush)
+  )
     length = relay.request(type, body, answer);
   if (length < 0) {
     frames.begin(frameTypes.refused, request);

@@ -136,6 +136,19 @@ export class Reserve implements RunningRelay {
     this.#relay.trickle?.(id, candidates);
   }
 
+  keepClip(clip: number, frames: readonly Uint8Array[], clockTicks: number): void {
+    this.#relay.keepClip?.(clip, frames, clockTicks);
+  }
+
+  play(id: number, clip: number, payloadType: number, loop: boolean): void {
+    this.#settle(id);
+    this.#relay.play?.(id, clip, payloadType, loop);
+  }
+
+  hush(id: number): void {
+    this.#relay.hush?.(id);
+  }
+
   confirmSas(id: number): void {
     this.#relay.confirmSas?.(id);
   }

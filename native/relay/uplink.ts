@@ -1,7 +1,7 @@
 import { type Suite, suiteParameters } from '@ringfence/srtp/suite.ts';
 import type { HandshakeEvent, IceCandidate, IceConfig, IceCredentials, ZrtpConfig } from './handshake.ts';
 import type { Native } from './native.ts';
-import { readEvent } from './protocol/events.ts';
+import { readEvent, type WireEvent } from './protocol/events.ts';
 import { BodyReader, type FrameWriter } from './protocol/frames.ts';
 import { readCandidates, readIce, readText, readZrtp } from './protocol/handshakes.ts';
 import { formatHost, parseHost } from './protocol/host.ts';
@@ -104,7 +104,7 @@ interface Entry {
 export class Uplink {
   readonly #native: Native;
   readonly #participants: Partial<Participants>;
-  readonly #onEvent: (event: HandshakeEvent) => void;
+  readonly #onEvent: (event: WireEvent) => void;
   readonly #entries = new Map<number, Entry>();
   readonly #buffer = new Uint8Array(65_536);
   readonly #counts: Float64Array;
@@ -112,7 +112,7 @@ export class Uplink {
   #hellos: Entry[] = [];
   #again = false;
 
-  constructor(native: Native, participants: Partial<Participants>, onEvent: (event: HandshakeEvent) => void) {
+  constructor(native: Native, participants: Partial<Participants>, onEvent: (event: WireEvent) => void) {
     this.#native = native;
     this.#participants = participants;
     this.#onEvent = onEvent;
@@ -206,6 +206,7 @@ export class Uplink {
       case rising.event: {
         const event = readEvent(bytes);
         if (event?.kind === 'secured' || event?.kind === 'unsecured') this.#tell(event);
+        else if (event?.kind === 'played') this.#onEvent(event);
         break;
       }
     }

@@ -10,6 +10,7 @@
 #include "continuity.h"
 #include "digits.h"
 #include "dtls.h"
+#include "player.h"
 #include "rtcp.h"
 #include "srtp.h"
 #include "statistics.h"
@@ -128,6 +129,7 @@ struct Endpoint {
   std::uint8_t telephoneEvent = noPayloadType;  // of RFC 4733, in both directions
   DigitReader digitReader;
   std::unique_ptr<DigitWriter> digitWriter;  // made when first needed
+  std::unique_ptr<Player> player;  // what is played to this peer, in place of the other side
   std::unique_ptr<RtcpTerminal> rtcpTerminal;  // where RTCP ends here; none: it is relayed
 
   // A first octet below 64 is STUN, ZRTP or DTLS here; elsewhere it is dropped as whatever else is no RTP.

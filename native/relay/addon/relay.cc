@@ -70,6 +70,12 @@ bool Relay::handle(Request type, ConstBytes body, Writer& reply) {
       return report(reader, reply, false);
     case Request::press:
       return press(reader);
+    case Request::clip:
+      return clips_.add(reader);
+    case Request::play:
+      return play(reader);
+    case Request::hush:
+      return hush(reader);
   }
   return false;
 }
@@ -380,6 +386,28 @@ bool Relay::press(Reader& reader) {
   if (endpoint->telephoneEvent == noPayloadType) return true;
   if (endpoint->digitWriter == nullptr) endpoint->digitWriter = std::make_unique<DigitWriter>();
   endpoint->digitWriter->press(digit, milliseconds);
+  return true;
+}
+
+bool Relay::play(Reader& reader) {
+  Endpoint* endpoint = find(reader.u32());
+  const std::shared_ptr<const Clip> clip = clips_.find(reader.u32());
+  const std::uint8_t payloadType = reader.u8();
+  const bool loop = reader.u8() == 1;
+  if (!reader.atEnd() || reader.failed() || payloadType > 127) return false;
+  std::array<std::uint8_t, Player::seedLength> seed{};
+  if (endpoint == nullptr || clip == nullptr || RAND_bytes(seed.data(), static_cast<int>(seed.size())) != 1) return true;
+  const Worker::Lock lock(*endpoint->worker);
+  endpoint->worker->play(*endpoint, std::make_unique<Player>(clip, payloadType, loop, seed.data()));
+  return true;
+}
+
+bool Relay::hush(Reader& reader) {
+  Endpoint* endpoint = find(reader.u32());
+  if (!reader.atEnd() || reader.failed()) return false;
+  if (endpoint == nullptr) return true;
+  const Worker::Lock lock(*endpoint->worker);
+  endpoint->worker->hush(*endpoint);
   return true;
 }
 

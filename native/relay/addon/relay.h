@@ -12,7 +12,7 @@
 
 namespace ringfence {
 
-enum class Request : std::uint8_t { open = 1, configure = 2, link = 3, unlink = 4, close = 5, stats = 6, press = 9 };
+enum class Request : std::uint8_t { open = 1, configure = 2, link = 3, unlink = 4, close = 5, stats = 6, press = 9, clip = 12, play = 13, hush = 14 };
 
 struct RelayOptions {
   std::uint16_t from;
@@ -59,6 +59,8 @@ class Relay {
   bool link(Reader& reader);
   bool unlink(Reader& reader);
   bool press(Reader& reader);
+  bool play(Reader& reader);
+  bool hush(Reader& reader);
   bool report(Reader& reader, Writer& reply, bool closing);
   void writeStats(const Endpoint& endpoint, Writer& reply);
   static void detach(Endpoint& endpoint);
@@ -74,6 +76,7 @@ class Relay {
   std::vector<std::unique_ptr<Endpoint>> endpoints_;  // by slot, grown as needed
   std::vector<std::uint32_t> freeSlots_;
   std::vector<std::uint32_t> rekeyed_;
+  Clips clips_;
   std::uint32_t generation_ = 0;
   Uplink uplink_;
   std::unique_ptr<Dtls> dtls_;

@@ -1,5 +1,6 @@
 #include "worker.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
@@ -7,14 +8,20 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "ports.h"
+#include "uplink.h"
 
 namespace ringfence {
 namespace {
 
 constexpr std::uint64_t stopKey = ~std::uint64_t{0};
+constexpr std::uint64_t beatKey = ~std::uint64_t{1};
+
+// After a pause of the machine no more than so many frames are made up for.
+constexpr std::uint64_t mostBeats = 5;
 
 // Which of an endpoint's sockets an epoll key is about: its lowest two bits.
 enum : std::uint64_t { onRtp = 0, onRtcp = 1, onSteady = 2 };
@@ -48,12 +55,15 @@ Worker::Worker(Slot* slots, Negotiators negotiators, WorkerOptions options)
       options_(options),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
       stop_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      beat_(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)),
       packet_(new std::uint8_t[longestPacket + Context::protectOverhead]),
       copy_(new std::uint8_t[longestPacket]) {
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.u64 = stopKey;
   epoll_ctl(epoll_, EPOLL_CTL_ADD, stop_, &event);
+  event.data.u64 = beatKey;
+  epoll_ctl(epoll_, EPOLL_CTL_ADD, beat_, &event);
   thread_ = std::thread([this] { run(); });
 }
 
@@ -61,6 +71,7 @@ Worker::~Worker() {
   const std::uint64_t one = 1;
   if (write(stop_, &one, sizeof one) == sizeof one) thread_.join();
   close(stop_);
+  close(beat_);
   close(epoll_);
 }
 
@@ -75,6 +86,7 @@ bool Worker::add(Endpoint& endpoint) {
 }
 
 void Worker::remove(Endpoint& endpoint) {
+  hush(endpoint);
   Slot& slot = slots_[slotOf(endpoint.id)];
   slot.id.store(0);
   slot.worker.store(nullptr);
@@ -83,10 +95,16 @@ void Worker::remove(Endpoint& endpoint) {
 
 // The slot names a worker all the time: a handshake that ends now finds its endpoint.
 void Worker::takeOver(Endpoint& endpoint) {
-  endpoint.worker->unwatch(endpoint);
+  Worker& former = *endpoint.worker;
+  former.unwatch(endpoint);
   watch(endpoint);
   endpoint.worker = this;
   slots_[slotOf(endpoint.id)].worker.store(this);
+  if (endpoint.player == nullptr) return;
+  std::erase(former.playing_, &endpoint);
+  former.beat(!former.playing_.empty());
+  playing_.push_back(&endpoint);
+  beat(true);
 }
 
 bool Worker::watch(Endpoint& endpoint) {
@@ -123,7 +141,11 @@ void Worker::run() {
       now_ = monotonicMs();
       for (int i = 0; i < count; i++) {
         if (events[i].data.u64 == stopKey) return;
-        readable(events[i].data.u64);
+        if (events[i].data.u64 == beatKey) {
+          playAll();
+        } else {
+          readable(events[i].data.u64);
+        }
       }
       windowPackets += static_cast<std::uint32_t>(count);
     }
@@ -303,6 +325,7 @@ void Worker::forward(Endpoint& from, bool rtcp, std::size_t length, RtpHeader he
     from.row.add(droppedUnlinked);
     return;
   }
+  if (!rtcp && to.player != nullptr) return;  // it hears something else now
   if (!rtcp) to.continuity.pass(packet_.get(), header, now_, from.clockRates.of(header.payloadType) / 1000.0);
   if (!rtcp && to.digitWriter != nullptr && to.digitWriter->busy() && to.telephoneEvent != noPayloadType &&
       header.payloadType != to.telephoneEvent && length >= DigitWriter::packetLength &&
@@ -313,9 +336,14 @@ void Worker::forward(Endpoint& from, bool rtcp, std::size_t length, RtpHeader he
   if (!rtcp && to.rtcpTerminal != nullptr) {
     to.rtcpTerminal->sent(header, length, now_, from.clockRates.of(header.payloadType) / 1000.0);
   }
+  protectAndSend(to, from.row, rtcp, length, header);
+}
+
+// `blamed`: where it is counted that the packet did not go out.
+void Worker::protectAndSend(Endpoint& to, Row blamed, bool rtcp, std::size_t length, const RtpHeader& header) {
   if (to.media == Media::srtp) {
     if (to.send == nullptr) {
-      from.row.add(droppedUnlinked);
+      blamed.add(droppedUnlinked);
       return;
     }
     const Verdict verdict =
@@ -326,11 +354,63 @@ void Worker::forward(Endpoint& from, bool rtcp, std::size_t length, RtpHeader he
     }
     if (verdict != Verdict::ok) {
       // A sequence number that was sent already: the far end would drop it, and the key must not see it twice.
-      from.row.add(droppedReplay);
+      blamed.add(droppedReplay);
       return;
     }
   }
   transmit(to, rtcp, length);
+}
+
+void Worker::play(Endpoint& endpoint, std::unique_ptr<Player> player) {
+  if (endpoint.player == nullptr) playing_.push_back(&endpoint);
+  endpoint.player = std::move(player);
+  endpoint.continuity.changePeer();
+  beat(true);
+}
+
+void Worker::hush(Endpoint& endpoint) {
+  if (endpoint.player == nullptr) return;
+  endpoint.player.reset();
+  endpoint.continuity.changePeer();
+  std::erase(playing_, &endpoint);
+  beat(!playing_.empty());
+}
+
+void Worker::beat(bool on) {
+  itimerspec interval{};
+  timerfd_gettime(beat_, &interval);
+  if ((interval.it_interval.tv_nsec != 0) == on) return;
+  interval.it_interval = {0, on ? static_cast<long>(frameMs * 1e6) : 0};
+  interval.it_value = interval.it_interval;
+  timerfd_settime(beat_, 0, &interval, nullptr);
+}
+
+void Worker::playAll() {
+  std::uint64_t beats = 0;
+  if (read(beat_, &beats, sizeof beats) != sizeof beats) return;
+  for (beats = std::min(beats, mostBeats); beats > 0; beats--) {
+    // Whoever comes to the end leaves the list.
+    for (std::size_t i = playing_.size(); i > 0; i--) playNext(*playing_[i - 1]);
+  }
+}
+
+void Worker::playNext(Endpoint& to) {
+  if (to.player->over()) {
+    std::uint8_t body[5] = {static_cast<std::uint8_t>(playedEvent)};
+    store32(body + 1, to.id);
+    hush(to);
+    negotiators_.uplink.tell(Rising::event, to.id, body);
+    return;
+  }
+  // It may not be heard at present: the sound waits.
+  if (!to.emit || !to.hasRemote || to.media == Media::opaque || (to.media == Media::srtp && to.send == nullptr)) return;
+  RtpHeader header{};
+  const std::size_t length = to.player->write(Bytes(packet_.get(), longestPacket), header);
+  const double perMs = to.player->perMs();
+  to.continuity.pass(packet_.get(), header, now_, perMs);
+  if (to.rtcpTerminal != nullptr) to.rtcpTerminal->sent(header, length, now_, perMs);
+  protectAndSend(to, to.row, false, length, header);
+  report(to);
 }
 
 void Worker::relayOpaque(Endpoint& endpoint, std::size_t length, const Address& source) {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #include "endpoint.h"
 #include "negotiation.h"
@@ -46,6 +47,9 @@ class Worker {
   bool add(Endpoint& endpoint);     // under lock
   void remove(Endpoint& endpoint);  // under lock; the sockets stay open but for the steady one
   void takeOver(Endpoint& endpoint);  // under the locks of both; from the worker that has it
+  // Under lock: the endpoint has a player, or has one no more.
+  void play(Endpoint& endpoint, std::unique_ptr<Player> player);
+  void hush(Endpoint& endpoint);
   [[nodiscard]] std::size_t load() const { return load_; }  // control thread only
   void countLoad(int change) { load_ += static_cast<std::size_t>(change); }
 
@@ -62,7 +66,11 @@ class Worker {
   void relayOpaque(Endpoint& endpoint, std::size_t length, const Address& source);
   Verdict unprotect(Endpoint& endpoint, bool rtcp, std::size_t& length, const RtpHeader& header);
   void forward(Endpoint& from, bool rtcp, std::size_t length, RtpHeader header);
+  void protectAndSend(Endpoint& to, Row blamed, bool rtcp, std::size_t length, const RtpHeader& header);
   void transmit(Endpoint& to, bool rtcp, std::size_t length);
+  void playAll();
+  void playNext(Endpoint& to);
+  void beat(bool on);
   ssize_t sendTo(Endpoint& to, int socket, const Address& target, std::size_t length);
   void report(Endpoint& to);
 
@@ -74,6 +82,8 @@ class Worker {
   WorkerOptions options_;
   int epoll_ = -1;
   int stop_ = -1;
+  int beat_ = -1;                    // fires every 20 ms while something is played
+  std::vector<Endpoint*> playing_;
   std::mutex mutex_;
   std::atomic<int> waiting_{0};
   std::size_t load_ = 0;

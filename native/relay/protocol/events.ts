@@ -7,7 +7,7 @@ import { source } from './replies.ts';
 /** By event code, RFC 4733 §3.2. */
 export const digits = '0123456789*#ABCD';
 
-const eventKinds = { learned: 1, refused: 2, oneWay: 3, keyExhausted: 4, digit: 5 } as const;
+const eventKinds = { learned: 1, refused: 2, oneWay: 3, keyExhausted: 4, digit: 5, played: 16 } as const;
 const reasons = ['source', 'authentication', 'replay'] as const;
 
 /** `down` is never on the wire: it is what the edge concludes when the wire is gone. */
@@ -44,6 +44,10 @@ export function writeEvent(writer: FrameWriter, event: WireEvent): void {
       writer.u8(digits.indexOf(event.digit));
       writer.f64(event.durationMs);
       break;
+    case 'played':
+      writer.u8(eventKinds.played);
+      writer.u32(event.endpoint);
+      break;
     default:
       writeHandshakeEvent(writer, event);
   }
@@ -70,6 +74,8 @@ export function readEvent(body: Uint8Array): WireEvent | undefined {
     const digit = digits[reader.u8()];
     const durationMs = reader.f64();
     if (digit !== undefined) event = { kind: 'digit', endpoint, digit, durationMs };
+  } else if (kind === eventKinds.played) {
+    event = { kind: 'played', endpoint };
   } else if (kind >= handshakeEventKinds.secured) {
     event = readHandshakeEvent(reader, kind, endpoint);
   }

@@ -18,6 +18,12 @@ export const frameTypes = {
   trickle: 10,
   /** u32 id: a person has compared the short authentication string. */
   confirmSas: 11,
+  /** u32 clip, u16 clock ticks a frame, u8 1 where it begins, then frames as u16 length and octets. */
+  clip: 12,
+  /** u32 id, u32 clip, u8 payload type, u8 1: again and again. */
+  play: 13,
+  /** u32 id: nothing is played any more. */
+  hush: 14,
   /** The media process ends at once, whatever it holds. Without it the closing of the socket leaves it waiting for another edge. */
   end: 8,
   reply: 0x80,
