@@ -451,6 +451,7 @@ function refuse(
           status: decision.status,
           cause: decision.cause,
           decision: JSON.stringify(decision),
+          grade: '',
         },
         [
           {

@@ -19,6 +19,7 @@ import { type HuntEvents, type Search, statusForCaller } from './hunt.ts';
 import { acceptInfo, acceptMessageInside, pressedInRtp } from './info.ts';
 import type { CallLeg, LegEvents } from './leg.ts';
 import { dialogMethods, reasonOf, sdpOf, unsupportedIn } from './messages.ts';
+import { Padlock } from './padlock.ts';
 import { type PassedRefer, passNotify } from './pass-refer.ts';
 import type { CallFacts } from './record.ts';
 import { Recovery } from './recovery.ts';
@@ -58,6 +59,7 @@ export class Call implements HuntEvents, InviteOwner {
   #identity: CallIdentity;
   readonly #caller: CallerSide;
   readonly #startedAt: number;
+  readonly #padlock: Padlock;
   #state: State = 'setup';
   #hunt: Search | undefined = undefined;
   #winner: CallLeg | undefined = undefined;
@@ -88,6 +90,7 @@ export class Call implements HuntEvents, InviteOwner {
     this.#services = services;
     this.#identity = { domain, caller, callee, principal, route, decision: reasons };
     this.#startedAt = 'startedAt' in plan ? plan.startedAt : services.now();
+    this.#padlock = new Padlock(services, plan.id, 'grade' in plan ? plan.grade : '');
     this.#caller = side(this);
   }
 
@@ -304,9 +307,8 @@ export class Call implements HuntEvents, InviteOwner {
     if (!delayed || setup.settled) this.#setup = undefined;
     this.#begin(media);
     const protection = this.protection();
+    this.#padlock.answered(protection);
     this.keep(protection);
-    if (this.#services.bus.wants('call.answered'))
-      this.#services.bus.emit({ type: 'call.answered', call: this.id, protection });
   }
 
   /** The caller's answer came with its ACK: the called side gets it with ours, or both are hung up (§13.2.2.4). */
@@ -331,8 +333,13 @@ export class Call implements HuntEvents, InviteOwner {
 
   #changed(): void {
     const protection = this.protection();
+    this.#padlock.changed(protection);
     this.keep(protection);
-    this.#services.bus.emit({ type: 'call.protection', call: this.id, protection });
+  }
+
+  /** A party of another call has come into this one with what it has agreed to anew. */
+  joined(): void {
+    if (this.#state === 'answered') this.#changed();
   }
 
   /** A called phone has sent it on: the record says who, and by whose rights it goes there. */
@@ -508,7 +515,8 @@ export class Call implements HuntEvents, InviteOwner {
     const told = why === undefined ? this.#reasons : new HeaderList().add('Reason', reasonOf(status, why));
     this.#winner?.bye(told);
     this.#caller.bye(told);
-    const facts = { ...this.#facts(disposition, status, cause, endedAt), endedAt };
+    const grade = this.#padlock.ended(() => this.protection());
+    const facts = { ...this.#facts(disposition, status, cause, endedAt), endedAt, grade };
     const recorded = recordEnded(this.#services, facts, legs, this.#media, keep);
     this.#services.ended(this.id, recorded);
     return recorded;
@@ -530,6 +538,7 @@ export class Call implements HuntEvents, InviteOwner {
       disposition,
       status,
       cause,
+      grade: this.#padlock.text,
     };
   }
 }

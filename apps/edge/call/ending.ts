@@ -1,9 +1,11 @@
 import type { CallMedia } from '../media/call-media.ts';
 import { type LegQuality, qualityOf } from '../media/quality.ts';
+import type { Grade } from '../policy/grade.ts';
 import type { LegProtection } from '../policy/protection.ts';
 import type { CallRecord } from '../store/contract.ts';
 import { isPassing } from '../store/store-error.ts';
 import type { CallLeg } from './leg.ts';
+import { readGrade } from './padlock.ts';
 import { type CallFacts, callRecord, legRecord } from './record.ts';
 import type { CallServices } from './services.ts';
 
@@ -53,6 +55,7 @@ export async function recordEnded(
     cause: facts.cause,
     seconds: answeredAt === undefined ? 0 : Math.round((endedAt - answeredAt) / 100) / 10,
     quality: qualities,
+    ...sealedGrade(facts.grade),
   });
   if (!keep) return;
   const ended = legs.map((leg, i) => {
@@ -64,6 +67,12 @@ export async function recordEnded(
   } catch (error) {
     storeFailed(services, error);
   }
+}
+
+/** The last word on what protected the call; nothing of a call that nobody has answered. */
+function sealedGrade(text: string): { readonly grade?: Grade; readonly sentence?: string } {
+  const grade = text === '' ? undefined : readGrade(text);
+  return grade === undefined ? {} : { grade: grade.grade, sentence: grade.sentence };
 }
 
 /** A full or locked disk is told of once, by the store itself, which keeps the record and tries again. */

@@ -20,6 +20,8 @@ export interface CallFacts {
   readonly cause: string;
   /** JSON. */
   readonly decision: string;
+  /** JSON; empty before the call is answered. */
+  readonly grade: string;
 }
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
@@ -38,6 +40,7 @@ export function callRecord(facts: CallFacts, legs: readonly LegRecord[]): CallRe
     status: facts.status,
     cause: facts.cause,
     decision: facts.decision,
+    grade: facts.grade,
     legs,
   };
   if (ringingAt !== undefined) record.ringingAt = ringingAt;

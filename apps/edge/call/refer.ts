@@ -174,9 +174,8 @@ function begin(
       },
       joined: () => {
         joined();
-        call.keep();
+        call.joined();
         transfer.succeeded();
-        services.bus.emit({ type: 'call.protection', call: plan.id, protection: call.protection() });
       },
       refused: (status) => transfer.failed(status),
       lost: () => transfer.lost(),

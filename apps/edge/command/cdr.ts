@@ -1,3 +1,4 @@
+import { readGrade } from '../call/padlock.ts';
 import { listCalls } from '../store/call-rows.ts';
 import type { CallRecord } from '../store/contract.ts';
 import { flag, type Invocation, text } from './command.ts';
@@ -28,7 +29,12 @@ export function run({ action, names, values }: Invocation): number {
   if (flag(values, 'json')) for (const call of calls) print(JSON.stringify(opened(call)));
   else if (calls.length === 0) print('No calls yet.');
   else
-    print(table(['CALL', 'STARTED', 'SECONDS', 'FROM', 'TO', 'ROUTE', 'RESULT', 'STATUS'], calls.map(row)));
+    print(
+      table(
+        ['CALL', 'STARTED', 'SECONDS', 'FROM', 'TO', 'ROUTE', 'RESULT', 'STATUS', 'PROTECTION'],
+        calls.map(row),
+      ),
+    );
   return exitCode.done;
 }
 
@@ -45,12 +51,14 @@ const row = (call: CallRecord): string[] => [
     ? call.disposition
     : `${call.disposition} (${call.cause})`,
   String(call.status),
+  readGrade(call.grade)?.grade ?? '-',
 ];
 
 /** JSON texts inside the record become values. */
 const opened = (call: CallRecord) => ({
   ...call,
   decision: value(call.decision),
+  grade: value(call.grade),
   legs: call.legs.map((leg) => ({ ...leg, protection: value(leg.protection), quality: value(leg.quality) })),
 });
 
@@ -64,5 +72,13 @@ function value(json: string): unknown {
 }
 
 function details(call: CallRecord): string {
-  return JSON.stringify(opened(call), null, 2).split('\n').map(printable).join('\n');
+  const grade = readGrade(call.grade);
+  const head =
+    grade === undefined
+      ? ''
+      : `${[grade.sentence, grade.detail]
+          .filter((text) => text !== '')
+          .map(printable)
+          .join('\n')}\n\n`;
+  return head + JSON.stringify(opened(call), null, 2).split('\n').map(printable).join('\n');
 }

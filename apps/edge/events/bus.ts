@@ -27,6 +27,7 @@ const severities: Readonly<Record<EdgeEventType, Severity>> = {
   'call.ringing': 'debug',
   'call.answered': 'info',
   'call.protection': 'info',
+  'call.downgraded': 'warning',
   'call.ended': 'info',
   'call.forwarded': 'notice',
   'call.media-recovered': 'notice',

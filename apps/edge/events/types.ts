@@ -1,4 +1,5 @@
 import type { QualityReport } from '@ringfence/rtp/quality-report.ts';
+import type { Grade } from '../policy/grade.ts';
 import type { LegProtection } from '../policy/protection.ts';
 import type { Decision } from '../policy/types.ts';
 
@@ -142,8 +143,34 @@ export type EdgeEvent =
       readonly decision: Decision;
     }
   | { readonly type: 'call.ringing'; readonly call: string; readonly party: string }
-  | { readonly type: 'call.answered'; readonly call: string; readonly protection: readonly LegProtection[] }
-  | { readonly type: 'call.protection'; readonly call: string; readonly protection: readonly LegProtection[] }
+  | {
+      readonly type: 'call.answered';
+      readonly call: string;
+      readonly grade: Grade;
+      /** Who could listen. */
+      readonly sentence: string;
+      /** How long a recording of it stays secret. */
+      readonly detail: string;
+      readonly protection: readonly LegProtection[];
+    }
+  | {
+      readonly type: 'call.protection';
+      readonly call: string;
+      /** As it is now. */
+      readonly grade: Grade;
+      /** Who could listen, over the whole call so far. */
+      readonly sentence: string;
+      readonly detail: string;
+      readonly protection: readonly LegProtection[];
+    }
+  /** A call in progress has become less protected than it ever was. */
+  | {
+      readonly type: 'call.downgraded';
+      readonly call: string;
+      readonly from: Grade;
+      readonly to: Grade;
+      readonly sentence: string;
+    }
   | {
       readonly type: 'call.ended';
       readonly call: string;
@@ -152,6 +179,9 @@ export type EdgeEvent =
       readonly cause: string;
       readonly seconds: number;
       readonly quality: readonly unknown[];
+      /** The worst of its life; absent where nobody answered. */
+      readonly grade?: Grade;
+      readonly sentence?: string;
     }
   /** After the death of the media process: both sides have taken new ports and keys. */
   | { readonly type: 'call.media-recovered'; readonly call: string; readonly milliseconds: number }

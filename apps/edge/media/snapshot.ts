@@ -1,5 +1,6 @@
 import type { Suite } from '@ringfence/srtp/suite.ts';
 import { type LegSide, MediaLeg, type StreamState } from './leg.ts';
+import type { Shown } from './shown.ts';
 
 /** Media of one leg as plain data. Keys are not in it: they live in the media process. */
 export interface MediaLegSnapshot {
@@ -21,6 +22,7 @@ interface StreamSnapshot {
   readonly tag: number;
   readonly codec: string;
   readonly telephoneEvent?: number;
+  readonly shown?: Shown;
 }
 
 export function snapshotMedia(leg: MediaLeg): MediaLegSnapshot {
@@ -43,6 +45,7 @@ export function snapshotMedia(leg: MediaLeg): MediaLegSnapshot {
             tag: stream.tag,
             codec: stream.codec,
             ...(stream.telephoneEvent === undefined ? {} : { telephoneEvent: stream.telephoneEvent }),
+            ...(stream.shown === undefined ? {} : { shown: stream.shown }),
           },
     ),
   };
@@ -71,6 +74,7 @@ export function restoreMedia(snapshot: MediaLegSnapshot, live: boolean): MediaLe
             receive: undefined,
             codec: stream.codec,
             telephoneEvent: stream.telephoneEvent,
+            ...(stream.shown === undefined ? {} : { shown: stream.shown }),
             ...(stream.media === 'srtp' ? { keyless: true } : {}),
           },
     );

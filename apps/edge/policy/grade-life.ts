@@ -31,6 +31,7 @@ export const longestHandshakeMs = 10_000;
 export function lived(before: CallGrade | undefined, now: Graded, at: number): CallGrade {
   const since = now.awaiting ? (before?.awaitingSince ?? at) : undefined;
   if (before === undefined) return { ...begun(now, at), ...waiting(since) };
+  if (now.silent) return before;
   const { awaitingSince: _since, ...former } = before;
   if (since !== undefined && at - since <= longestHandshakeMs)
     // Nothing is decided yet, neither for the better nor for the worse.
@@ -46,7 +47,8 @@ export function lived(before: CallGrade | undefined, now: Graded, at: number): C
     rank > 0 ||
     (rank === 0 &&
       (now.unmet.length > before.unmet.length ||
-        (now.recordedBy !== undefined && before.recordedBy === undefined)));
+        (now.recordedBy !== undefined && before.recordedBy === undefined) ||
+        weakness(now) > weakness(before)));
   const changed = before.now !== now.grade;
   const { recordedBy } = before;
   const next: CallGrade = {
@@ -66,6 +68,13 @@ const begun = (now: Graded, at: number): CallGrade => ({
   now: now.grade,
   changes: [{ at, grade: now.grade }],
 });
+
+/** How many of the answers about secrecy are not the best. */
+const weakness = ({ secrecy }: Graded): number =>
+  secrecy.reduce(
+    (sum, { forward, postQuantum }) => sum + Number(forward !== 'yes') + Number(postQuantum !== 'yes'),
+    0,
+  );
 
 const waiting = (since: number | undefined): { awaitingSince?: number } =>
   since === undefined ? {} : { awaitingSince: since };

@@ -30,6 +30,8 @@ export interface Graded {
   readonly recordedBy?: string;
   /** Keys of some leg are still being agreed on: the grade is not the last word. */
   readonly awaiting: boolean;
+  /** Some leg has no stream: nothing passes, so there is nothing to hear. */
+  readonly silent: boolean;
 }
 
 /**
@@ -50,6 +52,7 @@ export function gradeOf(legs: readonly LegProtection[], recording?: Recording): 
     unmet: unmet.map(({ leg }) => leg.leg),
     ...(recording === undefined ? {} : { recordedBy: recording.by }),
     awaiting: legs.some(({ media }) => media.awaiting !== undefined),
+    silent: legs.some(({ media }) => media.protocol === 'none' && media.awaiting === undefined),
   };
   const although =
     unmet.length === 0

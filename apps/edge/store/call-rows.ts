@@ -162,6 +162,7 @@ function readCall(row: Row, legs: readonly Row[]): CallRecord {
     status: Number(row.status),
     cause: String(row.cause),
     decision: String(row.decision),
+    grade: String(row.grade),
     legs: legs.map(readLeg),
   };
 }

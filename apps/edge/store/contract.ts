@@ -66,6 +66,8 @@ export interface CallRecord {
   readonly cause: string;
   /** Decision with its reasons, as JSON. */
   readonly decision: string;
+  /** What protected the call over its life, JSON of `CallGrade`; empty where it was not answered. */
+  readonly grade: string;
   readonly legs: readonly LegRecord[];
 }
 

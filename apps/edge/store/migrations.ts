@@ -132,6 +132,14 @@ export const migrations: readonly Migration[] = [
     name: 'settings of devices',
     sql: `ALTER TABLE devices ADD COLUMN settings TEXT NOT NULL DEFAULT '{}'`,
   },
+  {
+    version: 8,
+    name: 'grade of calls',
+    sql: `
+      -- JSON; empty for calls that were not answered, and for those of versions before
+      ALTER TABLE calls ADD COLUMN grade TEXT NOT NULL DEFAULT ''
+    `,
+  },
 ];
 
 export const layoutVersion = migrations.at(-1)!.version;

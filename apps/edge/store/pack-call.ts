@@ -2,9 +2,11 @@ import type { CallRecord, LegRecord } from './contract.ts';
 
 /** Unit Separator of ASCII; a JSON text would cost three times as much to write and read. */
 const separator = '\u001f';
-const format = '1';
+const format = '2';
+/** Of versions before: without the grade. */
+const formerFormat = '1';
 /** After format and leg count. */
-export const callFields = 14;
+export const callFields = 15;
 export const legFields = 11;
 const maximumLegs = 64;
 
@@ -16,7 +18,7 @@ export function packCall(r: CallRecord): string {
   text += separator + time(r.ringingAt) + separator + time(r.answeredAt) + separator + time(r.endedAt);
   text += separator + clean(r.caller) + separator + clean(r.callee) + separator + clean(r.principal);
   text += separator + clean(r.route) + separator + r.disposition + separator + r.status;
-  text += separator + clean(r.cause) + separator + clean(r.decision);
+  text += separator + clean(r.cause) + separator + clean(r.decision) + separator + clean(r.grade);
   for (let i = 0; i < legs; i++) {
     const leg = r.legs[i]!;
     text += separator + leg.direction + separator + clean(leg.principal) + separator + clean(leg.remote);
@@ -31,6 +33,10 @@ export function packCall(r: CallRecord): string {
 export function splitCall(packed: string): { readonly legs: number; readonly fields: string[] } | undefined {
   const fields = packed.split(separator);
   const legs = Number(fields[1]);
+  if (fields[0] === formerFormat && fields.length === 1 + callFields + legs * legFields) {
+    fields[0] = format;
+    fields.splice(1 + callFields, 0, '');
+  }
   if (fields[0] !== format || fields.length !== 2 + callFields + legs * legFields) return undefined;
   return { legs, fields };
 }
@@ -72,6 +78,7 @@ export function unpackCall(packed: string): CallRecord | undefined {
     status: Number(f[13]),
     cause: f[14]!,
     decision: f[15]!,
+    grade: f[16]!,
     legs,
   };
 }

@@ -94,7 +94,16 @@ export class FakeRelay implements Relay {
     return this.#later(() => ids.flatMap((id) => this.endpoints.get(id) ?? []).map(statsOf));
   }
 
-  onEvent(_listener: (event: RelayEvent) => void): void {}
+  #listener: (event: RelayEvent) => void = () => {};
+
+  onEvent(listener: (event: RelayEvent) => void): void {
+    this.#listener = listener;
+  }
+
+  /** Tells the edge what the media process would tell of itself. */
+  tell(event: RelayEvent): void {
+    this.#listener(event);
+  }
 
   #open(spec: EndpointSpec): EndpointOpened {
     this.#ids += 1;

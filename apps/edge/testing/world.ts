@@ -5,6 +5,7 @@ import type { Configuration } from '../config/schema.ts';
 import { Edge } from '../edge.ts';
 import { EventBus } from '../events/bus.ts';
 import type { EdgeEvent } from '../events/types.ts';
+import { EngineEvents } from '../media/engine-events.ts';
 import type { Objects } from '../objects/types.ts';
 import type { Binding, CallRecord } from '../store/contract.ts';
 import { FakeRelay, FakeStore } from './fakes.ts';
@@ -92,6 +93,7 @@ export class World {
     });
     this.network.deliver = (flow, bytes, now) => this.edge.message(flow, bytes, now);
     this.network.onClosed = (flow) => this.edge.closed(flow);
+    this.#hear();
     this.edge.start();
   }
 
@@ -101,8 +103,21 @@ export class World {
     this.relay.endpoints.clear();
     this.relay = new FakeRelay(this.time, this.random);
     this.relay.instance = 'another';
+    this.#hear();
     this.edge.mediaGone();
     void this.edge.recoverMedia(this.relay);
+  }
+
+  /** As the daemon does: what the media process tells reaches the calls. */
+  #hear(): void {
+    const events = new EngineEvents({
+      bus: this.bus,
+      ownerOf: (endpoint) => this.edge.ownerOf(endpoint),
+      run: (step) => this.edge.run(step),
+      down: () => {},
+      lost: () => {},
+    });
+    this.relay.onEvent(events.take);
   }
 
   /** Lets that much time pass. */

@@ -33,6 +33,7 @@ export const call = (id: string, fields: Partial<CallRecord> = {}): CallRecord =
   status: 200,
   cause: 'normal',
   decision: '{"verdict":"accept","reasons":[]}',
+  grade: '{"grade":"hop-by-hop","sentence":"Hop by hop.","changes":[]}',
   legs: [0, 1].map((index) => ({
     index,
     direction: index === 0 ? 'in' : 'out',
