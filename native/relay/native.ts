@@ -4,6 +4,8 @@ import { MisuseError } from '@ringfence/bytes/misuse.ts';
 
 /** A crypto context inside the addon. */
 export type ContextHandle = { readonly __context: unique symbol };
+export type DtlsCertificateHandle = { readonly __dtlsCertificate: unique symbol };
+export type DtlsAssociationHandle = { readonly __dtlsAssociation: unique symbol };
 
 /** The functions of `addon/addon.cc`. Wrong arguments throw a TypeError; hostile packets never do. */
 export interface Native {
@@ -43,6 +45,18 @@ export interface Native {
   keystream(suite: number, keys: Uint8Array, ssrc: number, index: number, out: Uint8Array): number;
   transform(context: ContextHandle, operation: number, buffer: Uint8Array, length: number): number;
   resume(context: ContextHandle, ssrc: number, rtpIndex: number, rtcpIndex: number): void;
+  createDtlsCertificate(fingerprint: Uint8Array): DtlsCertificateHandle;
+  createDtlsAssociation(
+    certificate: DtlsCertificateHandle,
+    server: number,
+    fingerprints: Uint8Array,
+    suites: Uint8Array,
+    retransmitMs: number,
+    giveUpMs: number,
+  ): DtlsAssociationHandle;
+  /** Octets written; -1 where `out` is too short. */
+  dtlsStep(association: DtlsAssociationHandle, operation: number, datagram: Uint8Array, out: Uint8Array): number;
+  dtlsLook(association: DtlsAssociationHandle, out: Uint8Array): number;
 }
 
 /** What the rest of the code calls: an addon of older sources lacks the later of them. */

@@ -6,6 +6,7 @@
 
 #include "arguments.h"
 #include "downcalls.h"
+#include "dtls-door.h"
 #include "process.h"
 #include "relay.h"
 
@@ -13,6 +14,7 @@ namespace ringfence {
 namespace {
 
 std::unique_ptr<Relay> relay;
+DtlsLimits dtlsLimits;
 
 // start(from, to, threads, gatherMicroseconds, gatherAbove)
 napi_value start(napi_env env, napi_callback_info info) {
@@ -20,10 +22,29 @@ napi_value start(napi_env env, napi_callback_info info) {
   const RelayOptions options{static_cast<std::uint16_t>(arguments.u32(0)),
                              static_cast<std::uint16_t>(arguments.u32(1)),
                              arguments.u32(2),
-                             {arguments.u32(3), arguments.u32(4)}};
+                             {arguments.u32(3), arguments.u32(4)},
+                             dtlsLimits};
   if (arguments.failed() || relay != nullptr || options.to < options.from) return arguments.throwBadArgument();
   relay = std::make_unique<Relay>(options);
   return nullptr;
+}
+
+// limitDtls(retransmitMs, giveUpMs, certificateMs, mostHandshakes): for the next start()
+napi_value limitDtls(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  const DtlsLimits limits{{arguments.u32(0), arguments.number(1)}, arguments.number(2), arguments.u32(3)};
+  if (arguments.failed()) return arguments.throwBadArgument();
+  dtlsLimits = limits;
+  return nullptr;
+}
+
+// dtlsCounts(): of ../dtls-counts.ts; valid until stop()
+napi_value dtlsCounts(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  if (relay == nullptr) return arguments.throwBadArgument();
+  napi_value buffer = nullptr;
+  napi_create_external_arraybuffer(env, relay->dtls().counts(), Dtls::countLength * sizeof(double), nullptr, nullptr, &buffer);
+  return buffer;
 }
 
 napi_value stop(napi_env, napi_callback_info) {
@@ -276,11 +297,13 @@ napi_value initialize(napi_env env, napi_value exports) {
       RINGFENCE_EXPORT(deriveKeys),    RINGFENCE_EXPORT(keystream),
       RINGFENCE_EXPORT(transform),     RINGFENCE_EXPORT(resume),
       RINGFENCE_EXPORT(openDoor),      RINGFENCE_EXPORT(acceptAt),
-      RINGFENCE_EXPORT(inherit),
+      RINGFENCE_EXPORT(inherit),       RINGFENCE_EXPORT(limitDtls),
+      RINGFENCE_EXPORT(dtlsCounts),
 #undef RINGFENCE_EXPORT
   };
   napi_define_properties(env, exports, sizeof functions / sizeof *functions, functions);
   defineDowncalls(env, exports);
+  defineDtls(env, exports);
   return exports;
 }
 

@@ -75,6 +75,7 @@ class Path {
   }
 
   [[nodiscard]] const Address& target() const { return latched_ ? source_ : signalled_; }
+  [[nodiscard]] const Address& signalled() const { return signalled_; }
   [[nodiscard]] const Address& source() const { return source_; }
   [[nodiscard]] bool latched() const { return latched_; }
   [[nodiscard]] bool learning() const { return learning_; }

@@ -34,7 +34,7 @@ Relay::Relay(const RelayOptions& options)
     : ports_(options.from, options.to),
       rows_(mapZeroed<double>(std::size_t{slotCount} * counterCount)),
       slots_(mapZeroed<Slot>(slotCount)),
-      dtls_(std::make_unique<Dtls>(slots_, uplink_)) {
+      dtls_(std::make_unique<Dtls>(slots_, uplink_, options.dtls)) {
   for (std::uint32_t i = 0; i < std::max(1U, options.threads); i++) {
     workers_.push_back(std::make_unique<Worker>(slots_, Negotiators{uplink_, *dtls_}, options.worker));
   }
@@ -176,6 +176,7 @@ Status Relay::openOne(const Spec& spec, Worker& worker, std::unique_ptr<Endpoint
   {
     const Worker::Lock lock(worker);
     added = worker.add(*endpoint);
+    if (added && endpoint->dtls != nullptr && endpoint->dtls->active && endpoint->hasRemote) dtls_->reachable(*endpoint);
   }
   if (!added) {
     release(*endpoint);
@@ -194,7 +195,7 @@ Status Relay::takePart(const Spec& spec, Endpoint& endpoint) {
   }
   if (spec.dtls) {
     auto dtls = std::make_unique<DtlsEndpoint>();
-    if (dtls_->certificate(dtls->certificate)) endpoint.dtls = std::move(dtls);
+    if (dtls_->equip(*dtls)) endpoint.dtls = std::move(dtls);
   }
   endpoint.negotiates = spec.ice || spec.dtls || spec.zrtp;
   if (endpoint.negotiates) tellOpened(endpoint, spec);
@@ -322,7 +323,8 @@ void Relay::applyNegotiation(Endpoint& endpoint, const Config& config) {
     endpoint.dtls->active = config.dtls.present;
     endpoint.dtls->settings = config.dtls.settings;
     dtls_->configured(endpoint);
-    if (endpoint.dtls->active && endpoint.hasRemote) dtls_->reachable(endpoint);
+    // One that is being opened is found by nobody yet.
+    if (endpoint.worker != nullptr && endpoint.dtls->active && endpoint.hasRemote) dtls_->reachable(endpoint);
   }
 }
 

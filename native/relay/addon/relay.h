@@ -19,6 +19,7 @@ struct RelayOptions {
   std::uint16_t to;
   std::uint32_t threads;
   WorkerOptions worker;
+  DtlsLimits dtls;
 };
 
 class Relay {
