@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { MisuseError } from '@ringfence/bytes/misuse.ts';
 import { ControlConnection, type OwnChild, type RunningRelay } from './control.ts';
 import { native } from './native.ts';
-import type { ProcessOptions } from './options.ts';
+import type { DtlsLimits, ProcessOptions } from './options.ts';
 
 export interface RelayOptions {
   /** Account to run as where the edge was started by root. Default `nobody`. */
@@ -35,11 +35,20 @@ export interface RelayOptions {
   readonly gatherMicroseconds?: number;
   /** Packets a second and thread from which on it does. Default 6000. */
   readonly gatherAbove?: number;
+  /** Default: 250 ms, 30 s, a week, 1,024. */
+  readonly dtls?: Partial<DtlsLimits>;
 }
 
 /** Little heap is needed: no packet ever gets into it. */
 const nodeFlags = ['--max-semi-space-size=1', '--max-old-space-size=64', '--v8-pool-size=1'];
 const longestComplaint = 2000;
+
+const dtlsDefaults: DtlsLimits = {
+  retransmitMs: 250,
+  giveUpMs: 30_000,
+  certificateMs: 7 * 86_400_000,
+  mostHandshakes: 1024,
+};
 
 /**
  * Starts the media process and connects to it.
@@ -67,6 +76,7 @@ export async function startRelay(options: RelayOptions = {}): Promise<RunningRel
     oneWayAfterMs: options.oneWayAfterMs ?? 5000,
     gatherMicroseconds: options.gatherMicroseconds ?? 250,
     gatherAbove: options.gatherAbove ?? 6000,
+    dtls: { ...dtlsDefaults, ...options.dtls },
   };
   const ends = new Uint8Array(8);
   if (native().controlPair(ends) !== 8)

@@ -9,6 +9,8 @@ export type DtlsAssociationHandle = { readonly __dtlsAssociation: unique symbol 
 
 /** The functions of `addon/addon.cc`. Wrong arguments throw a TypeError; hostile packets never do. */
 export interface Native {
+  /** For the next `start`. Milliseconds; 250, 30,000, a week and 1,024 unless called. */
+  limitDtls(retransmitMs: number, giveUpMs: number, certificateMs: number, mostHandshakes: number): void;
   start(from: number, to: number, threads: number, gatherMicroseconds: number, gatherAbove: number): void;
   stop(): void;
   /** Octets written to `out`; -1 where the body is malformed and nothing was applied. */
@@ -23,6 +25,8 @@ export interface Native {
   /** What has come up, oldest first, as much as fits into `out`: `addon/uplink.h`. Octets written. */
   drain(out: Uint8Array): number;
   uplinkCounts(): ArrayBuffer;
+  /** What `dtls-counts.ts` names; valid until `stop`. */
+  dtlsCounts(): ArrayBuffer;
   /** Addresses are in wire form, empty for none. 1 where it was done. */
   sendDatagram(id: number, component: number, address: Uint8Array, bytes: Uint8Array): number;
   validatePair(id: number, component: number, address: Uint8Array): number;
@@ -55,12 +59,18 @@ export interface Native {
     giveUpMs: number,
   ): DtlsAssociationHandle;
   /** Octets written; -1 where `out` is too short. */
-  dtlsStep(association: DtlsAssociationHandle, operation: number, datagram: Uint8Array, out: Uint8Array): number;
+  dtlsStep(
+    association: DtlsAssociationHandle,
+    operation: number,
+    datagram: Uint8Array,
+    out: Uint8Array,
+  ): number;
   dtlsLook(association: DtlsAssociationHandle, out: Uint8Array): number;
 }
 
 /** What the rest of the code calls: an addon of older sources lacks the later of them. */
 const functions = [
+  'limitDtls',
   'start',
   'stop',
   'request',
@@ -70,6 +80,7 @@ const functions = [
   'listen',
   'drain',
   'uplinkCounts',
+  'dtlsCounts',
   'sendDatagram',
   'validatePair',
   'choosePair',

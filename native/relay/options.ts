@@ -22,4 +22,16 @@ export interface ProcessOptions {
   readonly gatherMicroseconds: number;
   /** Packets a second and thread from which on it does. */
   readonly gatherAbove: number;
+  readonly dtls: DtlsLimits;
+}
+
+export interface DtlsLimits {
+  /** Until a handshake message is sent again; twice as long with each repetition, up to 4 s. */
+  readonly retransmitMs: number;
+  /** After which a handshake is over. */
+  readonly giveUpMs: number;
+  /** How long one certificate is shown by endpoints that are opened. */
+  readonly certificateMs: number;
+  /** Handshakes that go on at once. */
+  readonly mostHandshakes: number;
 }

@@ -38,6 +38,8 @@ if (relay.harden() !== 1) throw new Error('the media process could not be harden
 // Ctrl-C reaches the whole process group: when to end is said by the control socket alone.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
 
+const { retransmitMs, giveUpMs, certificateMs, mostHandshakes } = options.dtls;
+relay.limitDtls(retransmitMs, giveUpMs, certificateMs, mostHandshakes);
 relay.start(options.from, options.to, options.threads, options.gatherMicroseconds, options.gatherAbove);
 
 let control: Socket | undefined;
