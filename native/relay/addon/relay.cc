@@ -316,6 +316,7 @@ void Relay::applyNegotiation(Endpoint& endpoint, const Config& config) {
     endpoint.ice->theirs.password = config.ice.password;
     uplink_.tell(Rising::iceConfigured, endpoint.id, config.ice.section);
   }
+  if (config.zrtp.mode != endpoint.zrtp.mode) forgetPassedZrtp(endpoint);
   endpoint.zrtp.mode = config.zrtp.mode;
   endpoint.zrtp.demanded = config.zrtp.demanded;
   if (config.zrtp.present) uplink_.tell(Rising::zrtpConfigured, endpoint.id, config.zrtp.section);
@@ -330,6 +331,8 @@ void Relay::applyNegotiation(Endpoint& endpoint, const Config& config) {
 
 void Relay::detach(Endpoint& endpoint) {
   if (endpoint.peer == nullptr) return;
+  forgetPassedZrtp(endpoint);
+  forgetPassedZrtp(*endpoint.peer);
   endpoint.peer->peer = nullptr;
   endpoint.peer->row.set(peerId, 0);
   endpoint.peer = nullptr;
@@ -385,7 +388,7 @@ bool Relay::press(Reader& reader) {
   if (!reader.atEnd() || reader.failed() || digit > lastDigit) return false;
   if (endpoint == nullptr) return true;
   const Worker::Lock lock(*endpoint->worker);
-  if (endpoint->telephoneEvent == noPayloadType) return true;
+  if (endpoint->telephoneEvent == noPayloadType || endpoint->zrtp.sealed) return true;
   if (endpoint->digitWriter == nullptr) endpoint->digitWriter = std::make_unique<DigitWriter>();
   endpoint->digitWriter->press(digit, milliseconds);
   return true;

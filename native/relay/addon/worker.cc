@@ -235,7 +235,7 @@ void Worker::relay(Endpoint& endpoint, bool onRtcpSocket, std::size_t length, co
   row.set(receivedAt, now_);
   if (rtcp) {
     row.add(rtcpPackets);
-    if (endpoint.rtcpTerminal != nullptr) {
+    if (endpoint.rtcpTerminal != nullptr && !endpoint.zrtp.sealed) {
       length = endpoint.rtcpTerminal->receive(Bytes(packet, length), now_);
       if (length > 0 && endpoint.accept && endpoint.peer != nullptr && endpoint.peer->media != Media::opaque) {
         renameSources(Bytes(packet, length), endpoint.peer->continuity, endpoint.continuity);
@@ -249,7 +249,7 @@ void Worker::relay(Endpoint& endpoint, bool onRtcpSocket, std::size_t length, co
     row.add(packets);
     row.add(octets, wireOctets);
     endpoint.reception.received(header, now_, endpoint.clockRates, row);
-    if (header.payloadType == endpoint.telephoneEvent) {
+    if (header.payloadType == endpoint.telephoneEvent && !endpoint.zrtp.sealed) {
       endpoint.digitReader.packet(ConstBytes(packet + header.length, length - header.length), header.timestamp,
                                   endpoint.clockRates.of(header.payloadType) / 1000.0, row);
     }
@@ -266,7 +266,7 @@ void Worker::relay(Endpoint& endpoint, bool onRtcpSocket, std::size_t length, co
 
 // Packets are the clock of our reports: while nothing comes from either side there is nothing to report.
 void Worker::report(Endpoint& to) {
-  if (to.rtcpTerminal == nullptr || !to.hasRemote || to.media == Media::opaque || to.ports == PortMode::single ||
+  if (to.rtcpTerminal == nullptr || to.zrtp.sealed || !to.hasRemote || to.media == Media::opaque || to.ports == PortMode::single ||
       (to.media == Media::srtp && to.send == nullptr) || !to.rtcpTerminal->due(now_)) {
     return;
   }
@@ -325,6 +325,7 @@ void Worker::forward(Endpoint& from, bool rtcp, std::size_t length, RtpHeader he
     from.row.add(droppedUnlinked);
     return;
   }
+  if (to.zrtp.sealed) return transmit(to, rtcp, length);
   if (!rtcp && to.player != nullptr) return;  // it hears something else now
   if (!rtcp) to.continuity.pass(packet_.get(), header, now_, from.clockRates.of(header.payloadType) / 1000.0);
   if (!rtcp && to.digitWriter != nullptr && to.digitWriter->busy() && to.telephoneEvent != noPayloadType &&

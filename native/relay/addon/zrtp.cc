@@ -1,5 +1,7 @@
 #include "zrtp.h"
 
+#include <cstring>
+
 #include "endpoint.h"
 #include "negotiation.h"
 #include "uplink.h"
@@ -10,7 +12,27 @@ namespace {
 constexpr std::uint32_t magicCookie = 0x5a525450;  // RFC 6189 §5
 constexpr std::size_t shortest = 12 + 12 + 4;      // header, the shortest message, CRC
 
+// §5.1: preamble and length are before it.
+constexpr std::size_t typeOffset = 16;
+constexpr char confirm1[] = "Confirm1";
+
+// From here on both ends send SRTP under keys of their own (§4.6). Its SSRC, sequence number and timestamp are part of
+// what their tags protect, so none is rewritten; digits would be packets without a tag, and RTCP is theirs alone.
+void seal(Endpoint& endpoint) {
+  if (endpoint.zrtp.sealed) return;
+  endpoint.zrtp.sealed = true;
+  endpoint.continuity = Continuity();
+  endpoint.digitWriter.reset();
+}
+
 }  // namespace
+
+void forgetPassedZrtp(Endpoint& endpoint) {
+  if (!endpoint.zrtp.sealed && !endpoint.zrtp.confirmed) return;
+  endpoint.zrtp.sealed = false;
+  endpoint.zrtp.confirmed = false;
+  gateMedia(endpoint);
+}
 
 void receiveZrtp(Endpoint& endpoint, const Datagram& datagram, Uplink& uplink) {
   const ConstBytes bytes = datagram.bytes;
@@ -34,6 +56,10 @@ void receiveZrtp(Endpoint& endpoint, const Datagram& datagram, Uplink& uplink) {
     return;
   }
   learnSource(endpoint, datagram.source);
+  if (std::memcmp(&bytes[typeOffset], confirm1, sizeof confirm1 - 1) == 0) {
+    seal(endpoint);
+    seal(*to);
+  }
   sendDatagram(*to, 1, Address(), bytes);
   // Watching falls behind before relaying does.
   if (!uplink.datagram(Rising::zrtpPassing, endpoint.id, 1, datagram.source, bytes)) endpoint.row.add(droppedUplink);

@@ -14,10 +14,14 @@ struct ZrtpState {
   ZrtpMode mode = ZrtpMode::none;
   bool demanded = false;   // without keys by ZRTP no media passes
   bool confirmed = false;  // with `pass`: both ends have shown that they have keys
+  bool sealed = false;     // with `pass`: what follows is SRTP of the two ends, of which no bit may change
   [[nodiscard]] bool holdsMedia() const { return mode == ZrtpMode::pass && demanded && !confirmed; }
 };
 
-// Under the lock of the endpoint's worker.
+// All of it under the lock of the endpoint's worker.
+// This endpoint has another one on the other side now, or none: no key that was agreed through it says anything any more.
+void forgetPassedZrtp(Endpoint& endpoint);
+
 void receiveZrtp(Endpoint& endpoint, const Datagram& datagram, Uplink& uplink);
 
 }  // namespace ringfence
