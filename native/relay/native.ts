@@ -33,6 +33,7 @@ export interface Native {
   choosePair(id: number, component: number, address: Uint8Array): number;
   secure(id: number, suite: number, send: Uint8Array, receive: Uint8Array): number;
   passMedia(id: number): number;
+  checkStun(bytes: Uint8Array, password: Uint8Array): number;
   harden(): number;
   limitDescriptors(most: number): void;
   trim(): void;
@@ -86,6 +87,7 @@ const functions = [
   'choosePair',
   'secure',
   'passMedia',
+  'checkStun',
   'harden',
   'limitDescriptors',
   'trim',

@@ -4,6 +4,7 @@
 #include "dtls.h"
 #include "negotiation.h"
 #include "relay.h"
+#include "stun-message.h"
 
 namespace ringfence {
 namespace {
@@ -145,6 +146,18 @@ napi_value passMedia(napi_env env, napi_callback_info info) {
   return arguments.result(done ? 1 : 0);
 }
 
+// checkStun(bytes, password): 0 it is no check of ICE, 1 its integrity is not of that password, 2 it is. For tests.
+napi_value checkStun(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  const Bytes bytes = arguments.bytes(0);
+  const Bytes password = arguments.bytes(1);
+  if (arguments.failed()) return arguments.throwBadArgument();
+  StunMessage message;
+  if (!readStun(bytes, message)) return arguments.result(0);
+  const std::string_view text(reinterpret_cast<const char*>(password.data()), password.size());
+  return arguments.result(verifyStun(message, text) ? 2 : 1);
+}
+
 }  // namespace
 
 void stopListening() {
@@ -159,6 +172,7 @@ void defineDowncalls(napi_env env, napi_value exports) {
       RINGFENCE_EXPORT(listen),       RINGFENCE_EXPORT(drain),      RINGFENCE_EXPORT(uplinkCounts),
       RINGFENCE_EXPORT(sendDatagram), RINGFENCE_EXPORT(validatePair), RINGFENCE_EXPORT(choosePair),
       RINGFENCE_EXPORT(secure),       RINGFENCE_EXPORT(passMedia),
+      RINGFENCE_EXPORT(checkStun),
 #undef RINGFENCE_EXPORT
   };
   napi_define_properties(env, exports, sizeof functions / sizeof *functions, functions);

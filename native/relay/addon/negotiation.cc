@@ -2,6 +2,7 @@
 
 #include "dtls.h"
 #include "ports.h"
+#include "stun-message.h"
 #include "uplink.h"
 #include "worker.h"
 
@@ -10,7 +11,9 @@ namespace ringfence {
 void receiveHandshake(Endpoint& endpoint, const Datagram& datagram, Negotiators negotiators) {
   const std::uint8_t first = datagram.bytes[0];
   if (first <= 3) {
-    if (endpoint.ice != nullptr && endpoint.ice->active) return receiveStun(endpoint, datagram, negotiators.uplink);
+    if (endpoint.ice != nullptr && (endpoint.ice->active || endpoint.ice->waiting)) {
+      return receiveStun(endpoint, datagram, negotiators.uplink);
+    }
   } else if (first >= 16 && first <= 19) {
     return receiveZrtp(endpoint, datagram, negotiators.uplink);
   } else if (first >= 20 && endpoint.dtls != nullptr && endpoint.dtls->active) {
@@ -41,6 +44,10 @@ bool sendDatagram(Endpoint& endpoint, std::uint8_t component, const Address& tar
   const Path& path = second && !endpoint.remoteMuxes ? endpoint.rtcp : endpoint.rtp;
   const Address& to = target.isSet() ? target : path.target();
   if (!to.isUnicast() || to.port() == 0 || to.family() != endpoint.local.family()) return false;
+  // A STUN request: whoever answers it has to name it.
+  if (endpoint.ice != nullptr && bytes.size() >= StunMessage::headerLength && load16(bytes.data()) == 0x0001) {
+    endpoint.ice->expect(bytes.subspan(8, 12), component, to);
+  }
   const ssize_t sent = sendto(second ? endpoint.rtcpSocket : endpoint.rtpSocket, bytes.data(), bytes.size(),
                               MSG_DONTWAIT | MSG_NOSIGNAL, to.raw(), to.rawLength());
   return sent == static_cast<ssize_t>(bytes.size());

@@ -261,6 +261,7 @@ void Relay::applyRemote(Endpoint& endpoint, const Config& config) {
       }
     }
     endpoint.ice->active = active;
+    endpoint.ice->waiting = !active && !config.hasRemote;
     if (active) return;
   }
   // An address that no single peer can have, or of the other family, is as good as none.

@@ -2,6 +2,7 @@
 #pragma once
 #include <array>
 #include <string>
+#include <vector>
 
 #include <openssl/crypto.h>
 
@@ -29,6 +30,7 @@ struct StunGate {
 
   bool full = false;    // checks by itself, too
   bool active = false;  // the peer does ICE: media comes and goes by the chosen pair alone
+  bool waiting = true;  // it is not known yet whether it does; its checks may be faster than its answer
   IceCredentials ours;
   IceCredentials theirs;
 
@@ -37,18 +39,37 @@ struct StunGate {
   [[nodiscard]] bool isValidated(std::uint8_t component, const Address& source) const;
   void forgetValidated();
 
+  // A request of ours has left: its response may come from where it went.
+  void expect(ConstBytes transaction, std::uint8_t component, const Address& target);
+  bool isExpected(ConstBytes transaction, std::uint8_t component, const Address& source);
+  // What verifies is bounded too: whoever has heard one check can repeat it.
+  bool mayRise(double nowMs);
+
  private:
+  static constexpr std::size_t mostSent = 128;
+  static constexpr double mostAtOnce = 64;
+  static constexpr double perMs = 0.1;
+
+  struct Sent {
+    std::array<std::uint8_t, 12> transaction;
+    Address target;
+    std::uint8_t component;
+  };
   struct Validated {
     std::array<Address, mostValidated> addresses;
     std::size_t next = 0;
   };
   std::array<Validated, 2> validated_;
+  std::vector<Sent> sent_;  // the oldest gives way
+  std::size_t nextSent_ = 0;
+  double tokens_ = mostAtOnce;
+  double countedAt_ = 0;
 };
 
 // Fresh ones from the CSPRNG: 48 bits of name, 144 bits of password. False: there is no randomness.
 bool makeIceCredentials(IceCredentials& out);
 
-// Under the lock of the endpoint's worker.
+// Under the lock of the endpoint's worker. Only what verifies goes up; all else is counted.
 void receiveStun(Endpoint& endpoint, const Datagram& datagram, Uplink& uplink);
 
 }  // namespace ringfence
