@@ -5,10 +5,12 @@
  * When the edge dies it goes on, and the next edge comes in through the door, descriptor 4: a UNIX socket whose file
  * the edge's user alone may open. One edge at a time: as long as one is here, others wait.
  */
+import { randomBytes } from 'node:crypto';
 import { flushCompileCache } from 'node:module';
 import { Socket } from 'node:net';
 import { setPriority } from 'node:os';
 import { counters, rowLength } from './counters.ts';
+import { iceParticipants } from './ice.ts';
 import { native } from './native.ts';
 import type { ProcessOptions } from './options.ts';
 import { dropPrivileges } from './privileges.ts';
@@ -45,7 +47,8 @@ relay.start(options.from, options.to, options.threads, options.gatherMicrosecond
 let control: Socket | undefined;
 const frames = new FrameWriter();
 /** How handshakes stand is told at once, not at the next look. */
-const uplink = new Uplink(relay, {}, (event) => {
+const participants = { ice: iceParticipants({ now: () => performance.now(), random: randomBytes }) };
+const uplink = new Uplink(relay, participants, (event) => {
   if (control === undefined) return;
   writeEvent(frames, event);
   flushSoon();

@@ -178,6 +178,31 @@ export class Uplink {
     const port = family === 0 ? 0 : reader.u16();
     const bytes = reader.bytes(reader.u16());
     if (reader.failed) return;
+    try {
+      this.#handOver(id, kind, { address, port, component, passing: kind === rising.zrtpPassing, bytes });
+    } catch (error) {
+      this.#giveUp(id, error);
+    }
+    bytes.fill(0);
+  }
+
+  /** A fault of ours in one handshake costs no other call: that endpoint has none any more, and no media. */
+  #giveUp(id: number, error: unknown): void {
+    const entry = this.#entries.get(id);
+    if (!entry) return;
+    entry.ice?.close();
+    entry.zrtp?.close();
+    const detail = `fault of the media process: ${String(error)}`;
+    if (entry.ice) this.#native.choosePair(id, 1, nowhere);
+    if (entry.ice) this.#native.choosePair(id, 2, nowhere);
+    if (entry.ice) this.#tell({ kind: 'ice', endpoint: id, state: 'failed' });
+    if (entry.zrtp) this.#tell({ kind: 'unsecured', endpoint: id, by: 'zrtp', reason: 'protocol', detail });
+    delete entry.ice;
+    delete entry.zrtp;
+  }
+
+  #handOver(id: number, kind: number, arrived: Arrived): void {
+    const { bytes } = arrived;
     const entry = this.#entries.get(id);
     switch (kind) {
       case rising.opened:
@@ -197,11 +222,11 @@ export class Uplink {
         this.#close(id);
         break;
       case rising.stun:
-        entry?.ice?.receive({ address, port, component, passing: false, bytes });
+        entry?.ice?.receive(arrived);
         break;
       case rising.zrtp:
       case rising.zrtpPassing:
-        entry?.zrtp?.receive({ address, port, component, passing: kind === rising.zrtpPassing, bytes });
+        entry?.zrtp?.receive(arrived);
         break;
       case rising.event: {
         const event = readEvent(bytes);
@@ -210,7 +235,6 @@ export class Uplink {
         break;
       }
     }
-    bytes.fill(0);
   }
 
   #open(id: number, bytes: Uint8Array): void {
@@ -225,10 +249,9 @@ export class Uplink {
       : undefined;
     if (reader.failed) return;
     const entry = this.#enter({ id, address, rtpPort, rtcpPort, ...(ice ? { ice } : {}) });
-    const { participants, door } = { participants: this.#participants, door: this.#door };
-    if (ice && participants.ice) entry.ice = participants.ice(entry.endpoint, door);
-    if ((flags & 4) === 0 || !participants.zrtp) return;
-    entry.zrtp = participants.zrtp(entry.endpoint, door);
+    if (ice && this.#participants.ice) entry.ice = this.#participants.ice(entry.endpoint, this.#door);
+    if ((flags & 4) === 0 || !this.#participants.zrtp) return;
+    entry.zrtp = this.#participants.zrtp(entry.endpoint, this.#door);
     this.#hellos.push(entry);
   }
 
