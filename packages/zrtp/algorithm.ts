@@ -1,5 +1,3 @@
-import type { Suite } from '@ringfence/srtp/suite.ts';
-
 /**
  * Type blocks of RFC 6189 §5.1.2 to §5.1.6 that are spoken here, and two that others have added: `X255`, X25519 with
  * public values as RFC 7748 writes them, and `GCM ` for AEAD_AES_128_GCM and AEAD_AES_256_GCM with a salt of 12 octets
@@ -66,13 +64,24 @@ export const cipherKeyLength: Readonly<Record<CipherType, number>> = { AES1: 16,
 /** Octets of hash and MAC. */
 export const hashLength: Readonly<Record<HashType, number>> = { S256: 32, S384: 48 };
 
-/** What SRTP is to be spoken with. */
-export function suiteOf(choice: Pick<Choice, 'cipher' | 'authTag'>): Suite {
+/** What SRTP is to be spoken with, by the names of RFC 4568 §6.2, RFC 6188 §4 and RFC 7714 §14.2. */
+export type SrtpSuite =
+  | 'AEAD_AES_256_GCM'
+  | 'AEAD_AES_128_GCM'
+  | 'AES_256_CM_HMAC_SHA1_80'
+  | 'AES_CM_128_HMAC_SHA1_80'
+  | 'AES_256_CM_HMAC_SHA1_32'
+  | 'AES_CM_128_HMAC_SHA1_32';
+
+export function suiteOf(choice: Pick<Choice, 'cipher' | 'authTag'>): SrtpSuite {
   const long = choice.cipher === 'AES3';
   if (choice.authTag === 'GCM ') return long ? 'AEAD_AES_256_GCM' : 'AEAD_AES_128_GCM';
   if (choice.authTag === 'HS80') return long ? 'AES_256_CM_HMAC_SHA1_80' : 'AES_CM_128_HMAC_SHA1_80';
   return long ? 'AES_256_CM_HMAC_SHA1_32' : 'AES_CM_128_HMAC_SHA1_32';
 }
+
+/** Octets of master salt, RFC 6189 §4.5.3; GCM has its own, RFC 7714 §12. */
+export const saltLength = (authTag: AuthTagType): number => (authTag === 'GCM ' ? 12 : 14);
 
 /** Name of the group of a key exchange, as protection records write it. */
 export const groupOf: Readonly<Record<KeyAgreementType, string>> = {

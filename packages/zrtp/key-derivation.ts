@@ -1,6 +1,13 @@
 import { writeU32 } from '@ringfence/bytes/reader.ts';
-import { type Suite, suiteParameters } from '@ringfence/srtp/suite.ts';
-import { type Choice, cipherKeyLength, type HashType, hashLength, suiteOf } from './algorithm.ts';
+import {
+  type Choice,
+  cipherKeyLength,
+  type HashType,
+  hashLength,
+  type SrtpSuite,
+  saltLength,
+  suiteOf,
+} from './algorithm.ts';
 import { hash, mac } from './hash.ts';
 import type { MessageKeys } from './message/encrypted.ts';
 import { asciiOf } from './message/frame.ts';
@@ -116,7 +123,7 @@ export interface DirectionKeys {
 }
 
 export interface StreamKeys {
-  readonly suite: Suite;
+  readonly suite: SrtpSuite;
   readonly initiator: DirectionKeys;
   readonly responder: DirectionKeys;
 }
@@ -129,7 +136,7 @@ export function streamKeys(choice: Choice, s0: Uint8Array, context: Uint8Array):
     deriveKey(choice.hash, s0, label, context, length);
   const direction = (who: 'Initiator' | 'Responder'): DirectionKeys => {
     const key = derive(`${who} SRTP master key`, keyLength);
-    const salt = derive(`${who} SRTP master salt`, suiteParameters[suite].masterSaltLength);
+    const salt = derive(`${who} SRTP master salt`, saltLength(choice.authTag));
     const srtp = joined(key, salt);
     key.fill(0);
     salt.fill(0);

@@ -1,5 +1,4 @@
-import type { Suite } from '@ringfence/srtp/suite.ts';
-import type { Algorithms, Choice } from './algorithm.ts';
+import type { Algorithms, Choice, SrtpSuite } from './algorithm.ts';
 import type { ErrorCode } from './error-code.ts';
 import type { Master } from './master.ts';
 import type { RetainedSecrets } from './retained-secret.ts';
@@ -64,7 +63,7 @@ export type Suspicion =
   | 'reflected';
 
 export interface SrtpKeys {
-  readonly suite: Suite;
+  readonly suite: SrtpSuite;
   /** Master key, then master salt; whoever takes them overwrites them. */
   readonly send: Uint8Array;
   readonly receive: Uint8Array;
@@ -124,7 +123,7 @@ export type ZrtpOutput =
   /** Nobody has answered our Hellos; one who comes later is still answered. */
   | { readonly kind: 'no-peer' }
   /** The initiator can decrypt: valid SRTP may come before `secured`, and is to be told with `mediaAuthenticated`. */
-  | { readonly kind: 'receivable'; readonly suite: Suite; readonly receive: Uint8Array }
+  | { readonly kind: 'receivable'; readonly suite: SrtpSuite; readonly receive: Uint8Array }
   | ZrtpSecuredOutput
   /** Keep this in place of what was kept. */
   | { readonly kind: 'retain'; readonly peerZid: Uint8Array; readonly retained: RetainedSecrets }
