@@ -15,8 +15,8 @@ import type { TransportAddress } from './stun/message.ts';
 
 export type { IceRemote, IceVerdict } from './session.ts';
 
-/** `lite` only answers checks, unless the peer does so too; `full` makes its own as well. RFC 8445 §2.5. */
-export type IceMode = 'lite' | 'full';
+/** `lite` only answers checks, `full` makes its own too, RFC 8445 §2.5. */
+export type IceMode = 'lite';
 
 /**
  * `connected`: every component that the peer has candidates for has its pair. `failed`: no pair was found in time.
@@ -60,14 +60,13 @@ export class IceAgent {
 
   /** @throws MisuseError `ice-credentials`, `ice-base` or `ice-components`. */
   constructor(options: IceAgentOptions) {
-    const { mode, local, components, random, limits } = options;
+    const { local, components, random, limits } = options;
     checkCredentials(local);
     const families = new Map(components.map((base) => [base.component, familyOf(base)]));
     if (!families.has(1) || families.size !== components.length)
       throw new MisuseError('ice-components', 'a stream has one base for component 1 and at most one for 2');
     this.#options = {
-      full: mode === 'full',
-      random,
+      bases: components,
       families,
       limits: { ...defaultLimits, ...limits },
       tieBreaker: Buffer.from(random(8)).readBigUInt64BE(),
@@ -88,7 +87,7 @@ export class IceAgent {
     const fresh = this.#session.remote === undefined;
     this.#session.start(remote, now);
     if (fresh && !this.#session.isComplete) this.#enter('checking');
-    this.#proceed(now);
+    this.#review(now);
     return true;
   }
 
@@ -101,13 +100,7 @@ export class IceAgent {
   /** More candidates of the peer, RFC 8838 §11; those before `setRemote` are not taken. */
   addCandidates(candidates: readonly IceCandidate[], now: number): void {
     this.#session.addCandidates(candidates);
-    this.#proceed(now);
-  }
-
-  /** The peer has no more of them, RFC 8838 §14. */
-  endOfCandidates(now: number): void {
-    this.#session.end();
-    this.#proceed(now);
+    this.#review(now);
   }
 
   /** A datagram that looks like STUN, and where it came from. */
@@ -117,7 +110,7 @@ export class IceAgent {
     let verdict = this.#session.receive(read.value, from, component, now);
     if (this.#previous !== undefined && (verdict === 'username' || verdict === 'unexpected'))
       verdict = this.#previous.receive(read.value, from, component, now);
-    if (verdict === 'answered' || verdict === 'response') this.#proceed(now);
+    if (verdict === 'answered' || verdict === 'response') this.#review(now);
     return verdict;
   }
 
@@ -130,12 +123,12 @@ export class IceAgent {
       this.onSelected(component, undefined);
       if (component === 1) this.#enter('lost');
     }
-    this.#proceed(now);
+    this.#review(now);
   }
 
   /** When `tick` has something to do; Infinity where nothing waits. */
   get nextAt(): number {
-    let at = Math.min(this.#session.nextAt, this.#previous?.nextAt ?? Number.POSITIVE_INFINITY);
+    let at = Number.POSITIVE_INFINITY;
     for (const { session, pair } of this.#using.values()) at = Math.min(at, session.consentUntil(pair));
     if (this.state === 'checking') at = Math.min(at, this.#session.failsAt);
     return at;
@@ -165,9 +158,7 @@ export class IceAgent {
     this.onSelected(component, { address: pair.address, port: pair.port });
   }
 
-  #proceed(now: number): void {
-    this.#session.tick(now);
-    this.#previous?.tick(now);
+  #review(now: number): void {
     const session = this.#session;
     if (session.isComplete) {
       this.#previous = undefined;

@@ -12,6 +12,7 @@ import { type EarlyDialog, EarlyDialogs, reliableSequence } from './early-dialog
 import { takeAnswer } from './forks.ts';
 import { CallLeg, type LegEvents } from './leg.ts';
 import { dialogMethods, product, sdpOf, withSdp } from './messages.ts';
+import { protectionPackage } from './protection-info.ts';
 import { redirectedTo } from './redirection.ts';
 import type { CallServices, ClientOwner } from './services.ts';
 
@@ -150,6 +151,9 @@ export class Branch implements ClientOwner {
     headers.add('Supported', this.#offered || this.#invite.reliable() ? 'timer, 100rel' : 'timer');
     leg.timer.request(headers);
     headers.add('User-Agent', product);
+    // Browsers alone have a page of ours; what others do with an unknown package is not to be found out in a call.
+    if (leg.flow.transport === 'wss' && target.trunk === undefined)
+      headers.add('Recv-Info', protectionPackage);
     if (this.#credentials !== undefined) headers.add(this.#credentials.name, this.#credentials.value);
     if (target.callersCredentials !== undefined)
       for (const [name, value] of target.callersCredentials) headers.add(name, value);

@@ -21,6 +21,7 @@ import type { CallLeg, LegEvents } from './leg.ts';
 import { dialogMethods, reasonOf, sdpOf, unsupportedIn } from './messages.ts';
 import { Padlock } from './padlock.ts';
 import { type PassedRefer, passNotify } from './pass-refer.ts';
+import { ProtectionInfo } from './protection-info.ts';
 import type { CallFacts } from './record.ts';
 import { Recovery } from './recovery.ts';
 import type { CallServices, InviteOwner } from './services.ts';
@@ -244,8 +245,7 @@ export class Call implements HuntEvents, InviteOwner {
         this.#recovery = undefined;
         const milliseconds = this.#services.now() - began;
         this.#services.bus.emit({ type: 'call.media-recovered', call: this.id, milliseconds });
-        // Other keys, perhaps at another engine: whoever holds them now is told.
-        this.#changed();
+        this.keep();
       },
       failed: (cause) => this.hangUp(cause),
     });
@@ -309,6 +309,7 @@ export class Call implements HuntEvents, InviteOwner {
     this.#begin(media);
     const protection = this.protection();
     this.#padlock.answered(protection);
+    this.#tell(protection);
     this.keep(protection);
   }
 
@@ -335,7 +336,27 @@ export class Call implements HuntEvents, InviteOwner {
   #changed(): void {
     const protection = this.protection();
     this.#padlock.changed(protection);
+    this.#tell(protection);
     this.keep(protection);
+  }
+
+  /** Phones that have asked for it are told what protects their call. */
+  #tell(protection: readonly LegProtection[]): void {
+    for (const leg of [this.#caller.leg, this.#winner]) {
+      if (leg?.takesProtection !== true) continue;
+      leg.told ??= new ProtectionInfo(this.#services, leg);
+      leg.told.tell(protection);
+    }
+  }
+
+  #confirmSas(sas: string): boolean {
+    const media = this.#media;
+    if (media === undefined) return false;
+    const confirmed = this.#legs().filter(
+      (leg) => leg.media !== undefined && media.confirmSas(leg.media, sas),
+    );
+    if (confirmed.length > 0) this.#changed();
+    return confirmed.length > 0;
   }
 
   /** A party of another call has come into this one with what it has agreed to anew. */
@@ -395,7 +416,8 @@ export class Call implements HuntEvents, InviteOwner {
       case 'MESSAGE': {
         const other = this.#state === 'answered' ? this.other(leg) : undefined;
         if (other === undefined) return answer(480);
-        const inside = { call: this.id, leg, other, transaction, request };
+        const confirmSas = (sas: string): boolean => this.#confirmSas(sas);
+        const inside = { call: this.id, leg, other, transaction, request, confirmSas };
         return request.method === 'INFO'
           ? acceptInfo(this.#services, inside)
           : acceptMessageInside(this.#services, inside);

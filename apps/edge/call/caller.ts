@@ -5,6 +5,7 @@ import type { SipRequest } from '@ringfence/sip/message/types.ts';
 import { Confirmation } from './confirmation.ts';
 import { CallLeg, type LegEvents } from './leg.ts';
 import { allowedMethods, supported, warning, withSdp } from './messages.ts';
+import { protectionPackage } from './protection-info.ts';
 import { Provisionals } from './provisionals.ts';
 import type { CallServices, InviteOwner } from './services.ts';
 import type { AcceptedCall } from './setup.ts';
@@ -143,6 +144,7 @@ export class Caller implements CallerSide {
     const headers = new HeaderList();
     headers.add('Allow', allowedMethods);
     headers.add('Supported', supported);
+    if (leg.takesProtection) headers.add('Recv-Info', protectionPackage);
     leg.timer.accept(invite.request.headers, this.#services.now(), headers);
     const { agreed } = this.#provisionals;
     // Another one took the call than was heard, and offer and answer are done: a dialog of its own (RFC 6337 §3.1.1).

@@ -6,6 +6,7 @@ import type { SipRequest } from '@ringfence/sip/message/types.ts';
 import type { ServerTransaction } from '@ringfence/sip/transaction/transaction.ts';
 import { messageBody } from '../message/body.ts';
 import type { CallLeg } from './leg.ts';
+import { packageOf, protectionPackage, readConfirmation } from './protection-info.ts';
 import { mostRelayed, relayWithin } from './relay-within.ts';
 import type { CallServices } from './services.ts';
 
@@ -16,24 +17,34 @@ export interface Inside {
   readonly other: CallLeg;
   readonly transaction: ServerTransaction;
   readonly request: SipRequest;
+  /** A person has found the short authentication string to be the same. False: the call has no such string now. */
+  confirmSas(sas: string): boolean;
 }
 
 const dtmfTypes = ['application/dtmf-relay', 'application/dtmf'] as const;
 
 /**
- * INFO with a key that was pressed goes to the other side, written anew; without a body it is answered here. Packages
- * (RFC 6086) were not agreed on: 469.
+ * INFO with a key that was pressed goes to the other side, written anew; without a body it is answered here. Of
+ * packages (RFC 6086) there is one, for phones that have asked for it: others get 469.
  *
  * Which key it was is told to nobody else: it may be part of a secret.
  */
-export function acceptInfo(services: CallServices, { call, leg, other, transaction, request }: Inside): void {
+export function acceptInfo(services: CallServices, inside: Inside): void {
+  const { call, leg, other, transaction, request } = inside;
   const answer = (status: number, headers = new HeaderList()): void =>
     services.layer.respond(
       transaction,
       makeResponse(request, status, undefined, { headers }),
       services.now(),
     );
-  if (request.headers.has('Info-Package')) return answer(469, new HeaderList().add('Recv-Info', ''));
+  const info = request.headers.get('Info-Package');
+  if (info !== undefined) {
+    if (!leg.takesProtection) return answer(469, new HeaderList().add('Recv-Info', ''));
+    if (packageOf(info) !== protectionPackage)
+      return answer(469, new HeaderList().add('Recv-Info', protectionPackage));
+    const sas = readConfirmation(request.body);
+    return answer(sas !== undefined && inside.confirmSas(sas) ? 200 : 400);
+  }
   if (request.body.length === 0) return answer(200);
   const type = parseMediaType(request.headers.get('Content-Type') ?? '');
   const known = type.ok ? dtmfTypes.find((one) => one === type.value.type) : undefined;

@@ -12,6 +12,7 @@ import type { Trunk } from '../objects/types.ts';
 import type { LegProtection } from '../policy/protection.ts';
 import { type Credentials, credentialsFor, isChallenge } from './credentials.ts';
 import { contactOf, withSdp } from './messages.ts';
+import { type ProtectionInfo, takesProtection } from './protection-info.ts';
 import type { CallServices, ClientOwner, DialogOwner } from './services.ts';
 
 /** What a leg tells its call. */
@@ -65,6 +66,9 @@ export class CallLeg implements DialogOwner {
   early: { readonly answer: Uint8Array | undefined; readonly done: boolean } | undefined = undefined;
   /** The peer's Allow has UPDATE (RFC 3311 §4). */
   takesUpdate = false;
+  /** It wants to be told what protects the call. */
+  takesProtection = false;
+  told: ProtectionInfo | undefined = undefined;
   readonly timer: SessionTimer;
   status = 0;
   /** Requests of the other side that wait for this peer's answer. */
@@ -105,6 +109,7 @@ export class CallLeg implements DialogOwner {
       fields.continues?.timer ??
       new SessionTimer({ expires: sessionExpires, minimum: minimumSessionExpires });
     this.takesUpdate = fields.continues?.takesUpdate ?? false;
+    this.takesProtection = fields.continues?.takesProtection ?? false;
     this.startedAt = fields.began?.at ?? services.now();
     this.#former = fields.continues;
     this.localTag = fields.continues?.localTag ?? fields.began?.localTag ?? services.token(16);
@@ -194,6 +199,8 @@ export class CallLeg implements DialogOwner {
   heard({ headers }: { readonly headers: HeaderList }): void {
     const allow = headers.all('Allow');
     if (allow.length > 0) this.takesUpdate = allow.some((value) => value.includes('UPDATE'));
+    if (headers.has('Recv-Info'))
+      this.takesProtection = takesProtection(headers) && this.#trunk === undefined;
   }
 
   acknowledged(request: SipRequest): void {

@@ -37,6 +37,7 @@ export interface LegSnapshot {
   readonly timer: SessionTimerSnapshot;
   /** The peer takes UPDATE. */
   readonly takesUpdate: boolean;
+  readonly takesProtection?: boolean;
   readonly media: MediaLegSnapshot;
 }
 
@@ -85,6 +86,7 @@ function snapshotLeg(leg: CallLeg): LegSnapshot | undefined {
     dialog: dialog.snapshot(),
     timer: leg.timer.snapshot(),
     takesUpdate: leg.takesUpdate,
+    ...(leg.takesProtection ? { takesProtection: true } : {}),
     media: snapshotMedia(media),
   };
 }
@@ -155,6 +157,7 @@ function restoreLeg(
   });
   leg.dialog = Dialog.restore(snapshot.dialog);
   leg.takesUpdate = snapshot.takesUpdate;
+  leg.takesProtection = snapshot.takesProtection === true;
   leg.timer.resume(snapshot.timer, services.now());
   leg.status = record?.status ?? 200;
   leg.answeredAt = record?.answeredAt ?? call.answeredAt;

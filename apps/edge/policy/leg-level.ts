@@ -76,8 +76,25 @@ export function judgeLeg(leg: LegProtection): JudgedLeg {
     : { level: levels.held, flaw: '', holder };
 }
 
+/** Parties as one of them is told of them. */
+const seen: Readonly<Record<string, string>> = {
+  'seen:self': 'your phone',
+  'seen:other': 'the other side',
+  'seen:line': 'the line to the other side',
+};
+
+/** The records of a call as the party of one leg may know them: without names, of people as of machines. */
+export const asSeenBy = (legs: readonly LegProtection[], index: number): LegProtection[] =>
+  legs.map((leg) => ({
+    ...leg,
+    party: leg.leg === index ? 'seen:self' : leadsOn(leg.party) ? 'seen:line' : 'seen:other',
+    media: leg.media.keysAt === undefined ? leg.media : { ...leg.media, keysAt: 'a media server beside it' },
+  }));
+
 /** How a party is called in a sentence. `party`: `device:alice@example.test/desk`, as records have it. */
 export function nameOf(party: string): string {
+  const known = seen[party];
+  if (known !== undefined) return known;
   const colon = party.indexOf(':');
   const at = party.lastIndexOf('@');
   if (colon < 0 || at < colon) return 'the caller';
@@ -91,4 +108,5 @@ export function nameOf(party: string): string {
 const plain = (text: string): string => text.replace(/[^\p{L}\p{N}._+~-]/gu, '?').slice(0, 64);
 
 /** The peer hands calls on to others over ways that are not ours to see. */
-export const leadsOn = (party: string): boolean => party.startsWith('trunk:') || party.startsWith('pbx:');
+export const leadsOn = (party: string): boolean =>
+  party.startsWith('trunk:') || party.startsWith('pbx:') || party === 'seen:line';

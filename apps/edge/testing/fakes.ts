@@ -75,6 +75,13 @@ export class FakeRelay implements Relay {
   /** Digits that were to be sent. */
   readonly pressed: { readonly id: number; readonly digit: string; readonly durationMs: number }[] = [];
 
+  /** Endpoints whose short authentication string somebody has compared. */
+  readonly confirmed: number[] = [];
+
+  confirmSas(id: number): void {
+    this.confirmed.push(id);
+  }
+
   press(id: number, digit: string, durationMs: number): boolean {
     this.pressed.push({ id, digit, durationMs });
     return true;

@@ -1,10 +1,11 @@
 /** What the edge tells the page about a call, in INFO of the package `ringfence-protection` (RFC 6086). */
 export const protectionPackage = 'ringfence-protection';
 
-export const grades = ['end-to-end', 'hop-by-hop', 'partly', 'clear', 'unknown'] as const;
+export const grades = ['end-to-end', 'hop-by-hop', 'partly-protected', 'in-the-clear'] as const;
 export type Grade = (typeof grades)[number];
 
 export interface Protection {
+  /** The worst that the call has had. */
   readonly grade: Grade;
   /** What protects the call, in one sentence. */
   readonly sentence: string;
