@@ -15,8 +15,8 @@ import type { TransportAddress } from './stun/message.ts';
 
 export type { IceRemote, IceVerdict } from './session.ts';
 
-/** `lite` only answers checks, `full` makes its own too, RFC 8445 §2.5. */
-export type IceMode = 'lite';
+/** `lite` only answers checks, unless the peer does so too; `full` makes its own as well. RFC 8445 §2.5. */
+export type IceMode = 'lite' | 'full';
 
 /**
  * `connected`: every component that the peer has candidates for has its pair. `failed`: no pair was found in time.
@@ -60,13 +60,14 @@ export class IceAgent {
 
   /** @throws MisuseError `ice-credentials`, `ice-base` or `ice-components`. */
   constructor(options: IceAgentOptions) {
-    const { local, components, random, limits } = options;
+    const { mode, local, components, random, limits } = options;
     checkCredentials(local);
     const families = new Map(components.map((base) => [base.component, familyOf(base)]));
     if (!families.has(1) || families.size !== components.length)
       throw new MisuseError('ice-components', 'a stream has one base for component 1 and at most one for 2');
     this.#options = {
-      bases: components,
+      full: mode === 'full',
+      random,
       families,
       limits: { ...defaultLimits, ...limits },
       tieBreaker: Buffer.from(random(8)).readBigUInt64BE(),
@@ -87,7 +88,7 @@ export class IceAgent {
     const fresh = this.#session.remote === undefined;
     this.#session.start(remote, now);
     if (fresh && !this.#session.isComplete) this.#enter('checking');
-    this.#review(now);
+    this.#proceed(now);
     return true;
   }
 
@@ -100,7 +101,13 @@ export class IceAgent {
   /** More candidates of the peer, RFC 8838 §11; those before `setRemote` are not taken. */
   addCandidates(candidates: readonly IceCandidate[], now: number): void {
     this.#session.addCandidates(candidates);
-    this.#review(now);
+    this.#proceed(now);
+  }
+
+  /** The peer has no more of them, RFC 8838 §14. */
+  endOfCandidates(now: number): void {
+    this.#session.end();
+    this.#proceed(now);
   }
 
   /** A datagram that looks like STUN, and where it came from. */
@@ -110,7 +117,7 @@ export class IceAgent {
     let verdict = this.#session.receive(read.value, from, component, now);
     if (this.#previous !== undefined && (verdict === 'username' || verdict === 'unexpected'))
       verdict = this.#previous.receive(read.value, from, component, now);
-    if (verdict === 'answered' || verdict === 'response') this.#review(now);
+    if (verdict === 'answered' || verdict === 'response') this.#proceed(now);
     return verdict;
   }
 
@@ -123,12 +130,12 @@ export class IceAgent {
       this.onSelected(component, undefined);
       if (component === 1) this.#enter('lost');
     }
-    this.#review(now);
+    this.#proceed(now);
   }
 
   /** When `tick` has something to do; Infinity where nothing waits. */
   get nextAt(): number {
-    let at = Number.POSITIVE_INFINITY;
+    let at = Math.min(this.#session.nextAt, this.#previous?.nextAt ?? Number.POSITIVE_INFINITY);
     for (const { session, pair } of this.#using.values()) at = Math.min(at, session.consentUntil(pair));
     if (this.state === 'checking') at = Math.min(at, this.#session.failsAt);
     return at;
@@ -158,7 +165,9 @@ export class IceAgent {
     this.onSelected(component, { address: pair.address, port: pair.port });
   }
 
-  #review(now: number): void {
+  #proceed(now: number): void {
+    this.#session.tick(now);
+    this.#previous?.tick(now);
     const session = this.#session;
     if (session.isComplete) {
       this.#previous = undefined;

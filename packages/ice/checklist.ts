@@ -55,7 +55,14 @@ export class Checklist {
   #controlling = false;
   #reflexive = 0;
 
-  constructor(families: ReadonlyMap<Component, number>, limits: ChecklistLimits) {
+  readonly #onRemove: (pair: Pair) => void;
+
+  constructor(
+    families: ReadonlyMap<Component, number>,
+    limits: ChecklistLimits,
+    onRemove: (pair: Pair) => void,
+  ) {
+    this.#onRemove = onRemove;
     this.#families = families;
     this.#limits = limits;
   }
@@ -81,7 +88,7 @@ export class Checklist {
     const { component, port } = candidate;
     const octets = addressOctets(candidate.address);
     if (octets?.length !== this.#families.get(component)) return undefined;
-    if (octets === undefined || !isUnicast(octets) || !isPort(port) || !isPriority(candidate.priority))
+    if (octets === undefined || !isUnicast(octets) || !isPort(port) || !(candidate.priority > 0))
       return undefined;
     const address = addressText(octets);
     const known = this.find(component, { address, port });
@@ -109,7 +116,7 @@ export class Checklist {
       // A foundation that no other candidate has, §7.3.1.3.
       foundation: `~${from.address}:${from.port}`,
       component,
-      priority: Math.max(1, Math.min(priority, 2 ** 31 - 1)),
+      priority,
       ...from,
       kind: 'prflx',
     };
@@ -122,6 +129,7 @@ export class Checklist {
     if (at === -1) return;
     this.pairs.splice(at, 1);
     if (pair.remote.kind === 'prflx') this.#reflexive -= 1;
+    this.#onRemove(pair);
   }
 
   #place(pair: Pair): Pair | undefined {
@@ -152,7 +160,9 @@ export class Checklist {
 
   #priority(remote: IceCandidate): bigint {
     const ours = candidatePriority('host', remote.component);
-    return this.#controlling ? pairPriority(ours, remote.priority) : pairPriority(remote.priority, ours);
+    // RFC 8445 §5.1.2 ends at 2^31 - 1; what claims more is no better than that.
+    const theirs = Math.min(Math.trunc(remote.priority), 2 ** 31 - 1);
+    return this.#controlling ? pairPriority(ours, theirs) : pairPriority(theirs, ours);
   }
 
   /** Of equal priority the lower component goes first, §6.1.4.2. */
@@ -165,8 +175,6 @@ export class Checklist {
 
 const isIdle = (state: PairState): boolean => state === 'frozen' || state === 'waiting' || state === 'failed';
 const isPort = (port: number): boolean => Number.isInteger(port) && port > 0 && port <= 65_535;
-const isPriority = (priority: number): boolean =>
-  Number.isInteger(priority) && priority > 0 && priority < 2 ** 31;
 
 const made = (
   component: Component,

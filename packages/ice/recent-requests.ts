@@ -13,13 +13,12 @@ const places = 256;
 export class RecentRequests {
   /** 32 random bits of each transaction id are enough to tell a few hundred apart. */
   #ids: Uint32Array | undefined;
-  readonly #pairs: (Pair | undefined)[] = [];
+  readonly #pairs: Pair[] = [];
   #next = 0;
 
-  /** Whether this transaction has come from another pair before. */
-  isReplayed(transactionId: Uint8Array, pair: Pair | undefined): boolean {
-    const at = this.#find(transactionId);
-    return at !== -1 && this.#pairs[at] !== pair;
+  /** Where this transaction came from first. */
+  find(transactionId: Uint8Array): Pair | undefined {
+    return this.#pairs[this.#find(transactionId)];
   }
 
   remember(transactionId: Uint8Array, pair: Pair): void {

@@ -1,10 +1,13 @@
 import { canonicalAddress } from './address.ts';
-import type { Component, IceBase, IceCandidate, IceCredentials } from './candidate.ts';
+import type { Component, IceCandidate, IceCredentials } from './candidate.ts';
 import { Checklist, type ChecklistLimits, type Pair } from './checklist.ts';
+import { Checks } from './checks.ts';
+import { Consent, consentLasts } from './consent.ts';
 import { RecentRequests } from './recent-requests.ts';
 import { encodeStun } from './stun/encode.ts';
 import { dangerouslyVerifiedBefore, type VerifiedStun, verifyIntegrity } from './stun/integrity.ts';
 import { binding, type ReadStun, type StunAttributes, type TransportAddress } from './stun/message.ts';
+import { idOf } from './transactions.ts';
 
 /** What signalling says of the peer. */
 export interface IceRemote extends IceCredentials {
@@ -13,6 +16,8 @@ export interface IceRemote extends IceCredentials {
   /** We choose the pair, RFC 8445 §6.1.1: the offerer does, and whoever talks to a lite peer. */
   readonly controlling: boolean;
   readonly candidates: readonly IceCandidate[];
+  /** More candidates may come (RFC 8838): twice as long is waited before the stream fails, unless it is told of their end. */
+  readonly trickle?: boolean;
 }
 
 /** What came of a datagram. All but the first two left no trace. */
@@ -39,7 +44,9 @@ export interface SessionOutput {
 }
 
 export interface SessionOptions {
-  readonly bases: readonly IceBase[];
+  /** Makes checks of its own, also towards peers that do. */
+  readonly full: boolean;
+  readonly random: (octets: number) => Uint8Array;
   readonly families: ReadonlyMap<Component, number>;
   readonly limits: ChecklistLimits;
   readonly tieBreaker: bigint;
@@ -49,13 +56,13 @@ export interface SessionOptions {
 /** Silence after which a selected pair gives way to another that the peer nominates: more than one consent check (RFC 7675 §5.1). */
 const silentAfter = 7_500;
 
-/** How long the peer may be silent before nothing is sent to it any more, RFC 7675 §5.1. */
-export const consentLasts = 30_000;
-
 /** Nobody is declared unreachable sooner, however few candidates were signalled, RFC 8863 §4. */
 export const patience = 39_500;
 
-/** One generation of credentials of one stream: it answers checks and knows what the peer has nominated. */
+/** Two agents agree on their roles after one conflict; whoever has more of them does not want to. */
+const mostRoleChanges = 8;
+
+/** One generation of credentials of one stream: it answers checks, makes its own where it is full, and selects. */
 export class Session {
   readonly local: IceCredentials;
   readonly checklist: Checklist;
@@ -66,6 +73,12 @@ export class Session {
   readonly #options: SessionOptions;
   readonly #output: SessionOutput;
   readonly #localKey: Uint8Array;
+  /** Undefined as long as the peer is not known, and for who only answers. */
+  #checks: Checks | undefined;
+  readonly #consents = new Map<Component, Consent>();
+  #remoteKey = new Uint8Array();
+  #roleChanges = 0;
+  #ended = true;
   readonly #recent = new RecentRequests();
 
   constructor(local: IceCredentials, options: SessionOptions, output: SessionOutput) {
@@ -73,7 +86,7 @@ export class Session {
     this.#options = options;
     this.#output = output;
     this.#localKey = new TextEncoder().encode(local.password);
-    this.checklist = new Checklist(options.families, options.limits);
+    this.checklist = new Checklist(options.families, options.limits, (pair) => this.#checks?.drop(pair));
   }
 
   /** The peer's credentials; of one session they never change. Candidates that are known already stay as they are. */
@@ -81,16 +94,54 @@ export class Session {
     const first = this.remote === undefined;
     this.remote = remote;
     this.startedAt ??= now;
-    if (first) {
-      for (const pair of [...this.checklist.pairs])
-        if (pair.early !== undefined && pair.early !== remote.ufrag) this.checklist.remove(pair);
+    this.#ended = remote.trickle !== true;
+    if (first) this.#open(remote);
+    this.addCandidates(remote.candidates);
+    if (!first) return;
+    for (const pair of this.checklist.pairs) {
+      if (pair.heardAt === Number.NEGATIVE_INFINITY) continue;
+      if (this.#checks !== undefined) this.#checks.trigger(pair);
+      else if (pair.wanted) this.#nominated(pair, now);
     }
-    for (const candidate of remote.candidates) this.checklist.add(candidate);
-    for (const pair of this.checklist.pairs) if (pair.wanted) this.#nominatedByPeer(pair, now);
   }
 
+  #open(remote: IceRemote): void {
+    for (const pair of [...this.checklist.pairs])
+      if (pair.early !== undefined && pair.early !== remote.ufrag) this.checklist.remove(pair);
+    // §6.1.1: a lite peer is controlled, and so is who only answers; a lite peer makes checks ours to make.
+    if (!this.#options.full && !remote.lite) return;
+    const controlling = remote.controlling || remote.lite;
+    const { tieBreaker, random } = this.#options;
+    this.#remoteKey = new TextEncoder().encode(remote.password);
+    if (controlling) for (const pair of this.checklist.pairs) pair.wanted = false;
+    this.#checks = new Checks(
+      controlling,
+      { checklist: this.checklist, local: this.local, remote, tieBreaker, random },
+      {
+        send: (component, to, bytes) => this.#output.send(component, to, bytes),
+        nominated: (pair, now) => this.#nominated(pair, now),
+        isSelected: (component) => this.selected.has(component),
+      },
+    );
+  }
+
+  /** More of the peer's candidates, RFC 8838 §11. */
   addCandidates(candidates: readonly IceCandidate[]): void {
-    if (this.remote !== undefined) for (const candidate of candidates) this.checklist.add(candidate);
+    if (this.remote === undefined) return;
+    const added: Pair[] = [];
+    for (const candidate of candidates) {
+      const pair = this.checklist.add(candidate);
+      if (pair !== undefined) added.push(pair);
+    }
+    if (this.#checks === undefined) return;
+    // §6.1.2.6: of one foundation the lowest component goes first, then the highest priority.
+    added.sort((a, b) => a.component - b.component || (a.priority > b.priority ? -1 : 1));
+    for (const pair of added) this.#checks.thaw(pair);
+  }
+
+  /** The peer has no more candidates, RFC 8838 §14. */
+  end(): void {
+    this.#ended = true;
   }
 
   /** Every component that the peer has candidates for has its pair. */
@@ -100,20 +151,40 @@ export class Session {
     );
   }
 
-  /** When hope is given up, ms. */
+  /** When hope is given up, ms; not as long as something is under way that may come to something. */
   get failsAt(): number {
-    return (this.startedAt ?? Number.POSITIVE_INFINITY) + patience;
+    if (this.#checks?.isBusy === true) return Number.POSITIVE_INFINITY;
+    return (this.startedAt ?? Number.POSITIVE_INFINITY) + (this.#ended ? patience : 2 * patience);
   }
 
-  /** The peer's checks are its consent: whoever only answers makes none of its own, RFC 7675 §5. */
+  /** Until when media may be sent there. For who only answers the peer's checks are its consent, RFC 7675 §5. */
   consentUntil(pair: Pair): number {
-    return pair.heardAt + consentLasts;
+    return this.#consents.get(pair.component)?.until ?? pair.heardAt + consentLasts;
   }
 
   /** Its consent has run out. */
   forget(pair: Pair): void {
     if (this.selected.get(pair.component) === pair) this.selected.delete(pair.component);
+    this.#consents.delete(pair.component);
     this.checklist.remove(pair);
+  }
+
+  tick(now: number): void {
+    const checks = this.#checks;
+    if (checks === undefined) return;
+    checks.tick(now);
+    for (const consent of this.#consents.values())
+      consent.tick(now, (pair) => {
+        const { id, bytes } = checks.request(pair, false);
+        this.#output.send(pair.component, pair, bytes);
+        return id;
+      });
+  }
+
+  get nextAt(): number {
+    let at = this.#checks?.nextAt ?? Number.POSITIVE_INFINITY;
+    for (const consent of this.#consents.values()) at = Math.min(at, consent.nextAt);
+    return at;
   }
 
   receive(message: ReadStun, from: TransportAddress, component: Component, now: number): IceVerdict {
@@ -126,7 +197,42 @@ export class Session {
       case 'indication':
         return 'indication';
     }
-    return 'unexpected';
+    return this.#response(message, { address, port: from.port }, component, now);
+  }
+
+  /**
+   * RFC 8445 §7.2.5. From where the request went, or it says nothing: a true response that somebody sends on from
+   * elsewhere is dropped rather than made the pair's failure (§7.2.5.2.1), so that it cannot outrun the one that counts.
+   */
+  #response(read: ReadStun, from: TransportAddress, component: Component, now: number): IceVerdict {
+    const checks = this.#checks;
+    if (checks === undefined) return 'unexpected';
+    const check = checks.find(read.transactionId);
+    const id = idOf(read.transactionId);
+    const consent = this.#consents.get(component);
+    const pair = check?.pair ?? (consent?.hasAsked(id) === true ? consent.pair : undefined);
+    if (pair?.address !== from.address || pair.port !== from.port || pair.component !== component)
+      return 'unexpected';
+    const message = this.#verified(read, this.#remoteKey);
+    if (message === undefined) return 'integrity';
+    if (check === undefined) {
+      // An error is no consent; it leaves the others that were asked for.
+      if (message.class === 'success') consent?.given(id, now);
+      return 'response';
+    }
+    if (checks.respond(message, check, now) === 'role-conflict') {
+      // Of several checks that were refused so the first changes the role, the others only the pair's turn.
+      if (checks.controlling !== check.controlling || this.#changeRole(!check.controlling))
+        checks.trigger(pair);
+    } else if (consent?.pair === pair && message.class === 'success') consent.givenAt = now;
+    return 'response';
+  }
+
+  #changeRole(controlling: boolean): boolean {
+    if (this.#roleChanges >= mostRoleChanges) return false;
+    this.#roleChanges += 1;
+    this.#checks?.takeRole(controlling);
+    return true;
   }
 
   /** RFC 8445 §7.3. What does not verify gets no answer: nobody is told that somebody listens here. */
@@ -139,7 +245,13 @@ export class Session {
     const message = this.#verified(read, this.#localKey);
     if (message === undefined) return 'integrity';
     const known = this.checklist.find(component, from);
-    if (this.#recent.isReplayed(message.transactionId, known)) return 'replay';
+    const before = this.#recent.find(message.transactionId);
+    if (before !== undefined) {
+      if (before !== known) return 'replay';
+      // Sent again because our answer was lost: what it asked for is done.
+      this.#answer(message, from, component);
+      return 'answered';
+    }
     if (message.unknown.length > 0) {
       const unknownAttributes = message.unknown;
       this.#refuse(message, from, component, {
@@ -148,13 +260,12 @@ export class Session {
       });
       return 'answered';
     }
-    const { priority, iceControlled, useCandidate } = message.attributes;
+    const { priority, useCandidate } = message.attributes;
     if (priority === undefined) {
       this.#refuse(message, from, component, { error: { code: 400, reason: 'Bad Request' } });
       return 'answered';
     }
-    // Who only answers is controlled, §6.1.1: one who thinks so too has to take the other role, §7.3.1.1.
-    if (iceControlled !== undefined) {
+    if (this.#isRoleConflict(message.attributes)) {
       this.#refuse(message, from, component, { error: { code: 487, reason: 'Role Conflict' } });
       return 'answered';
     }
@@ -164,13 +275,34 @@ export class Session {
     if (pair === undefined) return 'answered';
     this.#recent.remember(message.transactionId, pair);
     pair.heardAt = now;
-    if (useCandidate === true) pair.wanted = true;
-    if (pair.wanted && this.remote !== undefined) this.#nominatedByPeer(pair, now);
+    if (this.#checks?.controlling !== true && useCandidate === true) pair.wanted = true;
+    if (this.#checks !== undefined) this.#checkBack(pair, this.#checks, now);
+    else if (pair.wanted && this.remote !== undefined && !this.#options.full) this.#nominated(pair, now);
     return 'answered';
   }
 
-  /** RFC 8445 §7.3.2: for who only answers, a nominated check makes a valid pair. */
-  #nominatedByPeer(pair: Pair, now: number): void {
+  /** RFC 8445 §7.3.1.4 and §7.3.1.5. */
+  #checkBack(pair: Pair, checks: Checks, now: number): void {
+    if (pair.valid) {
+      if (pair.wanted && !checks.controlling) this.#nominated(pair, now);
+    } else if (pair.wanted || !this.selected.has(pair.component)) checks.trigger(pair);
+  }
+
+  /**
+   * RFC 8445 §7.3.1.1: the greater tie-breaker keeps its role. Who only answers is controlled, and one who thinks so too
+   * has to take the other role. True where the peer is to change its own.
+   */
+  #isRoleConflict({ iceControlled, iceControlling }: StunAttributes): boolean {
+    const checks = this.#checks;
+    if (checks === undefined) return !this.#options.full && iceControlled !== undefined;
+    const theirs = checks.controlling ? iceControlling : iceControlled;
+    if (theirs === undefined) return false;
+    const greater = this.#options.tieBreaker >= theirs;
+    return checks.controlling === greater || !this.#changeRole(!checks.controlling);
+  }
+
+  /** Both ends agree on the pair; for who only answers a nominated check makes it valid, RFC 8445 §7.3.2. */
+  #nominated(pair: Pair, now: number): void {
     pair.valid = true;
     pair.nominated = true;
     pair.state = 'succeeded';
@@ -189,6 +321,10 @@ export class Session {
     if (current !== undefined) current.inUse = false;
     pair.inUse = true;
     this.selected.set(pair.component, pair);
+    if (this.#checks !== undefined) {
+      this.#checks.conclude(pair);
+      this.#consents.set(pair.component, new Consent(pair, now, this.#options.random));
+    }
     this.#output.selected(pair.component, pair);
   }
 

@@ -245,7 +245,8 @@ export class Call implements HuntEvents, InviteOwner {
         this.#recovery = undefined;
         const milliseconds = this.#services.now() - began;
         this.#services.bus.emit({ type: 'call.media-recovered', call: this.id, milliseconds });
-        this.keep();
+        // Other keys, perhaps at another engine: whoever holds them now is told.
+        this.#changed();
       },
       failed: (cause) => this.hangUp(cause),
     });

@@ -56,8 +56,8 @@ export function checkAnswer(
 }
 
 /**
- * RFC 3264 §8, and that nobody may offer less protection than is agreed (CVE-2022-39269), unless none is asked for
- * on that leg at all.
+ * RFC 3264 §8, and that nobody may offer less protection than is agreed (CVE-2022-39269): not for the same stream, not
+ * for another one in its place or beside it, and not where policy has asked for none in the first place.
  */
 export function checkReoffer(
   from: MediaLeg,
@@ -69,13 +69,16 @@ export function checkReoffer(
   for (const [index, stream] of streams.entries()) {
     const state = from.streams[index];
     const removed = session.media[index]?.port === 0;
-    const secured = demanded !== 'none' && state?.media === 'srtp' ? state.suite : undefined;
-    if (secured !== undefined && !removed && stream?.media !== 'srtp')
-      return problem('media.downgrade', `The call is encrypted and stays so: keep offering ${secured}`);
+    const secured = state?.media === 'srtp' && !removed && stream?.media !== 'srtp';
+    if (secured || (from.encrypted && stream?.media === 'rtp'))
+      return problem(
+        'media.downgrade',
+        `The call is encrypted and stays so: keep offering ${state?.suite ?? 'encryption'}`,
+      );
     if (stream === undefined) continue;
     if (stream.media !== 'srtp' && demanded === 'required')
       return problem('media.encryption-required', 'Encryption is required: offer a=crypto');
-    if (stream.media === 'opaque' && demanded !== 'none' && from.encrypted)
+    if (stream.media === 'opaque' && from.encrypted)
       return problem(
         'media.downgrade',
         'The call is encrypted and stays so: fax over UDPTL has no encryption',

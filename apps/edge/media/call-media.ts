@@ -177,7 +177,9 @@ export class CallMedia {
   /** The offer for one phone; `plain` after it has refused SRTP and policy lets it. */
   offerTo(leg: MediaLeg, plain: boolean): string {
     if (this.#offer === undefined) return leg.lastDescription;
-    const protection = plain || leg.side.demanded === 'none' ? 'plain' : 'srtp';
+    // Who had encryption in the call before has it in this one: a dialog's level never falls (CVE-2022-39269).
+    const kept = leg.agreedBefore && leg.encrypted;
+    const protection = !kept && (plain || leg.side.demanded === 'none') ? 'plain' : 'srtp';
     return leg.lastDescription === ''
       ? describeOffer(leg, this.#offer.session, () => protection)
       : describeAgain(leg, this.#offer.session, protection);

@@ -36,7 +36,7 @@ export function judgeOffer(
   if (refused !== undefined) return err(refused);
   const { demanded } = to.side;
   const fax = read.streams.some((stream) => stream?.media === 'opaque');
-  if (fax && (demanded === 'required' || (demanded === 'preferred' && to.encrypted)))
+  if (fax && (demanded === 'required' || to.encrypted))
     return err(problem('media.downgrade', 'The other side is encrypted: fax over UDPTL has no encryption'));
   return ok(read);
 }
@@ -110,7 +110,7 @@ const suiteOf = ({ media, suite }: StreamState): StreamState['suite'] =>
 /** What is agreed stays as it is; new streams are as protected as the others, and at first as policy asks. */
 function protectionOf(leg: MediaLeg, stream: StreamState): OfferedProtection {
   if (leg.streams.includes(stream)) return stream.media === 'rtp' ? 'plain' : 'srtp';
-  if (leg.side.demanded === 'none') return 'plain';
   if (leg.encrypted || leg.side.demanded === 'required') return 'srtp';
+  if (leg.side.demanded === 'none') return 'plain';
   return leg.lastDescription === '' ? 'optional' : 'plain';
 }

@@ -215,14 +215,19 @@ export function answeringSpec(side: LegSide, stream: ReadStream, dscp: number): 
   return { ...spec, config: configOf(stream, side.rtcp) };
 }
 
-/** Ports and keys for a stream that we offer on this leg. */
-export function offeringSpec(side: LegSide, stream: ReadStream, dscp: number): EndpointSpec {
+/** Ports and keys for a stream that we offer on this leg; `encrypted`: others of it are already. */
+export function offeringSpec(
+  side: LegSide,
+  stream: ReadStream,
+  dscp: number,
+  encrypted = false,
+): EndpointSpec {
   const opaque = stream.media === 'opaque';
   return {
     local: side.local,
     ports: opaque ? 'single' : 'pair',
     dscp,
-    suites: opaque || side.demanded === 'none' ? [] : offeredSuites,
+    suites: opaque || (side.demanded === 'none' && !encrypted) ? [] : offeredSuites,
   };
 }
 

@@ -26,7 +26,7 @@ export const offering = (leg: MediaLeg, index: number, stream: ReadStream, dscp:
   leg,
   index,
   stream: { media: stream.media, mux: false, codec: stream.codec },
-  spec: offeringSpec(leg.side, stream, dscp),
+  spec: offeringSpec(leg.side, stream, dscp, leg.encrypted),
 });
 
 /** Opens all or none, all of them near each other and near an endpoint that is there already. */
