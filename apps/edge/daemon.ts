@@ -14,6 +14,7 @@ import { aliveFile, Heartbeat } from './journal/heartbeat.ts';
 import { EngineEvents } from './media/engine-events.ts';
 import { type MediaEngine, startEngine } from './media/start-engine.ts';
 import { TargetFinder } from './resolve/resolver.ts';
+import { SoundFiles } from './sound/sounds.ts';
 import type { Store } from './store/contract.ts';
 import { openStore } from './store/open.ts';
 import type { HandedListener, ListenerState, Transports } from './transport/contract.ts';
@@ -198,6 +199,8 @@ export class Daemon {
             );
         },
       });
+      const sounds = new SoundFiles();
+      cleanup.push(() => sounds.stop());
       const edge = new Edge({
         config,
         identityKey: identityKey(join(home, 'keys', 'store.key')),
@@ -209,6 +212,7 @@ export class Daemon {
         transports: () => self.transports as Transports,
         relay: () => (self.daemon === undefined ? media.engine : self.daemon.relay),
         trust: (address, as) => admission.trust(address, as),
+        sounds,
         resolver: {
           resolve: (uri) => resolver.resolveTarget(uri),
           resolveNumeric: (uri) => resolver.resolveNumeric(uri),

@@ -21,6 +21,8 @@ import { Registrar } from './registrar/registrar.ts';
 import { Directory } from './routing/directory.ts';
 import { Numbers } from './routing/numbers.ts';
 import { Signalling } from './signalling.ts';
+import { SoundDesk } from './sound/desk.ts';
+import type { Sounds } from './sound/sounds.ts';
 import type { Binding, OpenCall, Store } from './store/contract.ts';
 import { isPassing } from './store/store-error.ts';
 import { DialogNames } from './subscription/dialog-names.ts';
@@ -46,6 +48,8 @@ export interface EdgeParts {
   transports(): Transports;
   relay(): Relay | undefined;
   trust(address: string, as: 'trunk' | 'registered'): void;
+  /** Files to be played; absent: none. */
+  readonly sounds?: Sounds;
   /** Secret of this node that outlives a restart. Default: a new one. */
   readonly identityKey?: Uint8Array;
   readonly resolver: Pick<TargetSources, 'resolve' | 'resolveNumeric'>;
@@ -281,6 +285,7 @@ export class Edge {
     this.#config = config;
     this.#numbers = numbersOf(config);
     this.#encryption = encryptionOf(config);
+    this.#parts.sounds?.forget();
   }
 
   /** New domain objects: takes effect with the next request; bindings of devices that are gone go too. */
@@ -478,6 +483,7 @@ export class Edge {
         this.#ringing.push(call);
         this.#stopNoting ??= this.#after(noteMs, () => this.#noteRinging());
       },
+      ...(parts.sounds === undefined ? {} : { sounds: new SoundDesk(parts.sounds) }),
       mediaAddress: (flow) => mediaAddress(this.#config.media, flow),
       messages: new MessageRate(),
       refer: (referral) => this.signalling.refer(referral),

@@ -15,6 +15,7 @@ import type { CallerSide } from './caller.ts';
 import { EarlyOffers } from './early-offers.ts';
 import { outcomeOf, recordEnded, recordLive } from './ending.ts';
 import type { ForwardedWay } from './forward.ts';
+import { type Agreed, HoldMusic } from './hold-music.ts';
 import { type HuntEvents, type Search, statusForCaller } from './hunt.ts';
 import { acceptInfo, acceptMessageInside, pressedInRtp } from './info.ts';
 import type { CallLeg, LegEvents } from './leg.ts';
@@ -75,6 +76,8 @@ export class Call implements HuntEvents, InviteOwner {
   #early: EarlyOffers | undefined = undefined;
   #session: Session | undefined = undefined;
   #recovery: Recovery | undefined = undefined;
+  /** Only of calls that were on hold. */
+  #music: HoldMusic | undefined = undefined;
   #stopRinging: (() => void) | undefined = undefined;
 
   constructor(
@@ -243,6 +246,7 @@ export class Call implements HuntEvents, InviteOwner {
       confirmed: () => !this.#caller.confirming,
       recovered: () => {
         this.#recovery = undefined;
+        this.#music?.play();
         const milliseconds = this.#services.now() - began;
         this.#services.bus.emit({ type: 'call.media-recovered', call: this.id, milliseconds });
         // Other keys, perhaps at another engine: whoever holds them now is told.
@@ -327,14 +331,18 @@ export class Call implements HuntEvents, InviteOwner {
   /** From now on both sides may change what was agreed, and have to show that they are there. */
   #begin(media: CallMedia): void {
     this.#session = new Session(this.#services, this.#legs(), media, {
-      changed: () => this.#changed(),
+      changed: (agreed) => this.#changed(agreed),
       lost: () => this.hangUp('timeout'),
       confirming: () =>
         this.#caller.confirming || this.transfer?.joining === true || this.#recovery !== undefined,
     });
   }
 
-  #changed(): void {
+  #changed(agreed?: Agreed): void {
+    if (agreed !== undefined && this.#services.config().sounds.holdMusic !== undefined) {
+      this.#music ??= new HoldMusic(this.#services, this.id);
+      this.#music.follow(agreed);
+    }
     const protection = this.protection();
     this.#padlock.changed(protection);
     this.#tell(protection);

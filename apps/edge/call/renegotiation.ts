@@ -7,6 +7,7 @@ import type { CallMedia } from '../media/call-media.ts';
 import type { PendingOffer } from '../media/change.ts';
 import type { MediaLeg } from '../media/leg.ts';
 import { Confirmation } from './confirmation.ts';
+import type { Agreed } from './hold-music.ts';
 import { statusForCaller } from './hunt.ts';
 import type { CallLeg } from './leg.ts';
 import { dialogMethods, product, sdpOf, warning, withSdp } from './messages.ts';
@@ -14,8 +15,8 @@ import type { CallServices, ClientOwner, InviteOwner } from './services.ts';
 
 /** What a renegotiation tells its call. */
 export interface RenegotiationEvents {
-  /** Media or keys have changed. */
-  changed(): void;
+  /** Media or keys have changed; `agreed` where both sides have said something new. */
+  changed(agreed?: Agreed): void;
   /** The dialog is gone on one side (481, 408): the call must end. */
   broken(): void;
   /** Over, whatever became of it. */
@@ -185,10 +186,11 @@ export class Renegotiation implements ClientOwner, InviteOwner {
     const body = sdpOf(response);
     const parsed = body === undefined ? undefined : parseSession(body);
     if (parsed === undefined || !parsed.ok) return this.#refuse(488, 'The other side gave no usable answer');
+    const { session } = this.#pending.read;
     const answer = this.#media.reanswer(this.#pending, parsed.value);
     if (!answer.ok) return this.#refuse(488, answer.error.warning);
     this.#pending = undefined;
-    this.#events.changed();
+    this.#events.changed({ from: this.from, to: this.#to, offer: session, answer: parsed.value });
     void this.#media.applied.then(() =>
       this.#services.run(() => {
         if (this.#state === 'offering') this.#accept(answer.value, () => undefined);

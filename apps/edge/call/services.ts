@@ -7,6 +7,7 @@ import type { Configuration } from '../config/schema.ts';
 import type { EventBus } from '../events/bus.ts';
 import type { Troubles } from '../events/troubles.ts';
 import type { MessageRate } from '../message/rate.ts';
+import type { SoundDesk } from '../sound/desk.ts';
 import type { CallRecord } from '../store/contract.ts';
 import type { Referral } from './judge-refer.ts';
 
@@ -44,6 +45,8 @@ export interface CallServices {
   mediaAddress(flow: Flow): { readonly local: string; readonly advertised: string };
   /** Somebody is rung: written down where it takes longer than a moment. */
   settingUp(call: { noteSetup(): void }): void;
+  /** Plays files to parties; absent: nothing is played. */
+  readonly sounds?: SoundDesk;
   readonly dialogs: DialogTable;
   /** How many messages each sender may send. */
   readonly messages: MessageRate;

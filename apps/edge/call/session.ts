@@ -3,6 +3,7 @@ import { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import type { SipRequest } from '@ringfence/sip/message/types.ts';
 import type { ServerTransaction } from '@ringfence/sip/transaction/transaction.ts';
 import type { CallMedia } from '../media/call-media.ts';
+import type { Agreed } from './hold-music.ts';
 import type { CallLeg } from './leg.ts';
 import { Liveness } from './liveness.ts';
 import { dialogMethods, sdpOf } from './messages.ts';
@@ -12,8 +13,8 @@ import type { CallServices } from './services.ts';
 
 /** What a session tells its call. */
 export interface SessionEvents {
-  /** Media or keys have changed. */
-  changed(): void;
+  /** Media or keys have changed; `agreed` where both sides have said something new. */
+  changed(agreed?: Agreed): void;
   /** A side is gone: the call must end. */
   lost(): void;
   /** The caller has been told the answer and has not confirmed it yet. */
@@ -77,7 +78,7 @@ export class Session {
     this.#renegotiation = new Renegotiation(
       this.#services,
       {
-        changed: () => this.#events.changed(),
+        changed: (agreed) => this.#events.changed(agreed),
         broken: () => this.#events.lost(),
         finished: () => {
           this.#renegotiation = undefined;

@@ -79,9 +79,23 @@ export function checkConfiguration(
       );
     }
   });
+  const sounds = checkSounds(config.sounds, folder, report);
   if (config.store.file === '')
     report.value('store.file', 'is empty', 'Write a file name such as `ringfence.db`.');
-  return { config: { ...config, listeners, tls }, warnings };
+  return { config: { ...config, listeners, tls, sounds }, warnings };
+}
+
+function checkSounds(
+  sounds: Configuration['sounds'],
+  folder: string,
+  report: Report,
+): Configuration['sounds'] {
+  const { holdMusic } = sounds;
+  if (holdMusic === undefined) return sounds;
+  const path = resolve(folder, holdMusic);
+  if (!existsSync(path))
+    report.value('sounds.holdMusic', `${path} is not there`, 'Write the path of a WAV or Ogg Opus file.');
+  return { ...sounds, holdMusic: path };
 }
 
 function checkListeners(

@@ -417,6 +417,17 @@ export const Configuration = Type.Object(
       },
       { additionalProperties: false, default: {} },
     ),
+    sounds: Type.Object(
+      {
+        holdMusic: Type.Optional(
+          Type.String({
+            description:
+              'WAV or Ogg Opus file, relative to this file: heard by whoever is put on hold. Default: they hear what the holding phone sends.',
+          }),
+        ),
+      },
+      { additionalProperties: false, default: {} },
+    ),
     store: Type.Object(
       {
         file: Type.String({

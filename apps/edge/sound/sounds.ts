@@ -13,6 +13,8 @@ export interface Clip {
 /** Files of sound, made ready when they are first wanted. */
 export interface Sounds {
   clip(path: string, codec: SoundCodec): Promise<Result<Clip, string>>;
+  /** Files may have changed: each is read again when it is wanted next. */
+  forget(): void;
 }
 
 /** How long the thread that reads files is kept once there is nothing to read. */
@@ -40,7 +42,6 @@ export class SoundFiles implements Sounds {
     return made;
   }
 
-  /** After a reload. */
   forget(): void {
     this.#known.clear();
   }

@@ -59,8 +59,11 @@ export class FakeRelay implements Relay {
     const left = this.endpoints.get(a);
     const right = this.endpoints.get(b);
     if (left === undefined || right === undefined) return;
+    if (left.linked === b) return;
     this.unlink(a);
     this.unlink(b);
+    this.playing.delete(a);
+    this.playing.delete(b);
     left.linked = b;
     right.linked = a;
   }
@@ -85,6 +88,25 @@ export class FakeRelay implements Relay {
   press(id: number, digit: string, durationMs: number): boolean {
     this.pressed.push({ id, digit, durationMs });
     return true;
+  }
+
+  /** Clips by number, and what is played to whom. */
+  readonly clips = new Map<number, readonly Uint8Array[]>();
+  readonly playing = new Map<
+    number,
+    { readonly clip: number; readonly payloadType: number; readonly loop: boolean }
+  >();
+
+  keepClip(clip: number, frames: readonly Uint8Array[]): void {
+    this.clips.set(clip, frames);
+  }
+
+  play(id: number, clip: number, payloadType: number, loop: boolean): void {
+    if (this.endpoints.has(id)) this.playing.set(id, { clip, payloadType, loop });
+  }
+
+  hush(id: number): void {
+    this.playing.delete(id);
   }
 
   flush(): Promise<void> {

@@ -7,6 +7,7 @@ import { EventBus } from '../events/bus.ts';
 import type { EdgeEvent } from '../events/types.ts';
 import { EngineEvents } from '../media/engine-events.ts';
 import type { Objects } from '../objects/types.ts';
+import type { Sounds } from '../sound/sounds.ts';
 import type { Binding, CallRecord } from '../store/contract.ts';
 import { FakeRelay, FakeStore } from './fakes.ts';
 import { Network } from './network.ts';
@@ -18,6 +19,8 @@ export interface WorldOptions {
   readonly config?: (defaults: Configuration) => Configuration;
   readonly bindings?: readonly Binding[];
   readonly seed?: number;
+  /** Files to be played. */
+  readonly sounds?: Sounds;
   /** Hosts that DNS knows. */
   readonly hosts?: Readonly<Record<string, readonly string[]>>;
 }
@@ -89,6 +92,7 @@ export class World {
           ),
       },
       after: (milliseconds, run) => this.time.after(milliseconds, run),
+      ...(options.sounds === undefined ? {} : { sounds: options.sounds }),
       random: () => draws.next(),
     });
     this.network.deliver = (flow, bytes, now) => this.edge.message(flow, bytes, now);

@@ -362,6 +362,9 @@ bool Relay::link(Reader& reader) {
   moveTo(*b, *a->worker);
   const Worker::Lock lock(*a->worker);
   if (a->peer == b) return true;
+  // Somebody else is there now: what was played in place of the one before is over.
+  a->worker->hush(*a);
+  a->worker->hush(*b);
   detach(*a);
   detach(*b);
   a->peer = b;

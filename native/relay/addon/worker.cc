@@ -363,6 +363,7 @@ void Worker::protectAndSend(Endpoint& to, Row blamed, bool rtcp, std::size_t len
 }
 
 void Worker::play(Endpoint& endpoint, std::unique_ptr<Player> player) {
+  if (endpoint.zrtp.sealed) return;  // nothing but the far end's own SRTP is understood there
   if (endpoint.player == nullptr) playing_.push_back(&endpoint);
   endpoint.player = std::move(player);
   endpoint.continuity.changePeer();

@@ -70,9 +70,15 @@ export class Bed {
   }
 
   /** Objects are applied before the start. */
-  static async open(objects: ObjectLines, configuration: ConfigurationText = {}): Promise<Bed> {
+  static async open(
+    objects: ObjectLines,
+    configuration: ConfigurationText = {},
+    /** Puts more into its data folder. */
+    prepare: (home: Home) => void = () => undefined,
+  ): Promise<Bed> {
     const home = new Home(configuration);
     try {
+      prepare(home);
       await apply(home, objects);
       return new Bed(home, await EdgeProcess.start(home.path));
     } catch (error) {

@@ -104,7 +104,7 @@ export class Home {
     this.write('ringfence.yaml', configurationText(configuration, this.media));
   }
 
-  write(name: string, text: string): string {
+  write(name: string, text: string | Uint8Array): string {
     const file = join(this.path, name);
     writeFileSync(file, text, { mode: 0o600 });
     return file;
