@@ -10,8 +10,10 @@ import type { Flow } from '@ringfence/sip/transport/flow.ts';
 import type { Encryption } from '../config/schema.ts';
 import { forwardingsOf, timesForwarded } from '../headers/forwardings.ts';
 import { type CallerIdentity, identify, isTrusted, present, privacyRefusal } from '../headers/identity.ts';
+import type { MediaWishes } from '../media/keying.ts';
+import type { LegSide } from '../media/leg.ts';
 import { noMedia, type ReadSession, readSession } from '../media/read-offer.ts';
-import { codecList } from '../objects/codec-settings.ts';
+import { deviceWishes, trunkWishes } from '../media/wishes.ts';
 import type { Rewrite } from '../objects/rewrite-settings.ts';
 import { replacedAtPbx } from '../pbx/replaces.ts';
 import { PbxSearch, phoneTargets } from '../pbx/targets.ts';
@@ -39,7 +41,7 @@ import { judgePickup, startPickup } from './pickup.ts';
 import { callRecord } from './record.ts';
 import { routeFacts } from './route-facts.ts';
 import { type CallServices, socketText } from './services.ts';
-import { type AcceptedCall, openMedia } from './setup.ts';
+import { type AcceptedCall, openMedia, sideOf } from './setup.ts';
 import { secureTargets, secureTrunks, sipsProblem } from './sips.ts';
 import { type TargetSources, userTargets } from './targets.ts';
 import type { Place } from './transfer.ts';
@@ -81,7 +83,7 @@ interface Judged extends Arrival {
   readonly demanded: Encryption;
   readonly from: NameAddr;
   readonly identity: CallerIdentity;
-  readonly codecs: readonly string[] | undefined;
+  readonly side: LegSide;
   readonly forwardings: readonly Forwarding[] | undefined;
   /** The party whose place the caller takes (Replaces). */
   readonly replaced: Place | undefined;
@@ -125,11 +127,8 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
   let demanded = demandedOf(principal, listenerEncryption);
   // What the phone can do is enough for an emergency call.
   if (dialled.emergency && demanded === 'required') demanded = 'preferred';
-  const codecs = dialled.emergency ? undefined : codecsOf(directory, principal);
-  const offer =
-    parsed === undefined
-      ? undefined
-      : readSession(parsed.value, demanded, flow.remote.address, undefined, codecs);
+  const side = sideOf(services, flow, demanded, wishesOf(directory, principal, dialled.emergency));
+  const offer = parsed === undefined ? undefined : readSession(parsed.value, side);
   const forwardings = isTrusted(directory, principal) ? forwardingsOf(request.headers) : undefined;
   if (forwardings !== undefined && !dialled.emergency) {
     const times = timesForwarded(forwardings);
@@ -204,7 +203,7 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
     from,
     identity,
     replaced,
-    codecs,
+    side,
     forwardings,
   };
   if (destination.kind === 'pbx') {
@@ -303,7 +302,7 @@ function begin(door: Doorway, judged: Judged, decision: Decision, targets: Accep
     targets,
     headers,
     hidden: judged.identity.hidden,
-    ...(judged.codecs === undefined ? {} : { codecs: judged.codecs }),
+    side: judged.side,
     ...(destination.kind === 'user'
       ? { forwarder: () => new CallForwarder(door, { ...judged, forwardings: judged.forwardings ?? [] }) }
       : {}),
@@ -356,10 +355,12 @@ const privacyUnknown: Decision = {
   ],
 };
 
-/** Codecs that a caller's side is kept to. */
-function codecsOf(directory: DomainDirectory, principal: Principal): readonly string[] | undefined {
-  if (principal.kind === 'device') return directory.devices.get(principal.device)?.device.codecs;
-  return principal.kind === 'trunk' ? codecList(directory.trunks.get(principal.trunk)?.codecs) : undefined;
+/** What is configured of the media of a caller. */
+function wishesOf(directory: DomainDirectory, principal: Principal, emergency: boolean): MediaWishes {
+  if (principal.kind === 'trunk') return trunkWishes(directory.trunks.get(principal.trunk), emergency);
+  return principal.kind === 'device'
+    ? deviceWishes(directory.devices.get(principal.device)?.device, emergency)
+    : {};
 }
 
 const forwardedTooOften = (times: number, maximum: number): Decision => ({

@@ -5,6 +5,7 @@ import type { ClientTransaction } from '@ringfence/sip/transaction/transaction.t
 import type { Flow } from '@ringfence/sip/transport/flow.ts';
 import type { Encryption } from '../config/schema.ts';
 import { reasonsIn } from '../headers/reason.ts';
+import { type MediaWishes, offersTo } from '../media/keying.ts';
 import type { Trunk } from '../objects/types.ts';
 import { isStale } from '../pbx/credentials.ts';
 import { type Credentials, credentialsFor, isChallenge } from './credentials.ts';
@@ -26,7 +27,7 @@ export interface BranchWay {
 }
 
 /** Whom a branch rings, and how it gets there. */
-export interface BranchTarget extends BranchWay {
+export interface BranchTarget extends BranchWay, MediaWishes {
   readonly party: string;
   readonly demanded: Encryption;
   readonly from: NameAddr;
@@ -34,8 +35,6 @@ export interface BranchTarget extends BranchWay {
   /** Other flows of the same phone, tried where the one before fails (RFC 5626 §7). */
   readonly further?: readonly BranchWay[];
   readonly trunk?: Trunk;
-  /** What passes on this side; absent: everything. */
-  readonly codecs?: readonly string[];
   /** What this side is told beside what all are. */
   readonly headers?: HeaderList;
   /** Writes header fields as the other side wants them, after all others. */
@@ -72,8 +71,11 @@ export interface BranchInvite {
   readonly maxForwards: number;
   /** The caller can be told reliably what comes before the answer (RFC 3262). */
   reliable(): boolean;
-  /** The description to offer on the leg, `plain` without encryption; undefined: the called side makes the offer. */
-  offer(leg: CallLeg, plain: boolean): string | undefined;
+  /**
+   * The description to offer on the leg, after so many have been refused for their media; undefined: the called side
+   * makes the offer.
+   */
+  offer(leg: CallLeg, refused: number): string | undefined;
 }
 
 const noRoute: readonly string[] = [];
@@ -102,7 +104,8 @@ export class Branch implements ClientOwner {
   #way: BranchWay;
   #ways = 0;
   #cseq = 0;
-  #plain = false;
+  /** Offers that were refused for their media. */
+  #refused = 0;
   #offered = true;
   #dialogs: EarlyDialogs | undefined = undefined;
   #raised = 0;
@@ -145,7 +148,7 @@ export class Branch implements ClientOwner {
     for (const hop of this.#way.route ?? noRoute) headers.add('Route', hop);
     headers.add('Contact', leg.contact);
     headers.add('Allow', dialogMethods);
-    const offer = this.#invite.offer(leg, this.#plain);
+    const offer = this.#invite.offer(leg, this.#refused);
     this.#offered = offer !== undefined;
     // An offer in a reliable response needs a caller who can answer it before the call is taken.
     headers.add('Supported', this.#offered || this.#invite.reliable() ? 'timer, 100rel' : 'timer');
@@ -217,7 +220,7 @@ export class Branch implements ClientOwner {
     }
     if (status === 422 && this.leg.timer.raise(response.headers) && this.#raised++ < mostRaises)
       return this.invite();
-    if ((status === 488 || status === 415 || status === 606) && this.#retryPlain()) return;
+    if ((status === 488 || status === 415 || status === 606) && this.#offerOtherwise()) return;
     if ((status === 430 || status === 408) && this.#retryFlow()) return;
     this.#fail(status);
   }
@@ -320,10 +323,12 @@ export class Branch implements ClientOwner {
     return true;
   }
 
-  /** `preferred` takes plain RTP from a peer that has refused SRTP; `required` never does. */
-  #retryPlain(): boolean {
-    if (this.#plain || !this.#offered || this.target.demanded !== 'preferred') return false;
-    this.#plain = true;
+  /** Other keys than those that the peer has refused, or none where policy lets it. */
+  #offerOtherwise(): boolean {
+    const { media } = this.leg;
+    if (!this.#offered || media === undefined || this.#refused + 1 >= offersTo(media.side).length)
+      return false;
+    this.#refused += 1;
     this.invite();
     return true;
   }

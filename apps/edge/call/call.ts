@@ -151,7 +151,7 @@ export class Call implements HuntEvents, InviteOwner {
           maxForwards,
           // Of several offers the caller could answer one alone.
           reliable: () => this.#caller.reliable === true && hunt.legs.length === 1,
-          offer: (leg, plain) => (leg.media === undefined ? undefined : setup.offer(leg.media, plain)),
+          offer: (leg, refused) => (leg.media === undefined ? undefined : setup.offer(leg.media, refused)),
         });
         for (const leg of hunt.legs) leg.media = media.callees[leg.index - 1];
         this.#hunt = hunt;

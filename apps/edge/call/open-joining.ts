@@ -46,8 +46,8 @@ export async function openJoining(
   const callees =
     partner === undefined
       ? found.map(
-          ({ flow, demanded, codecs }) =>
-            new MediaLeg(sideOf(services, flow, demanded, codecs), services.sessionId()),
+          (target) =>
+            new MediaLeg(sideOf(services, target.flow, target.demanded, target), services.sessionId()),
         )
       : [continued(services, partner)];
   const opened = await CallMedia.openJoined(
@@ -56,7 +56,6 @@ export async function openJoining(
     session,
     continued(services, former),
     callees,
-    former.media?.encrypted !== true,
   );
   if (!opened.ok) return err({ status: 503, cause: 'media', warning: `No media ports: ${opened.error}` });
   caller.media = opened.value;
@@ -66,6 +65,6 @@ export async function openJoining(
 
 /** The ports, keys and session that the peer knows (RFC 3264 §8: the same o=, a higher version). */
 export function continued(services: CallServices, { flow, demanded, media }: CallLeg): MediaLeg {
-  const side = sideOf(services, flow, demanded, media?.side.codecs);
+  const side = sideOf(services, flow, demanded, media?.side);
   return media === undefined ? new MediaLeg(side, services.sessionId()) : media.continued(side);
 }

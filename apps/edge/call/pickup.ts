@@ -7,7 +7,7 @@ import type { Arrival, Doorway } from './accept.ts';
 import type { Call } from './call.ts';
 import { namedBy, ownerOf } from './named-leg.ts';
 import { continued } from './open-joining.ts';
-import { type AcceptedCall, sideOf } from './setup.ts';
+import type { AcceptedCall } from './setup.ts';
 import { type Place, Transfer } from './transfer.ts';
 import { Rejoined } from './transfer-sides.ts';
 
@@ -77,7 +77,7 @@ export function startPickup(door: Doorway, { call, leg }: Place, made: Call, acc
       relay,
       { dscp: services.config().media.dscp, newSessionId: () => services.sessionId() },
       accepted.offer,
-      sideOf(services, accepted.flow, accepted.demanded, accepted.codecs),
+      accepted.side,
       [continued(services, partner)],
     );
     if (!opened.ok) return fail(`No media ports: ${opened.error}`);

@@ -28,9 +28,9 @@ export class SetupMedia {
     this.delayed = media.delayed;
   }
 
-  /** Body for the INVITE to a called side; `plain` without encryption. */
-  offer(leg: MediaLeg, plain: boolean): string | undefined {
-    return this.delayed ? undefined : this.media.offerTo(leg, plain);
+  /** Body for the INVITE to a called side, which has refused that many offers for their media. */
+  offer(leg: MediaLeg, refused: number): string | undefined {
+    return this.delayed ? undefined : this.media.offerTo(leg, refused);
   }
 
   /** The offer that came late has its answer. */

@@ -5,6 +5,7 @@ import type { ServerTransaction } from '@ringfence/sip/transaction/transaction.t
 import type { Flow } from '@ringfence/sip/transport/flow.ts';
 import type { Encryption } from '../config/schema.ts';
 import { CallMedia } from '../media/call-media.ts';
+import type { MediaWishes } from '../media/keying.ts';
 import type { LegSide } from '../media/leg.ts';
 import type { ReadSession } from '../media/read-offer.ts';
 import type { Trunk } from '../objects/types.ts';
@@ -46,8 +47,8 @@ export interface AcceptedCall extends CallPlan {
   /** The caller is this trunk. */
   readonly trunk: Trunk | undefined;
   readonly demanded: Encryption;
-  /** What passes on the caller's side; absent: everything. */
-  readonly codecs?: readonly string[];
+  /** What the media of the caller's side depends on. */
+  readonly side: LegSide;
   /** Absent: the INVITE came without, and the called side makes the offer. */
   readonly offer: ReadSession | undefined;
   /** Whom to ring; empty where nobody can be reached. */
@@ -83,8 +84,8 @@ export async function openMedia(
     relay,
     { dscp: services.config().media.dscp, newSessionId: () => services.sessionId() },
     accepted.offer,
-    sideOf(services, accepted.flow, accepted.demanded, accepted.codecs),
-    targets.map((target) => sideOf(services, target.flow, target.demanded, target.codecs)),
+    accepted.side,
+    targets.map((target) => sideOf(services, target.flow, target.demanded, target)),
   );
   if (!opened.ok) {
     if (opened.error === 'no-ports')
@@ -118,8 +119,7 @@ export const searching = (
   targets: readonly BranchTarget[],
   forwarder?: () => Forwarder,
 ): OpenedCall => {
-  const side = ({ flow, demanded, codecs }: BranchTarget): LegSide =>
-    sideOf(services, flow, demanded, codecs);
+  const side = (target: BranchTarget): LegSide => sideOf(services, target.flow, target.demanded, target);
   return {
     media,
     search: (events, invite) => {
@@ -136,10 +136,25 @@ export function sideOf(
   services: CallServices,
   flow: Flow,
   demanded: Encryption,
-  codecs?: readonly string[],
+  { codecs, keying, ice }: MediaWishes = {},
 ): LegSide {
   const { local, advertised } = services.mediaAddress(flow);
-  const { rtcp, bridgeDigits } = services.config().media;
-  const side = { local, advertised, signalling: flow.remote.address, demanded, rtcp, bridgeDigits };
-  return codecs === undefined ? side : { ...side, codecs };
+  const config = services.config();
+  const { rtcp, bridgeDigits, engine } = config.media;
+  const listener = config.listeners.find(({ name }) => name === flow.listener);
+  const keys = keying ?? listener?.keying;
+  const checks = ice ?? listener?.ice;
+  return {
+    local,
+    advertised,
+    signalling: flow.remote.address,
+    demanded,
+    rtcp,
+    bridgeDigits,
+    ...(codecs === undefined ? {} : { codecs }),
+    ...(keys === undefined ? {} : { keying: keys }),
+    ...(checks === undefined ? {} : { ice: checks }),
+    ...(flow.transport === 'ws' || flow.transport === 'wss' ? { web: true } : {}),
+    ...(engine === 'rtpengine' ? { handshakes: false } : {}),
+  };
 }

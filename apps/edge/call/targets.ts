@@ -2,6 +2,7 @@ import type { NameAddr, SipUri } from '@ringfence/sip/message/types.ts';
 import { parseUri } from '@ringfence/sip/message/uri.ts';
 import type { Candidate } from '@ringfence/sip/resolve/target.ts';
 import { type Flow, isEncrypted } from '@ringfence/sip/transport/flow.ts';
+import { deviceWishes } from '../media/wishes.ts';
 import type { User } from '../objects/types.ts';
 import type { PbxNodes } from '../pbx/nodes.ts';
 import { isInstance } from '../registrar/gruu.ts';
@@ -53,7 +54,7 @@ export function userTargets(
     targets.push({
       party: `device:${user.name}@${directory.name}/${device.name}`,
       demanded: device.encryption,
-      ...(device.codecs === undefined ? {} : { codecs: device.codecs }),
+      ...deviceWishes(device),
       from,
       to: party(userUri(user.name, directory.name), undefined),
       ...first,

@@ -136,7 +136,7 @@ export class Rejoined implements Search {
   }
 
   start(): void {
-    const description = this.#invite.offer(this.leg, this.#former.media?.encrypted !== true);
+    const description = this.#invite.offer(this.leg, 0);
     if (description === undefined) return this.#events.exhausted(500);
     this.#reinvite = new Reinvite(this.#services, this.#former, description, {
       answered: (response) => this.#answered(response),

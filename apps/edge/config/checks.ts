@@ -38,6 +38,7 @@ export function checkConfiguration(
   const tls = checkTls(config.tls, folder, report);
   checkMedia(config.media, report);
   checkRtpengine(config.media, report, warnings);
+  if (config.media.engine === 'rtpengine') checkNoHandshakes(config.listeners, report);
   if (config.registrar.minimumExpires > config.registrar.maximumExpires) {
     report.value(
       'registrar.minimumExpires',
@@ -297,6 +298,24 @@ function checkRtpengine(media: Configuration['media'], report: Report, warnings:
     );
   for (const [i, instance] of media.rtpengine.entries())
     checkInstance(instance, `media.rtpengine[${i}]`, report, warnings);
+}
+
+/** rtpengine is not asked for DTLS and ICE. */
+function checkNoHandshakes(listeners: readonly Listener[], report: Report): void {
+  for (const [i, { keying, ice }] of listeners.entries()) {
+    if (keying === 'dtls' || keying === 'any')
+      report.value(
+        `listeners[${i}].keying`,
+        `is \`${keying}\`, and with \`media.engine: rtpengine\` there is no DTLS-SRTP`,
+        'Write `sdes`, or use `media.engine: relay`.',
+      );
+    if (ice === 'lite' || ice === 'full')
+      report.value(
+        `listeners[${i}].ice`,
+        `is \`${ice}\`, and with \`media.engine: rtpengine\` there is no ICE`,
+        'Write `off`, or use `media.engine: relay`.',
+      );
+  }
 }
 
 function checkInstance(

@@ -220,6 +220,11 @@ test('rtpengine: an engine without instances, names and addresses that cannot be
   assert.equal(keyOf(media('{ address: 127.0.0.1, inside: lo }')), 'media.rtpengine[0].inside');
   assert.equal(keyOf(media('{ address: 127.0.0.1, weight: -1 }')), 'media.rtpengine[0].weight');
   assert.equal(keyOf(media('{ address: 10.0.0.5 }')), 'media.rtpengine[0].address');
+  const side = (field: string) =>
+    `${media('{ address: 127.0.0.1 }')}listeners: [ { name: a, transport: udp, address: 127.0.0.1, port: 5060, ${field} } ]\n`;
+  for (const field of ['keying: dtls', 'keying: any', 'ice: lite', 'ice: full'])
+    assert.equal(keyOf(side(field)), `listeners[0].${field.split(':')[0]}`);
+  accepted(side('keying: sdes, ice: answer'));
   const config = accepted(media('{ address: 127.0.0.1 }'));
   assert.deepEqual(config.media.rtpengine, [{ address: '127.0.0.1', port: 2223, weight: 1 }]);
   const clear = load(media('{ address: 10.0.0.5, dangerousClearControl: true }'));

@@ -10,6 +10,22 @@ export const Encryption = Type.Union(
 );
 export type Encryption = Static<typeof Encryption>;
 
+/** How keys of SRTP are offered to a side. */
+export const Keying = Type.Union([Type.Literal('sdes'), Type.Literal('dtls'), Type.Literal('any')], {
+  description:
+    'How SRTP keys are offered to this side. sdes: in SDP (`a=crypto`). dtls: by a handshake in the media itself (DTLS-SRTP), so that signalling never holds them. any: DTLS first, SDES where the peer refuses it with 488. An offer of the peer is answered in its own way; where it has both, DTLS is taken, or SDES with `sdes`. Default: that of the listener, else any over WebSockets and sdes elsewhere.',
+});
+export type Keying = Static<typeof Keying>;
+
+export const IceUse = Type.Union(
+  [Type.Literal('off'), Type.Literal('answer'), Type.Literal('lite'), Type.Literal('full')],
+  {
+    description:
+      'ICE (RFC 8445) on this side. off: none. answer: where the peer offers it. lite: offered too, and the peer makes the checks; enough where the edge has an address that this side reaches. full: offered, and the edge makes checks of its own. Default: that of the listener, else lite over WebSockets and answer elsewhere.',
+  },
+);
+export type IceUse = Static<typeof IceUse>;
+
 export const Listener = Type.Object(
   {
     name: Type.String({
@@ -42,6 +58,8 @@ export const Listener = Type.Object(
           'Allows `encryption: none` or `preferred` on an address that is neither loopback nor private.',
       }),
     ),
+    keying: Type.Optional(Keying),
+    ice: Type.Optional(IceUse),
     clientCertificate: Type.Optional(
       Type.Union([Type.Literal('none'), Type.Literal('optional'), Type.Literal('required')], {
         default: 'none',

@@ -1,7 +1,7 @@
 import { err, ok, type Result } from '@ringfence/bytes/result.ts';
 import type { SessionDescription } from '@ringfence/sdp/session.ts';
 import type { MediaLeg, StreamState } from './leg.ts';
-import { type ReadSession, readSession } from './read-offer.ts';
+import { keyingOf, type ReadSession, readSession } from './read-offer.ts';
 
 /** Why an answer or a new offer cannot be taken, for a Warning header and the record. */
 export interface MediaProblem {
@@ -27,9 +27,13 @@ export function checkAnswer(
   const agreed = streams.map((state) =>
     state === undefined
       ? undefined
-      : { media: state.media, suite: first || state.optional === true ? undefined : state.suite },
+      : {
+          media: state.media,
+          suite: first || state.optional === true ? undefined : state.suite,
+          keying: state.keying,
+        },
   );
-  const read = readSession(session, side.demanded, side.signalling, agreed, side.codecs);
+  const read = readSession(session, side, agreed);
   let taken = 0;
   for (const [index, stream] of read.streams.entries()) {
     const state = streams[index];
@@ -40,6 +44,8 @@ export function checkAnswer(
       return err(problem('media.answer-unencrypted', 'SRTP was offered, the answer leaves it out'));
     if (state.media !== stream.media && !(plain && state.optional === true))
       return err(problem('media.answer-mismatch', 'The answer has another kind of media than was offered'));
+    if (!plain && stream.media === 'srtp' && keyingOf(stream) !== state.keying)
+      return err(problem('media.answer-mismatch', 'The answer brings keys in another way than was offered'));
     const { crypto } = stream;
     if (crypto === undefined) continue;
     const offered = state.endpoint.keys.findIndex(({ suite }) => suite === crypto.suite);
@@ -50,7 +56,7 @@ export function checkAnswer(
   if (taken > 0) return ok(read);
   return err(
     read.facts.unsupported
-      ? problem('media.encryption-unsupported', 'The answer has no usable a=crypto')
+      ? problem('media.encryption-unsupported', 'The answer has no usable a=crypto or a=fingerprint')
       : problem('media.nothing-usable', 'The answer accepts no stream'),
   );
 }
@@ -70,14 +76,13 @@ export function checkReoffer(
     const state = from.streams[index];
     const removed = session.media[index]?.port === 0;
     const secured = state?.media === 'srtp' && !removed && stream?.media !== 'srtp';
-    if (secured || (from.encrypted && stream?.media === 'rtp'))
-      return problem(
-        'media.downgrade',
-        `The call is encrypted and stays so: keep offering ${state?.suite ?? 'encryption'}`,
-      );
+    if (secured || (from.encrypted && stream?.media === 'rtp')) {
+      const kept = state?.keying === 'dtls' ? 'DTLS-SRTP' : (state?.suite ?? 'encryption');
+      return problem('media.downgrade', `The call is encrypted and stays so: keep offering ${kept}`);
+    }
     if (stream === undefined) continue;
     if (stream.media !== 'srtp' && demanded === 'required')
-      return problem('media.encryption-required', 'Encryption is required: offer a=crypto');
+      return problem('media.encryption-required', 'Encryption is required: offer a=crypto or DTLS-SRTP');
     if (stream.media === 'opaque' && from.encrypted)
       return problem(
         'media.downgrade',
@@ -86,6 +91,6 @@ export function checkReoffer(
   }
   if (facts.usable > 0 || from.streams.length > 0) return undefined;
   return facts.unsupported
-    ? problem('media.encryption-unsupported', 'The offer has no usable a=crypto')
+    ? problem('media.encryption-unsupported', 'The offer has no usable a=crypto or a=fingerprint')
     : problem('media.nothing-usable', 'No stream of the offer can be relayed');
 }

@@ -4,7 +4,7 @@ import { answerDirection, isSameCodec } from '@ringfence/sdp/offer-answer.ts';
 import { parseSession } from '@ringfence/sdp/parse.ts';
 import type { MediaDescription, SessionDescription } from '@ringfence/sdp/session.ts';
 import { checkReoffer, type MediaProblem, problem } from './agreement.ts';
-import type { MediaLeg } from './leg.ts';
+import { type MediaLeg, wantsAnother } from './leg.ts';
 import { type ReadSession, readSession } from './read-offer.ts';
 
 /** A new offer of one side that is answered for the other by what that one has agreed to. */
@@ -20,9 +20,9 @@ export interface AloneAnswer {
  */
 export function answerAlone(leg: MediaLeg, session: SessionDescription): Result<AloneAnswer, MediaProblem> {
   const agreed = leg.streams.map((state) =>
-    state === undefined ? undefined : { media: state.media, suite: state.suite },
+    state === undefined ? undefined : { media: state.media, suite: state.suite, keying: state.keying },
   );
-  const read = readSession(session, leg.side.demanded, leg.side.signalling, agreed, leg.side.codecs);
+  const read = readSession(session, leg.side, agreed);
   const refused = checkReoffer(leg, read);
   if (refused !== undefined) return err(refused);
   const said = parseSession(Buffer.from(leg.lastDescription, 'utf8'));
@@ -34,6 +34,8 @@ export function answerAlone(leg: MediaLeg, session: SessionDescription): Result<
     const theirs = session.media[index];
     if (state === undefined || ours === undefined || theirs === undefined || state.media !== stream.media)
       return err(problem('media.other-side', 'The other side cannot be asked for another kind of media now'));
+    if (wantsAnother(state, stream))
+      return err(problem('media.other-side', 'Another association cannot be begun now'));
     if (!ours.formats.some((format) => isCommon(ours, theirs, format)))
       return err(problem('media.other-side', 'The other side cannot be asked for another codec now'));
   }
@@ -55,7 +57,7 @@ function describe(leg: MediaLeg, session: SessionDescription, said: SessionDescr
       return leg.refused(theirs?.protocol);
     const offered = effectiveDirection(session, theirs);
     return {
-      ...leg.anchor(stream, theirs.protocol, leg.answeredCrypto(stream)),
+      ...leg.anchor(stream, theirs.protocol, leg.answeredCrypto(stream), 'peer'),
       direction: answerDirection(offered, effectiveDirection(said, ours)),
       keepFormat: (format: string) => isCommon(ours, theirs, format),
     };

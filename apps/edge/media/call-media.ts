@@ -8,10 +8,12 @@ import { checkAnswer, type MediaProblem } from './agreement.ts';
 import { answerAlone } from './alone.ts';
 import { adopt, judgeOffer, openChange, openedFor, type PendingOffer } from './change.ts';
 import { describeAnswer, describeOffer, describeRepeat } from './describe.ts';
+import { agreeHandshake, type Offerer } from './handshake.ts';
 import { describeAgain, readKnown, resumed } from './joined.ts';
+import { type OfferedProtection, offersTo } from './keying.ts';
 import { answeringSpec, configOf, type LegSide, MediaLeg, type StreamState, wipe } from './leg.ts';
 import { type OpenedPlace, offering, openAll, ownersOf, type Place, renewing } from './places.ts';
-import type { ReadSession, ReadStream } from './read-offer.ts';
+import { keyingOf, type ReadSession, type ReadStream } from './read-offer.ts';
 import { Renewal } from './renewal.ts';
 import { protectionOfStreams, showing } from './shown.ts';
 
@@ -41,7 +43,7 @@ export class CallMedia {
   /** What each leg said before anybody had taken the call. */
   readonly #early = new Map<MediaLeg, Uint8Array>();
   /** The caller is offered what the called side has answered, and has not agreed yet. */
-  #joining: 'plain' | 'srtp' | undefined = undefined;
+  #joining: OfferedProtection | undefined = undefined;
 
   private constructor(
     relay: Relay,
@@ -146,7 +148,6 @@ export class CallMedia {
    * `continued`; what was agreed before stays in force until they have agreed anew.
    *
    * @param session what the caller is known to be able to do.
-   * @param plain the caller's media was not encrypted before.
    */
   static async openJoined(
     relay: Relay,
@@ -154,7 +155,6 @@ export class CallMedia {
     session: SessionDescription,
     caller: MediaLeg,
     callees: MediaLeg[],
-    plain: boolean,
   ): Promise<Result<CallMedia, RelayErrorCode>> {
     const offer = readKnown(resumed(session));
     const places: Place[] = [];
@@ -170,16 +170,15 @@ export class CallMedia {
     if (!opened.ok) return opened;
     for (const { leg, index, state } of opened.value) leg.streams[index] = state;
     const media = new CallMedia(relay, options, offer, caller, callees);
-    media.#joining = plain ? 'plain' : 'srtp';
+    media.#joining = caller.agreedAs ?? 'plain';
     return ok(media);
   }
 
-  /** The offer for one phone; `plain` after it has refused SRTP and policy lets it. */
-  offerTo(leg: MediaLeg, plain: boolean): string {
+  /** The offer for one phone, after it has refused so many; in the way of another call where it has agreed there. */
+  offerTo(leg: MediaLeg, refused: number): string {
     if (this.#offer === undefined) return leg.lastDescription;
     // Who had encryption in the call before has it in this one: a dialog's level never falls (CVE-2022-39269).
-    const kept = leg.agreedBefore && leg.encrypted;
-    const protection = !kept && (plain || leg.side.demanded === 'none') ? 'plain' : 'srtp';
+    const protection = leg.agreedAs ?? offersTo(leg.side)[refused] ?? 'plain';
     return leg.lastDescription === ''
       ? describeOffer(leg, this.#offer.session, () => protection)
       : describeAgain(leg, this.#offer.session, protection);
@@ -200,7 +199,7 @@ export class CallMedia {
     const session = parseSession(body);
     if (!session.ok)
       return err({ rule: 'media.malformed', warning: 'The answer of the called side cannot be read' });
-    const read = checkAnswer(leg, session.value, leg.streams, !leg.agreedBefore);
+    const read = checkAnswer(leg, session.value, leg.streams, leg.agreedAs === undefined);
     if (!read.ok) return read;
     this.#join(leg, this.caller, read.value);
     this.#connected = leg;
@@ -269,7 +268,7 @@ export class CallMedia {
     this.#retire(adopt(pending), owners);
     for (const [index, stream] of read.streams.entries()) {
       const state = from.streams[index];
-      if (stream !== undefined && state !== undefined) this.#configure(state, stream);
+      if (stream !== undefined && state !== undefined) this.#configure(state, stream, 'peer');
     }
     this.#join(to, from, answer.value);
     from.keepAgreedKeys();
@@ -289,7 +288,7 @@ export class CallMedia {
     if (!alone.ok) return alone;
     for (const [index, stream] of alone.value.read.streams.entries()) {
       const state = leg.streams[index];
-      if (stream !== undefined && state !== undefined) this.#configure(state, stream);
+      if (stream !== undefined && state !== undefined) this.#configure(state, stream, 'peer');
     }
     this.#applied = this.#relay.flush();
     return ok(alone.value.describe());
@@ -364,7 +363,7 @@ export class CallMedia {
     }
     for (const [index, stream] of read.value.streams.entries()) {
       const state = leg.streams[index];
-      if (stream !== undefined && state !== undefined) this.#configure(state, stream);
+      if (stream !== undefined && state !== undefined) this.#configure(state, stream, 'us');
     }
     const other = leg === this.caller ? this.callees.find(({ streams }) => streams.length > 0) : this.caller;
     if (proposed !== undefined && other !== undefined) this.#linkWith(leg, other);
@@ -440,7 +439,7 @@ export class CallMedia {
         if (peer !== undefined && !waiting) this.#relay.unlink(peer.endpoint.id);
         continue;
       }
-      this.#configure(state, stream);
+      this.#configure(state, stream, 'us');
       if (peer === undefined || waiting) continue;
       peer.codec = state.codec;
       this.#relay.link(peer.endpoint.id, state.endpoint.id);
@@ -449,7 +448,7 @@ export class CallMedia {
     this.#applied = this.#relay.flush();
   }
 
-  #configure(state: StreamState, stream: ReadStream): void {
+  #configure(state: StreamState, stream: ReadStream, offerer: Offerer): void {
     state.codec = stream.codec;
     state.telephoneEvent = stream.telephoneEvent;
     state.media = stream.media;
@@ -461,7 +460,11 @@ export class CallMedia {
       if (state.receive !== keys[0].material) state.receive?.fill(0);
       state.receive = keys[0].material;
     }
-    this.#relay.configure(state.endpoint.id, configOf(stream, this.caller.side.rtcp));
+    state.keying = keyingOf(stream);
+    if (state.keying === 'dtls') state.suite = undefined;
+    if (stream.mid !== undefined && offerer === 'peer') state.mid = stream.mid;
+    state.handshake = agreeHandshake(stream, state.endpoint.ice && state.ice, offerer, state.handshake);
+    this.#relay.configure(state.endpoint.id, configOf(stream, this.caller.side.rtcp, state.handshake));
   }
 }
 

@@ -2,8 +2,9 @@ import { err, ok, type Result } from '@ringfence/bytes/result.ts';
 import type { Relay, RelayErrorCode } from '@ringfence/relay/contract.ts';
 import type { SessionDescription } from '@ringfence/sdp/session.ts';
 import { checkReoffer, type MediaProblem, problem } from './agreement.ts';
-import { describeOffer, type OfferedProtection } from './describe.ts';
-import { answeringSpec, type MediaLeg, type StreamState, wipe } from './leg.ts';
+import { describeOffer } from './describe.ts';
+import { type OfferedProtection, offersTo } from './keying.ts';
+import { answeringSpec, type MediaLeg, type StreamState, wantsAnother, wipe } from './leg.ts';
 import { offering, openAll, type Place } from './places.ts';
 import { type ReadSession, readSession } from './read-offer.ts';
 
@@ -29,9 +30,11 @@ export function judgeOffer(
 ): Result<ReadSession, MediaProblem> {
   // Plain RTP may become SRTP, so only the suite that is agreed binds, not that there was none.
   const agreed = from.streams.map((state) =>
-    state === undefined ? undefined : { media: 'srtp' as const, suite: suiteOf(state) },
+    state === undefined
+      ? undefined
+      : { media: 'srtp' as const, suite: suiteOf(state), keying: keyingAgreed(state) },
   );
-  const read = readSession(session, from.side.demanded, from.side.signalling, agreed, from.side.codecs);
+  const read = readSession(session, from.side, agreed);
   const refused = checkReoffer(from, read);
   if (refused !== undefined) return err(refused);
   const { demanded } = to.side;
@@ -54,7 +57,7 @@ export async function openChange(
     if (stream === undefined) continue;
     const ours = from.streams[index];
     // Ports and keys are made for one kind of media: another kind gets new ones.
-    if (ours === undefined || ours.media !== stream.media || ours.keyless === true)
+    if (ours === undefined || ours.keyless === true || wantsAnother(ours, stream))
       places.push({ leg: from, index, stream, spec: answeringSpec(from.side, stream, dscp) });
     const theirs = to.streams[index];
     if (
@@ -107,10 +110,15 @@ export function openedFor({ from, to, fromStreams, toStreams }: PendingOffer): n
 const suiteOf = ({ media, suite }: StreamState): StreamState['suite'] =>
   media === 'srtp' ? suite : undefined;
 
+const keyingAgreed = ({ media, keying }: StreamState): StreamState['keying'] =>
+  media === 'srtp' ? keying : undefined;
+
 /** What is agreed stays as it is; new streams are as protected as the others, and at first as policy asks. */
-function protectionOf(leg: MediaLeg, stream: StreamState): OfferedProtection {
-  if (leg.streams.includes(stream)) return stream.media === 'rtp' ? 'plain' : 'srtp';
-  if (leg.encrypted || leg.side.demanded === 'required') return 'srtp';
-  if (leg.side.demanded === 'none') return 'plain';
+function protectionOf(leg: MediaLeg, stream: StreamState): OfferedProtection | 'optional' {
+  if (leg.streams.includes(stream)) return stream.media === 'rtp' ? 'plain' : (stream.keying ?? 'sdes');
+  if (leg.encrypted) return leg.protection;
+  const { demanded, web } = leg.side;
+  // A browser takes nothing but keys.
+  if (demanded !== 'preferred' || web === true) return offersTo(leg.side)[0] ?? 'plain';
   return leg.lastDescription === '' ? 'optional' : 'plain';
 }

@@ -1,42 +1,61 @@
 import { parseSession } from '@ringfence/sdp/parse.ts';
 import type { SessionDescription } from '@ringfence/sdp/session.ts';
+import { type OfferedProtection, offersTo } from './keying.ts';
 import type { MediaLeg, StreamState } from './leg.ts';
 import { answerEvents, offerEvents } from './telephone-event.ts';
 
-/** How a stream is offered: without protection, with SRTP, or with SRTP if the peer can (RFC 8643 §3.1). */
-export type OfferedProtection = 'plain' | 'srtp' | 'optional';
-
 type Streams = readonly (StreamState | undefined)[];
 
-const profile = (secure: boolean, feedback: boolean): string =>
-  `RTP/${secure ? 'S' : ''}AVP${feedback ? 'F' : ''}`;
+const names = { plain: 'RTP/AVP', sdes: 'RTP/SAVP', dtls: 'UDP/TLS/RTP/SAVP', optional: 'RTP/AVP' } as const;
 
 const hasFeedback = (protocol: string): boolean => protocol.toUpperCase().endsWith('AVPF');
+
+/**
+ * RFC 4585 §4.2, RFC 5124: feedback is offered to whoever is offered DTLS by one who has it, and to browsers always.
+ * The profile of a browser, which would have it for voice too, is not carried to a phone that may know nothing of it.
+ */
+function feedback(leg: MediaLeg, protocol: string, as: keyof typeof names): boolean {
+  if (as === 'dtls') return leg.side.web === true || hasFeedback(protocol);
+  return hasFeedback(protocol) && !protocol.toUpperCase().startsWith('UDP/TLS/');
+}
 
 /** Our offer to a leg, made from the other side's description: fresh keys at first, later the agreed one. */
 export function describeOffer(
   leg: MediaLeg,
   from: SessionDescription,
-  protectionOf: (stream: StreamState, index: number) => OfferedProtection,
+  protectionOf: (stream: StreamState, index: number) => OfferedProtection | 'optional',
   streams: Streams = leg.streams,
 ): string {
+  let bundled = false;
   return leg.describe(leg.side.bridgeDigits === true ? offerEvents(from) : from, (index) => {
     const stream = streams[index];
     const media = from.media[index];
     if (stream === undefined || media === undefined || media.port === 0) return leg.refused();
-    if (stream.media === 'opaque') return leg.anchor(stream, media.protocol, []);
+    if (stream.media === 'opaque') return leg.anchor(stream, media.protocol, [], 'us');
     const protection = protectionOf(stream, index);
-    const plain = protection === 'plain';
-    stream.media = plain ? 'rtp' : 'srtp';
+    stream.media = protection === 'plain' ? 'rtp' : 'srtp';
     stream.optional = protection === 'optional';
-    const keys = plain
-      ? []
-      : stream.suite === undefined
-        ? leg.offeredCrypto(stream)
-        : leg.answeredCrypto(stream);
-    return leg.anchor(stream, profile(protection === 'srtp', hasFeedback(media.protocol)), keys);
+    stream.keying =
+      protection === 'plain' ? undefined : protection === 'optional' ? likeliest(leg) : protection;
+    const keys =
+      stream.keying !== 'sdes'
+        ? []
+        : stream.suite === undefined
+          ? leg.offeredCrypto(stream)
+          : leg.answeredCrypto(stream);
+    if (stream.mid === undefined && (stream.ice !== undefined || stream.keying === 'dtls')) {
+      stream.mid = String(index);
+      if (!bundled && stream.ice !== undefined) stream.bundled = true;
+    }
+    bundled ||= stream.bundled === true;
+    const name = names[protection];
+    return leg.anchor(stream, feedback(leg, media.protocol, protection) ? `${name}F` : name, keys, 'us');
   });
 }
+
+/** How keys are offered to whoever need not take them. */
+const likeliest = (leg: MediaLeg): StreamState['keying'] =>
+  offersTo(leg.side)[0] === 'dtls' ? 'dtls' : 'sdes';
 
 /** Our answer to a leg's offer, made from what the other side has answered (RFC 3264 §6). */
 export function describeAnswer(leg: MediaLeg, offer: SessionDescription, from: SessionDescription): string {
@@ -45,7 +64,7 @@ export function describeAnswer(leg: MediaLeg, offer: SessionDescription, from: S
     const offered = offer.media[index];
     if (offered === undefined) return leg.refused();
     if (stream === undefined || from.media[index]?.port === 0) return leg.refused(offered.protocol);
-    return leg.anchor(stream, offered.protocol, leg.answeredCrypto(stream));
+    return leg.anchor(stream, offered.protocol, leg.answeredCrypto(stream), 'peer');
   });
 }
 
@@ -57,7 +76,7 @@ export function describeRepeat(leg: MediaLeg, streams: Streams = leg.streams): s
     const stream = streams[index];
     const media = last.value.media[index];
     if (stream === undefined || media === undefined || media.port === 0) return leg.refused(media?.protocol);
-    return leg.anchor(stream, media.protocol, leg.answeredCrypto(stream));
+    return leg.anchor(stream, media.protocol, leg.answeredCrypto(stream), 'us');
   });
 }
 

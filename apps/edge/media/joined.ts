@@ -1,6 +1,7 @@
 import { parseSession } from '@ringfence/sdp/parse.ts';
 import type { MediaDescription, SessionDescription } from '@ringfence/sdp/session.ts';
 import { describeOffer } from './describe.ts';
+import type { OfferedProtection } from './keying.ts';
 import type { MediaLeg } from './leg.ts';
 import type { ReadSession, ReadStream } from './read-offer.ts';
 
@@ -41,7 +42,11 @@ const kindOf = ({ protocol }: MediaDescription): ReadStream['media'] =>
  *
  * Lines that the other side does not have, or has for another kind of media, are offered with port 0.
  */
-export function describeAgain(leg: MediaLeg, from: SessionDescription, protection: 'plain' | 'srtp'): string {
+export function describeAgain(
+  leg: MediaLeg,
+  from: SessionDescription,
+  protection: OfferedProtection,
+): string {
   const former = parseSession(Buffer.from(leg.lastDescription, 'utf8'));
   if (!former.ok) return describeOffer(leg, from, () => protection);
   const lines = former.value.media;

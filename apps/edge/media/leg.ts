@@ -5,30 +5,38 @@ import { rebuild } from '@ringfence/sdp/rewrite.ts';
 import { serializeSession } from '@ringfence/sdp/serialize.ts';
 import type { SessionDescription } from '@ringfence/sdp/session.ts';
 import type { Suite } from '@ringfence/srtp/suite.ts';
-import type { Encryption } from '../config/schema.ts';
-import { type CodecList, withCodecs } from './codecs.ts';
-import { offeredSuites, type ReadStream } from './read-offer.ts';
+import { withCodecs } from './codecs.ts';
+import {
+  agreeHandshake,
+  answeringParts,
+  type HandshakeState,
+  handshakeConfig,
+  handshakeLines,
+  type Offerer,
+  offeringParts,
+  type SessionLineStream,
+  sessionLines,
+} from './handshake.ts';
+import { type KeyExchange, type KeyingSide, type OfferedProtection, offersTo } from './keying.ts';
+import { keyingOf, offeredSuites, type ReadStream } from './read-offer.ts';
 import type { Shown } from './shown.ts';
 
 /** What the media of one leg depends on. */
-export interface LegSide {
+export interface LegSide extends KeyingSide {
   /** Local IP address to bind. */
   readonly local: string;
   /** Address written into SDP. */
   readonly advertised: string;
   /** Address that the peer's signalling comes from. */
   readonly signalling: string;
-  readonly demanded: Encryption;
   /** Whether RTCP ends at the edge. Default `relay`. */
   readonly rtcp?: 'end' | 'relay';
   /** Events of RFC 4733 are offered to it and taken from it even where the other side has none. */
   readonly bridgeDigits?: boolean;
-  /** Codecs that pass, in the order wanted; absent: all. */
-  readonly codecs?: CodecList;
 }
 
 /** One stream on one leg: our ports and keys, and what was agreed. */
-export interface StreamState {
+export interface StreamState extends SessionLineStream {
   endpoint: EndpointOpened;
   readonly mux: boolean;
   media: 'rtp' | 'srtp' | 'opaque';
@@ -43,11 +51,20 @@ export interface StreamState {
   codec: string;
   /** Payload type of the peer's RFC 4733 events, where it has them. */
   telephoneEvent?: number | undefined;
+  /** How its keys come, or are offered, where it is encrypted. */
+  keying?: KeyExchange | undefined;
+  /** What was agreed for DTLS and ICE. */
+  handshake?: HandshakeState | undefined;
+  mid?: string;
+  bundled?: true;
   /** What ICE, DTLS and ZRTP have shown of it. */
   shown?: Shown;
   /** Its keys are known to the media process alone, since another edge process asked for them: new ones at the next offer. */
   readonly keyless?: true;
 }
+
+/** Our own end of one stream in a description; `stream` where it has lines for the session. */
+export type LegAnchor = MediaAnchor & { readonly stream?: StreamState };
 
 /** Media of one leg: what we said and what was agreed, stream by stream in the order of the `m=` lines. */
 export class MediaLeg {
@@ -56,8 +73,8 @@ export class MediaLeg {
   readonly #sessionId: string;
   #version: number;
   #last: string;
-  /** Its peer has agreed to these streams in another call. */
-  agreedBefore = false;
+  /** Its peer has agreed to these streams, in that way, in another call. */
+  agreedAs: OfferedProtection | undefined = undefined;
   /** Whose streams these are until `claim`. */
   #lender: MediaLeg | undefined = undefined;
 
@@ -75,10 +92,22 @@ export class MediaLeg {
   continued(side: LegSide): MediaLeg {
     const leg = new MediaLeg(side, this.#sessionId, this.said);
     leg.#lender = this;
-    leg.agreedBefore = true;
+    leg.agreedAs = this.encrypted ? this.protection : (this.agreedAs ?? 'plain');
     for (const [index, stream] of this.streams.entries())
       if (stream !== undefined && stream.keyless !== true) leg.streams[index] = { ...stream };
     return leg;
+  }
+
+  /** How its streams are protected, by the first that is. */
+  get protection(): OfferedProtection {
+    const stream = this.streams.find((one) => one?.media === 'srtp');
+    return stream === undefined ? 'plain' : (stream.keying ?? 'sdes');
+  }
+
+  /** In which ways a further stream may be offered: as those are that are agreed, else as policy says. */
+  get offers(): readonly OfferedProtection[] {
+    if (this.agreedAs !== undefined) return [this.agreedAs];
+    return this.encrypted ? [this.protection] : offersTo(this.side);
   }
 
   /** From now on the streams are this leg's, and not the other call's to close. */
@@ -115,7 +144,8 @@ export class MediaLeg {
    *
    * The version counts where something has changed; else what was said last is said again (RFC 3264 §8, RFC 4028 §7.4).
    */
-  describe(from: SessionDescription, anchor: (index: number) => MediaAnchor): string {
+  describe(from: SessionDescription, anchor: (index: number) => LegAnchor): string {
+    const streams: (StreamState | undefined)[] = [];
     const text = serializeSession(
       rebuild(withCodecs(from, this.side.codecs), {
         origin: {
@@ -124,7 +154,12 @@ export class MediaLeg {
           version: this.#version,
           address: this.side.advertised,
         },
-        media: anchor,
+        media: (index) => {
+          const own = anchor(index);
+          streams.push(own.stream);
+          return own;
+        },
+        attributes: () => sessionLines(streams),
       }),
     );
     if (afterOrigin(text) === afterOrigin(this.#last)) return this.#last;
@@ -133,16 +168,25 @@ export class MediaLeg {
     return text;
   }
 
-  refused(protocol?: string): MediaAnchor {
+  refused(protocol?: string): LegAnchor {
     const anchor = { address: this.side.advertised, port: 0 };
     return protocol === undefined ? anchor : { ...anchor, protocol };
   }
 
-  anchor(stream: StreamState, protocol: string, crypto: readonly CryptoAttribute[]): MediaAnchor {
+  /** `offerer`: whose offer the description is, or answers. */
+  anchor(
+    stream: StreamState,
+    protocol: string,
+    crypto: readonly CryptoAttribute[],
+    offerer: Offerer,
+  ): LegAnchor {
     const { endpoint, mux } = stream;
-    const place = { address: endpoint.advertised ?? this.side.advertised, port: endpoint.rtpPort, protocol };
+    const address = endpoint.advertised ?? this.side.advertised;
+    const place = { address, port: endpoint.rtpPort, protocol };
     if (stream.media === 'opaque') return place;
-    return { ...place, rtcpPort: endpoint.rtcpPort, rtcpMux: mux, crypto };
+    const rtp = { ...place, rtcpPort: endpoint.rtcpPort, rtcpMux: mux, crypto };
+    if (stream.keying !== 'dtls' && endpoint.ice === undefined && stream.mid === undefined) return rtp;
+    return { ...rtp, attributes: handshakeLines(this.#sessionId, stream, address, offerer), stream };
   }
 
   /** The keys that we offer, one line for each suite. */
@@ -211,23 +255,29 @@ export function answeringSpec(side: LegSide, stream: ReadStream, dscp: number): 
     ports: stream.media === 'opaque' ? 'single' : stream.mux ? 'mux' : 'pair',
     dscp,
     suites: stream.crypto === undefined ? [] : [stream.crypto.suite],
+    ...answeringParts(side, stream),
   } as const;
-  return { ...spec, config: configOf(stream, side.rtcp) };
+  const agreed = agreeHandshake(stream, spec.ice, 'peer');
+  return { ...spec, config: configOf(stream, side.rtcp, agreed) };
 }
 
-/** Ports and keys for a stream that we offer on this leg; `encrypted`: others of it are already. */
+/** Ports and keys for a stream that we offer on this leg, in one of these ways. */
 export function offeringSpec(
   side: LegSide,
   stream: ReadStream,
   dscp: number,
-  encrypted = false,
+  offers: readonly OfferedProtection[] = offersTo(side),
 ): EndpointSpec {
-  const opaque = stream.media === 'opaque';
+  const { local } = side;
+  if (stream.media === 'opaque') return { local, ports: 'single', dscp, suites: [] };
+  const parts = offeringParts(side, offers);
   return {
-    local: side.local,
-    ports: opaque ? 'single' : 'pair',
+    local,
+    // With DTLS and ICE one port is one handshake and one check less (RFC 8858); others may not know of mux.
+    ports: parts.dtls === true || parts.ice !== undefined ? 'mux' : 'pair',
     dscp,
-    suites: opaque || (side.demanded === 'none' && !encrypted) ? [] : offeredSuites,
+    suites: offers.includes('sdes') ? offeredSuites : [],
+    ...parts,
   };
 }
 
@@ -237,11 +287,31 @@ export function renewingSpec(side: LegSide, state: StreamState, dscp: number): E
     local: side.local,
     ports: state.media === 'opaque' ? 'single' : state.mux ? 'mux' : 'pair',
     dscp,
-    suites: state.media !== 'srtp' ? [] : state.suite === undefined ? offeredSuites : [state.suite],
+    suites: suitesAgain(state),
+    ...(state.ice === undefined ? {} : { ice: state.ice }),
+    ...(state.keying === 'dtls' ? { dtls: true } : {}),
   };
 }
 
-export function configOf(stream: ReadStream, rtcp: LegSide['rtcp']): EndpointConfig {
+function suitesAgain({ media, keying, suite }: StreamState): readonly Suite[] {
+  if (media !== 'srtp' || keying === 'dtls') return [];
+  return suite === undefined ? offeredSuites : [suite];
+}
+
+/** What the peer has offered needs ports, and keys, of its own: other media, other keying, another association (RFC 8842 §5.3). */
+export function wantsAnother(state: StreamState, stream: ReadStream): boolean {
+  if (state.media !== stream.media) return true;
+  if (stream.media !== 'srtp') return false;
+  const before = state.handshake?.tlsId;
+  const now = stream.dtls?.tlsId;
+  return state.keying !== keyingOf(stream) || (before !== undefined && now !== undefined && now !== before);
+}
+
+export function configOf(
+  stream: ReadStream,
+  rtcp: LegSide['rtcp'],
+  agreed: HandshakeState | undefined,
+): EndpointConfig {
   const { media, crypto, remote, clockRates, telephoneEvent } = stream;
   const key = crypto?.keys[0];
   return {
@@ -257,6 +327,7 @@ export function configOf(stream: ReadStream, rtcp: LegSide['rtcp']): EndpointCon
           },
           send: { suite: crypto.suite },
         }),
+    ...(agreed === undefined ? {} : handshakeConfig(stream, agreed)),
     ...(clockRates === undefined ? {} : { clockRates }),
     ...(telephoneEvent === undefined ? {} : { telephoneEvent }),
     ...(rtcp === undefined || media === 'opaque' ? {} : { rtcp }),
@@ -264,8 +335,16 @@ export function configOf(stream: ReadStream, rtcp: LegSide['rtcp']): EndpointCon
 }
 
 export function stateOf(endpoint: EndpointOpened, spec: EndpointSpec, stream: ReadStream): StreamState {
+  const handshake = agreeHandshake(stream, spec.ice, 'peer');
+  const keying = keyingOf(stream);
+  const { mid, bundled } = stream;
   return {
     endpoint,
+    ...(spec.ice === undefined ? {} : { ice: spec.ice }),
+    ...(handshake === undefined ? {} : { handshake }),
+    ...(keying === undefined ? {} : { keying }),
+    ...(mid === undefined ? {} : { mid }),
+    ...(bundled === undefined ? {} : { bundled }),
     mux: spec.ports === 'mux',
     media: stream.media,
     suite: stream.crypto?.suite,

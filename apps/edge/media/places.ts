@@ -10,7 +10,7 @@ export interface Place {
   readonly stream: ReadStream;
   readonly spec: EndpointSpec;
   /** What a stream that gets other ports has agreed to already. */
-  readonly agreed?: Pick<StreamState, 'suite' | 'tag'>;
+  readonly agreed?: Pick<StreamState, 'suite' | 'tag' | 'keying' | 'mid' | 'bundled'>;
 }
 
 /** The place with the ports that it was given. */
@@ -26,7 +26,7 @@ export const offering = (leg: MediaLeg, index: number, stream: ReadStream, dscp:
   leg,
   index,
   stream: { media: stream.media, mux: false, codec: stream.codec },
-  spec: offeringSpec(leg.side, stream, dscp, leg.encrypted),
+  spec: offeringSpec(leg.side, stream, dscp, leg.offers),
 });
 
 /** Opens all or none, all of them near each other and near an endpoint that is there already. */
@@ -53,6 +53,9 @@ export async function openAll(
       if (place.agreed !== undefined) {
         state.suite = place.agreed.suite;
         state.tag = place.agreed.tag;
+        state.keying = place.agreed.keying;
+        if (place.agreed.mid !== undefined) state.mid = place.agreed.mid;
+        if (place.agreed.bundled === true) state.bundled = true;
       }
       done.push({ ...place, state });
     }

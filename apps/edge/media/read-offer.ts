@@ -1,7 +1,10 @@
 import type { Remote } from '@ringfence/relay/contract.ts';
 import { addressKind, isMulticast } from '@ringfence/sdp/address.ts';
 import { codecOf, rtcp, rtcpMux } from '@ringfence/sdp/attribute.ts';
+import { bundleOf, midOf } from '@ringfence/sdp/bundle.ts';
 import { type CryptoAttribute, chooseCrypto, cryptoLines } from '@ringfence/sdp/crypto.ts';
+import { type DtlsAttributes, dtlsAttributes } from '@ringfence/sdp/dtls.ts';
+import { type IceAttributes, iceAttributes } from '@ringfence/sdp/ice.ts';
 import {
   connectionOf,
   isRtp,
@@ -11,9 +14,9 @@ import {
 } from '@ringfence/sdp/session.ts';
 import { type Suite, suites } from '@ringfence/srtp/suite.ts';
 import { isInside } from '../config/address-class.ts';
-import type { Encryption } from '../config/schema.ts';
 import type { MediaFacts } from '../policy/decide.ts';
-import { type CodecList, withCodecs } from './codecs.ts';
+import { withCodecs } from './codecs.ts';
+import { type KeyExchange, type KeyingSide, preferredKeying } from './keying.ts';
 import { telephoneEventOf } from './telephone-event.ts';
 
 /** What one stream of a description can become on that leg. */
@@ -21,6 +24,14 @@ export interface ReadStream {
   readonly media: 'rtp' | 'srtp' | 'opaque';
   /** The peer's key that we chose, strongest suite first. */
   readonly crypto?: CryptoAttribute;
+  /** In place of `crypto`: the peer's certificate, and its part in the handshake. */
+  readonly dtls?: DtlsAttributes;
+  readonly ice?: IceAttributes;
+  /** The address that it names is not where it is: nothing reaches it before it has sent something. */
+  readonly behindNat?: true;
+  readonly mid?: string;
+  /** It is the one of several that was to share a transport which is taken (RFC 9143). */
+  readonly bundled?: true;
   readonly mux: boolean;
   /** Absent: on hold, nothing is sent. */
   readonly remote?: Remote;
@@ -36,6 +47,17 @@ export interface ReadStream {
 export interface AgreedStream {
   readonly media: ReadStream['media'];
   readonly suite: Suite | undefined;
+  readonly keying?: KeyExchange | undefined;
+}
+
+/** How keys of a stream come; undefined where it has none. */
+export const keyingOf = ({ crypto, dtls }: ReadStream): KeyExchange | undefined =>
+  dtls !== undefined ? 'dtls' : crypto === undefined ? undefined : 'sdes';
+
+/** What reading depends on. */
+export interface ReadingSide extends KeyingSide {
+  /** Address that the peer's signalling comes from. */
+  readonly signalling: string;
 }
 
 export interface ReadSession {
@@ -56,20 +78,15 @@ export const noMedia: MediaFacts = {
 /** Streams beyond this are refused with port 0, RFC 3264 §6. */
 const maximumStreams = 4;
 
-/**
- * Reads a peer's offer or answer under what its leg demands.
- *
- * @param signalling address that the peer's signalling comes from.
- * @param codecs what passes of it; default everything.
- */
+/** Reads a peer's offer or answer under what its leg demands. */
 export function readSession(
   described: SessionDescription,
-  demanded: Encryption,
-  signalling: string,
+  side: ReadingSide,
   agreed: readonly (AgreedStream | undefined)[] = [],
-  codecs?: CodecList,
 ): ReadSession {
-  const session = withCodecs(described, codecs);
+  const session = withCodecs(described, side.codecs);
+  const bundle = bundleOf(session);
+  let bundled = false;
   const streams: (ReadStream | undefined)[] = [];
   let srtp = false;
   let plain = false;
@@ -80,7 +97,18 @@ export function readSession(
       streams.push(undefined);
       continue;
     }
-    const stream = readStream(session, media, demanded, signalling, agreed[index]);
+    const mid = midOf(media);
+    const shared = mid !== undefined && bundle.has(mid);
+    // RFC 9143 §7.3.1: of the streams that would share a transport we take one.
+    if (shared && bundled) {
+      streams.push(undefined);
+      continue;
+    }
+    const read = readStream(session, media, side, agreed[index]);
+    const stream =
+      mid === undefined || typeof read !== 'object'
+        ? read
+        : { ...read, mid, ...(shared ? { bundled: shared } : {}) };
     if (stream === 'unsupported') {
       unsupported = true;
       streams.push(undefined);
@@ -88,24 +116,26 @@ export function readSession(
     }
     if (stream !== undefined) {
       usable += 1;
+      bundled ||= shared;
       if (stream.media === 'srtp') srtp = true;
       else if (stream.media === 'rtp') plain = true;
     }
     streams.push(stream);
   }
-  return { session, streams, facts: { present: true, srtp, plain, unsupported, usable } };
+  const facts = { present: true, srtp, plain, unsupported, usable };
+  return { session, streams, facts: side.handshakes === false ? { ...facts, handshakes: false } : facts };
 }
 
 function readStream(
   session: SessionDescription,
   media: MediaDescription,
-  demanded: Encryption,
-  signalling: string,
+  side: ReadingSide,
   agreed: AgreedStream | undefined,
 ): ReadStream | 'unsupported' | undefined {
-  const place = placeOf(session, media, signalling);
-  if (place === 'unusable') return undefined;
-  const at = place === undefined ? {} : { remote: place };
+  const { demanded } = side;
+  const ice = side.ice === 'off' || side.handshakes === false ? undefined : iceAttributes(session, media);
+  const at = placeOf(session, media, side.signalling, ice !== undefined);
+  if (at === 'unusable') return undefined;
   if (media.protocol.toLowerCase() === 'udptl')
     return demanded === 'required' ? undefined : { media: 'opaque', mux: false, codec: '', ...at };
   if (!isRtp(media.protocol)) return undefined;
@@ -115,41 +145,70 @@ function readStream(
     ...at,
     mux: rtcpMux(media),
     codec: firstCodec(media) ?? '',
+    ...(ice === undefined ? {} : { ice }),
     ...(rates === undefined ? {} : { clockRates: rates }),
     ...(events === undefined ? {} : { telephoneEvent: events }),
   };
   const secure = isSecureRtp(media.protocol);
-  // RTP/AVP with a=crypto is the offer of a peer that would like SRTP, RFC 8643 §3.1.
+  // RTP/AVP with keys is the offer of a peer that would like SRTP, RFC 8643 §3.1.
   if (secure || (demanded !== 'none' && agreed?.media !== 'rtp')) {
-    const keep = agreed?.suite;
-    const crypto = chooseCrypto(cryptoLines(media).acceptable, keep === undefined ? suites : [keep]);
-    if (crypto !== undefined) return { media: 'srtp', crypto, ...common };
+    const keys = keysIn(session, media, side, agreed);
+    if (keys !== undefined) return { media: 'srtp', ...keys, ...common };
   }
   return secure ? 'unsupported' : { media: 'rtp', ...common };
 }
 
+/** The peer's keys, or its certificate: in the way that is agreed, else in the one that is preferred of two. */
+function keysIn(
+  session: SessionDescription,
+  media: MediaDescription,
+  side: ReadingSide,
+  agreed: AgreedStream | undefined,
+): Pick<ReadStream, 'crypto' | 'dtls'> | undefined {
+  const said = side.handshakes === false ? undefined : dtlsAttributes(session, media);
+  // Certificates that nothing binds, and a handshake that is put off (RFC 4145 §4), come to nothing.
+  const dtls =
+    said === undefined || said.fingerprints.length === 0 || said.setup === 'holdconn' ? undefined : said;
+  const keep = agreed?.suite;
+  const crypto = isDtls(media.protocol)
+    ? undefined
+    : chooseCrypto(cryptoLines(media).acceptable, keep === undefined ? suites : [keep]);
+  const preferred = agreed?.keying ?? preferredKeying(side);
+  if (dtls !== undefined && (preferred === 'dtls' || crypto === undefined)) return { dtls };
+  // Keys that signalling never held are not given up for some that it does.
+  return crypto === undefined || agreed?.keying === 'dtls' ? undefined : { crypto };
+}
+
+/** `UDP/TLS/RTP/SAVP(F)`, RFC 5764 §8. */
+const isDtls = (protocol: string): boolean => protocol.toUpperCase().startsWith('UDP/TLS/');
+
 /**
  * Where the peer wants its media. Names, multicast groups and our own loopback (for a peer that is not on it) are
- * not sent to; a private address signalled from a public one is a phone behind NAT: its public address is meant.
+ * not sent to; a private address signalled from a public one is a phone behind NAT: its public address is meant. With
+ * ICE it is found out by checks, and the address says little.
  */
 function placeOf(
   session: SessionDescription,
   media: MediaDescription,
   signalling: string,
-): Remote | undefined | 'unusable' {
+  ice: boolean,
+): Pick<ReadStream, 'remote' | 'behindNat'> | 'unusable' {
   const connection = connectionOf(session, media);
   if (connection === undefined) return 'unusable';
   const { address, addressType } = connection;
-  if (address === '0.0.0.0' || address === '::') return undefined;
+  if (address === '0.0.0.0' || address === '::') return {};
   if (addressKind(addressType, address) !== addressType || isMulticast(addressType, address))
-    return 'unusable';
+    return ice ? {} : 'unusable';
   const outside = address !== signalling && isInside(address) && !isInside(signalling);
   const control = rtcp(media);
   return {
-    address: outside ? signalling : address,
-    rtpPort: media.port,
-    rtcpPort: rtcpMux(media) ? media.port : (control?.port ?? Math.min(media.port + 1, 65535)),
-    signalling,
+    remote: {
+      address: outside ? signalling : address,
+      rtpPort: media.port,
+      rtcpPort: rtcpMux(media) ? media.port : (control?.port ?? Math.min(media.port + 1, 65535)),
+      signalling,
+    },
+    ...(outside ? { behindNat: true } : {}),
   };
 }
 

@@ -1,4 +1,7 @@
+import type { Fingerprint } from '@ringfence/relay/handshake.ts';
 import type { Suite } from '@ringfence/srtp/suite.ts';
+import type { HandshakeState } from './handshake.ts';
+import type { KeyExchange } from './keying.ts';
 import { type LegSide, MediaLeg, type StreamState } from './leg.ts';
 import type { Shown } from './shown.ts';
 
@@ -22,7 +25,24 @@ interface StreamSnapshot {
   readonly tag: number;
   readonly codec: string;
   readonly telephoneEvent?: number;
+  readonly keying?: KeyExchange;
+  readonly ice?: IceSnapshot;
+  /** Hash and octets of our certificate, hexadecimal. */
+  readonly dtls?: readonly [Fingerprint['hash'], string];
+  readonly handshake?: HandshakeState;
+  readonly mid?: string;
+  readonly bundled?: true;
   readonly shown?: Shown;
+}
+
+/**
+ * Our part in ICE. Its password opens no media (that is DTLS's), and without it a peer could not be told the same again,
+ * which to it would be another session.
+ */
+interface IceSnapshot {
+  readonly role: 'lite' | 'full';
+  readonly ufrag: string;
+  readonly password: string;
 }
 
 export function snapshotMedia(leg: MediaLeg): MediaLegSnapshot {
@@ -45,9 +65,35 @@ export function snapshotMedia(leg: MediaLeg): MediaLegSnapshot {
             tag: stream.tag,
             codec: stream.codec,
             ...(stream.telephoneEvent === undefined ? {} : { telephoneEvent: stream.telephoneEvent }),
-            ...(stream.shown === undefined ? {} : { shown: stream.shown }),
+            ...snapshotHandshakes(stream),
           },
     ),
+  };
+}
+
+function snapshotHandshakes(stream: StreamState): Partial<StreamSnapshot> {
+  const { endpoint, ice, keying, handshake, mid, bundled, shown } = stream;
+  const { dtls } = endpoint;
+  return {
+    ...(keying === undefined ? {} : { keying }),
+    ...(ice === undefined || endpoint.ice === undefined ? {} : { ice: { role: ice, ...endpoint.ice } }),
+    ...(dtls === undefined ? {} : { dtls: [dtls.hash, Buffer.from(dtls.value).toString('hex')] }),
+    ...(handshake === undefined ? {} : { handshake }),
+    ...(mid === undefined ? {} : { mid }),
+    ...(bundled === undefined ? {} : { bundled }),
+    ...(shown === undefined ? {} : { shown }),
+  };
+}
+
+function restoreHandshakes(stream: StreamSnapshot): Partial<StreamState> {
+  const { keying, ice, handshake, mid, bundled, shown } = stream;
+  return {
+    ...(keying === undefined ? {} : { keying }),
+    ...(ice === undefined ? {} : { ice: ice.role }),
+    ...(handshake === undefined ? {} : { handshake }),
+    ...(mid === undefined ? {} : { mid }),
+    ...(bundled === undefined ? {} : { bundled }),
+    ...(shown === undefined ? {} : { shown }),
   };
 }
 
@@ -66,6 +112,12 @@ export function restoreMedia(snapshot: MediaLegSnapshot, live: boolean): MediaLe
               rtpPort: stream.rtp,
               rtcpPort: stream.rtcp,
               keys: [],
+              ...(stream.ice === undefined
+                ? {}
+                : { ice: { ufrag: stream.ice.ufrag, password: stream.ice.password } }),
+              ...(stream.dtls === undefined
+                ? {}
+                : { dtls: { hash: stream.dtls[0], value: Buffer.from(stream.dtls[1], 'hex') } }),
             },
             mux: stream.mux,
             media: stream.media,
@@ -74,8 +126,9 @@ export function restoreMedia(snapshot: MediaLegSnapshot, live: boolean): MediaLe
             receive: undefined,
             codec: stream.codec,
             telephoneEvent: stream.telephoneEvent,
-            ...(stream.shown === undefined ? {} : { shown: stream.shown }),
-            ...(stream.media === 'srtp' ? { keyless: true } : {}),
+            ...restoreHandshakes(stream),
+            // Keys of DTLS were never ours to tell.
+            ...(stream.media === 'srtp' && stream.keying !== 'dtls' ? { keyless: true } : {}),
           },
     );
   return leg;

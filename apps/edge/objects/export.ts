@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import type { ObjectRows, PbxRow } from '../store/object-rows.ts';
+import { deviceSettingsOf } from './device-settings.ts';
 import { generatedRouteName } from './route-name.ts';
 import type { ObjectsFile } from './schema.ts';
 import { settingsOf } from './trunk-settings.ts';
@@ -24,7 +25,7 @@ export function exportObjects(rows: ObjectRows): ObjectsFile {
           name: d.name,
           encryption: d.encryption,
           ...(d.allowMd5 ? { allowMd5: true } : {}),
-          ...(d.codecs === undefined ? {} : { codecs: [...d.codecs] }),
+          ...deviceSettingsOf(d),
         })),
     })),
     trunks: rows.trunks.map((t) => ({

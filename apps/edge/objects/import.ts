@@ -15,6 +15,7 @@ import {
 import { ObjectWriter } from '../store/object-writer.ts';
 import type { Sealer } from '../store/seal.ts';
 import { checkObjects } from './check.ts';
+import { deviceSettingsOf } from './device-settings.ts';
 import { checkTogether, type Keyed } from './fit-together.ts';
 import { algorithmsFor } from './ha1.ts';
 import { pbxRow } from './pbx.ts';
@@ -120,7 +121,7 @@ function write(
           user: u.name,
           encryption: d.encryption ?? 'required',
           allowMd5: d.allowMd5 ?? false,
-          ...(d.codecs === undefined ? {} : { codecs: d.codecs }),
+          ...deviceSettingsOf(d),
         };
         deviceObjects.set(row, d);
         return { key: `users[${i}].devices[${j}]`, row };

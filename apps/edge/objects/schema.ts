@@ -1,6 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { Encryption } from '../config/schema.ts';
-import { Codecs } from './codec-settings.ts';
+import { deviceSettings } from './device-settings.ts';
 import { CallLimits, DomainObject } from './limit-settings.ts';
 import { Rewrite } from './rewrite-settings.ts';
 import { TrunkSettings } from './trunk-settings.ts';
@@ -32,7 +32,7 @@ export const DeviceObject = Type.Object(
           'Also offers MD5 digest (RFC 8760 §2.4) to this device, for phones that know nothing better.',
       }),
     ),
-    codecs: Type.Optional(Codecs),
+    ...deviceSettings,
   },
   { additionalProperties: false },
 );

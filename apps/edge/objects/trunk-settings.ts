@@ -1,4 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
+import { IceUse, Keying } from '../config/schema.ts';
 import { Codecs } from './codec-settings.ts';
 import { TrunkLimits } from './limit-settings.ts';
 import { TrunkRewrite } from './rewrite-settings.ts';
@@ -132,6 +133,8 @@ const settings = {
   failover: Type.Optional(Failover),
   limits: Type.Optional(TrunkLimits),
   codecs: Type.Optional(Codecs),
+  keying: Type.Optional(Keying),
+  ice: Type.Optional(IceUse),
   forwardings: Type.Optional(
     Type.Union(
       [Type.Literal('diversion'), Type.Literal('history-info'), Type.Literal('both'), Type.Literal('none')],

@@ -1,5 +1,5 @@
 import type { Secret } from '@ringfence/bytes/secret.ts';
-import type { Encryption } from '../config/schema.ts';
+import type { Encryption, IceUse, Keying } from '../config/schema.ts';
 import type { CallLimits, DomainObject } from './limit-settings.ts';
 import type { Rewrite } from './rewrite-settings.ts';
 import type { TrunkSettings } from './trunk-settings.ts';
@@ -13,6 +13,8 @@ export type Ha1Set = ReadonlyMap<DigestAlgorithm, Secret>;
 export interface Device {
   /** Codecs that pass, in lower case, most wanted first; absent: all. */
   readonly codecs?: readonly string[];
+  readonly keying?: Keying;
+  readonly ice?: IceUse;
   readonly name: string;
   readonly encryption: Encryption;
   readonly ha1: Ha1Set;

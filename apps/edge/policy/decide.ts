@@ -12,6 +12,8 @@ export interface MediaFacts {
   readonly plain: boolean;
   /** A stream asks for encryption of a kind that we do not have. */
   readonly unsupported: boolean;
+  /** The media engine has no DTLS-SRTP. */
+  readonly handshakes?: false;
   /** Streams that could be relayed at all. */
   readonly usable: number;
 }
@@ -209,7 +211,7 @@ function protection(
   if (demanded === 'required' && media?.plain === true)
     return unacceptable(
       'media.encryption-required',
-      'Encryption is required: offer RTP/SAVP with a=crypto for every stream',
+      'Encryption is required: offer RTP/SAVP with a=crypto, or DTLS-SRTP, for every stream',
       { srtp: media.srtp, plain: media.plain },
       demanded,
     );
@@ -223,7 +225,7 @@ function usable({ media }: PolicyRequest, demanded: Encryption): Decision | unde
   return unacceptable(
     media.unsupported ? 'media.encryption-unsupported' : 'media.nothing-usable',
     media.unsupported
-      ? 'No usable key exchange or crypto suite: offer a=crypto with AEAD_AES_256_GCM or AES_CM_128_HMAC_SHA1_80'
+      ? `No usable key exchange or crypto suite: offer a=crypto with AEAD_AES_256_GCM or AES_CM_128_HMAC_SHA1_80${media.handshakes === false ? '; this media engine has no DTLS-SRTP' : ', or DTLS-SRTP'}`
       : 'No stream of the offer can be relayed',
     { srtp: media.srtp, plain: media.plain },
     demanded,

@@ -2,6 +2,7 @@ import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import { Secret } from '@ringfence/bytes/secret.ts';
 import type { Encryption } from '../config/schema.ts';
 import { codecList } from '../objects/codec-settings.ts';
+import { type DeviceSettings, deviceSettingsOf } from '../objects/device-settings.ts';
 import type { CallLimits } from '../objects/limit-settings.ts';
 import type { TrunkSettings } from '../objects/trunk-settings.ts';
 import type { DigestAlgorithm, Domain, Ha1Set, Objects, Pbx, Route } from '../objects/types.ts';
@@ -17,13 +18,12 @@ export interface UserRow {
   readonly limits?: CallLimits;
 }
 
-export interface DeviceRow {
+export interface DeviceRow extends DeviceSettings {
   readonly domain: string;
   readonly name: string;
   readonly user: string;
   readonly encryption: Encryption;
   readonly allowMd5: boolean;
-  readonly codecs?: readonly string[];
 }
 
 export interface TrunkRow extends Readonly<TrunkSettings> {
@@ -74,7 +74,7 @@ export function readObjectRows(database: DatabaseSync): ObjectRows {
       user: text(r.user),
       encryption: text(r.encryption) as Encryption,
       allowMd5: r.allow_md5 === 1,
-      ...(JSON.parse(text(r.settings)) as { codecs?: string[] }),
+      ...(JSON.parse(text(r.settings)) as DeviceSettings),
     })),
     trunks: all('SELECT * FROM trunks ORDER BY domain, name').map((r) => ({
       domain: text(r.domain),
@@ -165,6 +165,7 @@ export function assembleObjects(opened: OpenedObjects): Objects {
         name: d.name,
         encryption: d.encryption,
         ha1: ha1('device', d.domain, d.name, d.allowMd5),
+        ...deviceSettingsOf(d),
         ...(d.codecs === undefined ? {} : { codecs: codecList(d.codecs)! }),
       })),
     })),

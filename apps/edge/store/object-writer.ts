@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { deviceSettingsOf } from '../objects/device-settings.ts';
 import { settingsOf } from '../objects/trunk-settings.ts';
 import type { Domain, Route } from '../objects/types.ts';
 import type { DeviceRow, PbxRow, TrunkRow, UserRow } from './object-rows.ts';
@@ -38,14 +39,13 @@ export class ObjectWriter {
   }
 
   putDevice(d: DeviceRow): void {
-    const settings = d.codecs === undefined ? {} : { codecs: d.codecs };
     this.#put('devices', [
       d.domain,
       d.name,
       d.user,
       d.encryption,
       Number(d.allowMd5),
-      JSON.stringify(settings),
+      JSON.stringify(deviceSettingsOf(d)),
     ]);
   }
 

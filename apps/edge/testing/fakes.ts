@@ -7,8 +7,9 @@ import type {
   RelayErrorCode,
   RelayEvent,
 } from '@ringfence/relay/contract.ts';
+import type { IceCandidate } from '@ringfence/relay/handshake.ts';
 import { suiteParameters } from '@ringfence/srtp/suite.ts';
-import type { SeededRandom } from '@ringfence/testkit/random.ts';
+import { SeededRandom } from '@ringfence/testkit/random.ts';
 import type { VirtualTime } from '@ringfence/testkit/virtual-time.ts';
 import type { Objects } from '../objects/types.ts';
 import type { Binding, CallRecord, OpenCall, Store } from '../store/contract.ts';
@@ -24,6 +25,9 @@ export interface FakeEndpoint {
   idleMs: number;
 }
 
+/** Each process has a certificate of its own. */
+let processes = 0;
+
 /** Records what the edge asks of the media process, and answers after a while in virtual time. */
 export class FakeRelay implements Relay {
   instance = 'fake';
@@ -34,6 +38,10 @@ export class FakeRelay implements Relay {
   isDown = false;
   /** Milliseconds until an answer. */
   latency = 1;
+  /** SHA-256 of the certificate that it shows. */
+  readonly certificate: Uint8Array;
+  /** Candidates that came after the description. */
+  readonly trickled: { readonly id: number; readonly candidates: readonly IceCandidate[] }[] = [];
   readonly #time: VirtualTime;
   readonly #random: SeededRandom;
   #ids = 0;
@@ -42,6 +50,12 @@ export class FakeRelay implements Relay {
   constructor(time: VirtualTime, random: SeededRandom) {
     this.#time = time;
     this.#random = random;
+    processes += 1;
+    this.certificate = new SeededRandom(processes).bytes(32);
+  }
+
+  trickle(id: number, candidates: readonly IceCandidate[]): void {
+    this.trickled.push({ id, candidates });
   }
 
   open(specs: readonly EndpointSpec[]): ReturnType<Relay['open']> {
@@ -146,6 +160,11 @@ export class FakeRelay implements Relay {
         const { masterKeyLength, masterSaltLength } = suiteParameters[suite];
         return { suite, material: this.#random.bytes(masterKeyLength + masterSaltLength) };
       }),
+      ...(spec.ice === undefined
+        ? {}
+        : { ice: { ufrag: `ours${this.#ids}`, password: this.#random.token(24) } }),
+      // One certificate of the whole process.
+      ...(spec.dtls === true ? { dtls: { hash: 'sha-256', value: this.certificate } } : {}),
     };
     const endpoint: FakeEndpoint = {
       opened: structuredClone(opened),

@@ -15,9 +15,14 @@ export function ha1Set(username: string, realm: string, password: string, md5 = 
 /** A device whose password is its name with `-secret`. */
 export const device = (
   name: string,
-  options: { encryption?: Device['encryption']; realm?: string; md5?: boolean } = {},
+  options: { encryption?: Device['encryption']; realm?: string; md5?: boolean } & Pick<
+    Device,
+    'keying' | 'ice'
+  > = {},
 ): Device => ({
   name,
+  ...(options.keying === undefined ? {} : { keying: options.keying }),
+  ...(options.ice === undefined ? {} : { ice: options.ice }),
   encryption: options.encryption ?? 'preferred',
   ha1: ha1Set(name, options.realm ?? domain, `${name}-secret`, options.md5),
 });

@@ -4,7 +4,7 @@ import { makeResponse, tagOf } from '@ringfence/sip/message/build.ts';
 import { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import type { SipRequest, SipResponse } from '@ringfence/sip/message/types.ts';
 import type { ClientTransaction, ServerTransaction } from '@ringfence/sip/transaction/transaction.ts';
-import { answer, type Description, offer, readSdp } from './description.ts';
+import { answer, type Description, hasHandshakes, offer, offerHandshakes, readSdp } from './description.ts';
 import type { Phone } from './phone.ts';
 import { Repeated2xx } from './repeated-2xx.ts';
 
@@ -238,12 +238,15 @@ export class PhoneCall {
 
   describe(secure: boolean, direction = 'sendrecv'): Description {
     const { phone } = this;
-    return offer(phone.world.random, secure, {
+    const options = {
       address: phone.options.address,
       port: phone.options.mediaPort ?? 40_000,
       direction,
       version: this.#version++,
-    });
+      handshakes: phone.handshakes,
+    };
+    if (hasHandshakes(phone.media)) return offerHandshakes(phone.media, options);
+    return offer(phone.world.random, secure, options);
   }
 
   /** The same keys as before, another direction. */
@@ -429,6 +432,7 @@ export class PhoneCall {
       address: phone.options.address,
       port: phone.options.mediaPort ?? 40_000,
       version: this.#version++,
+      handshakes: phone.handshakes,
     });
   }
 

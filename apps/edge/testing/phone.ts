@@ -8,6 +8,7 @@ import { TransactionLayer } from '@ringfence/sip/transaction/layer.ts';
 import type { ClientTransaction, ServerTransaction } from '@ringfence/sip/transaction/transaction.ts';
 import type { Flow, TlsFacts, Transport } from '@ringfence/sip/transport/flow.ts';
 import type { MediaHabit } from './description.ts';
+import { newHandshakes, type PhoneHandshakes } from './handshake-lines.ts';
 import type { Peer } from './network.ts';
 import { domain } from './objects.ts';
 import { PhoneCall } from './phone-call.ts';
@@ -53,6 +54,8 @@ export class Phone implements Peer {
   onInvite: (call: PhoneCall) => void = () => {};
   /** Says no to requests of the edge before anything else is done with them: gives a status, or undefined. */
   refuse: (request: SipRequest) => SipResponse | undefined = () => undefined;
+  /** For phones that do DTLS or ICE. */
+  readonly handshakes: PhoneHandshakes;
   /** Gone: hears and says nothing. */
   dead = false;
   #cseq = 0;
@@ -62,6 +65,7 @@ export class Phone implements Peer {
     this.world = world;
     this.options = options;
     this.layer = new TransactionLayer({ newBranch: () => world.random.token() });
+    this.handshakes = newHandshakes(options.port ?? 5060);
     this.flow = this.connect();
   }
 

@@ -1,13 +1,12 @@
 import type { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import { parseNameAddr } from '@ringfence/sip/message/name-addr.ts';
 import type { NameAddr, SipUri } from '@ringfence/sip/message/types.ts';
-
 import { parseUri, sipUri } from '@ringfence/sip/message/uri.ts';
 import type { Candidate } from '@ringfence/sip/resolve/target.ts';
 import type { Flow } from '@ringfence/sip/transport/flow.ts';
 import type { BranchTarget } from '../call/branch.ts';
 import { party } from '../call/messages.ts';
-import { codecList } from '../objects/codec-settings.ts';
+import { trunkWishes } from '../media/wishes.ts';
 import type { Trunk } from '../objects/types.ts';
 import type { HealthMonitor } from './health/monitor.ts';
 import { answerOf } from './limits/judge.ts';
@@ -266,7 +265,7 @@ export class TrunkSearch {
       trunk,
       ...(route.length === 0 ? {} : { route }),
       ...(headers === undefined ? {} : { headers }),
-      ...(trunk.codecs === undefined || this.#call.emergency ? {} : { codecs: codecList(trunk.codecs)! }),
+      ...trunkWishes(trunk, this.#call.emergency),
       ...(writeHeaders === undefined ? {} : { writeHeaders }),
       ...(silence === undefined ? {} : { silenceMs: silence * 1000 }),
       ...(noMedia === undefined || this.#call.emergency ? {} : { noMediaMs: noMedia * 1000 }),

@@ -1,0 +1,19 @@
+import { type Static, Type } from '@sinclair/typebox';
+import { IceUse, Keying } from '../config/schema.ts';
+import { Codecs } from './codec-settings.ts';
+
+/** Keys of a device that are stored together as one document. */
+export const deviceSettings = {
+  codecs: Type.Optional(Codecs),
+  keying: Type.Optional(Keying),
+  ice: Type.Optional(IceUse),
+};
+
+const DeviceSettings = Type.Object(deviceSettings, { additionalProperties: false });
+export type DeviceSettings = Static<typeof DeviceSettings>;
+
+const keys = Object.keys(deviceSettings) as (keyof DeviceSettings)[];
+
+/** The settings alone, of whatever has them; absent ones stay absent. */
+export const deviceSettingsOf = (from: DeviceSettings): DeviceSettings =>
+  Object.fromEntries(keys.flatMap((key) => (from[key] === undefined ? [] : [[key, from[key]]])));
