@@ -211,6 +211,12 @@ export interface Relay {
   /** Plays it to this endpoint's peer in place of what the other side sends, once or until `hush`. */
   play?(id: number, clip: number, payloadType: number, loop: boolean): void;
   hush?(id: number): void;
+  /**
+   * What `from` receives and accepts, decrypted, `to` sends too, under its own keys: at most 2 for each. `to` is linked
+   * with nobody. What ZRTP passes between its ends is never copied. Absent: this engine cannot.
+   */
+  tap?(from: number, to: number): void;
+  untap?(to: number): void;
   /** A person has compared the short authentication string of this endpoint's ZRTP. */
   confirmSas?(id: number): void;
   /**

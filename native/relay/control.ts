@@ -216,6 +216,21 @@ export class ControlConnection implements RunningRelay {
     this.#send();
   }
 
+  tap(from: number, to: number): void {
+    if (!this.#isUp()) return;
+    this.#frames.begin(frameTypes.tap, 0);
+    this.#frames.u32(from);
+    this.#frames.u32(to);
+    this.#send();
+  }
+
+  untap(to: number): void {
+    if (!this.#isUp()) return;
+    this.#frames.begin(frameTypes.untap, 0);
+    this.#frames.u32(to);
+    this.#send();
+  }
+
   hush(id: number): void {
     if (!this.#isUp()) return;
     this.#frames.begin(frameTypes.hush, 0);

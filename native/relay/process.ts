@@ -67,7 +67,7 @@ function handle(type: number, request: number, body: Uint8Array): void {
   if (
     (type >= frameTypes.open && type <= frameTypes.stats) ||
     type === frameTypes.press ||
-    (type >= frameTypes.clip && type <= frameTypes.hush)
+    (type >= frameTypes.clip && type <= frameTypes.untap)
   )
     length = relay.request(type, body, answer);
   if (length < 0) {

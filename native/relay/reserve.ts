@@ -145,6 +145,16 @@ export class Reserve implements RunningRelay {
     this.#relay.play?.(id, clip, payloadType, loop);
   }
 
+  tap(from: number, to: number): void {
+    this.#settle(from);
+    this.#settle(to);
+    this.#relay.tap?.(from, to);
+  }
+
+  untap(to: number): void {
+    this.#relay.untap?.(to);
+  }
+
   hush(id: number): void {
     this.#relay.hush?.(id);
   }

@@ -12,6 +12,6 @@ test('an addon of older sources is told in plain words, with what to run', (t) =
   writeFileSync(path, 'module.exports = { start() {}, stop() {} };');
   assert.throws(() => load(path), {
     code: 'relay-not-built',
-    message: /older sources .*lacks request,.*Run: npm rebuild @ringfence\/relay/s,
+    message: /older sources .*lacks .*request,.*Run: npm rebuild @ringfence\/relay/s,
   });
 });

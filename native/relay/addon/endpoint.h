@@ -15,6 +15,7 @@
 #include "srtp.h"
 #include "statistics.h"
 #include "stun.h"
+#include "tap.h"
 #include "zrtp.h"
 
 namespace ringfence {
@@ -93,6 +94,8 @@ struct Endpoint {
   std::uint32_t id = 0;
   Worker* worker = nullptr;
   Endpoint* peer = nullptr;
+  Taps taps;                   // who sends copies of what this one receives
+  Endpoint* tapped = nullptr;  // whose packets it sends copies of
   Row row;
 
   PortMode ports = PortMode::pair;

@@ -76,6 +76,10 @@ bool Relay::handle(Request type, ConstBytes body, Writer& reply) {
       return play(reader);
     case Request::hush:
       return hush(reader);
+    case Request::tap:
+      return tap(reader);
+    case Request::untap:
+      return untap(reader);
   }
   return false;
 }
@@ -348,17 +352,20 @@ void Relay::moveTo(Endpoint& endpoint, Worker& worker) {
     const Worker::Lock lock(former);
     const Worker::Lock other(worker);  // the only place where one thread holds two of them
     detach(endpoint);
+    endTap(endpoint);
     worker.takeOver(endpoint);
+    for (Endpoint* copy : endpoint.taps) worker.takeOver(*copy);
   }
-  former.countLoad(-1);
-  worker.countLoad(1);
+  const int moved = 1 + static_cast<int>(endpoint.taps.size());
+  former.countLoad(-moved);
+  worker.countLoad(moved);
 }
 
 bool Relay::link(Reader& reader) {
   Endpoint* a = find(reader.u32());
   Endpoint* b = find(reader.u32());
   if (!reader.atEnd() || reader.failed()) return false;
-  if (a == nullptr || b == nullptr || a == b) return true;
+  if (a == nullptr || b == nullptr || a == b || a->tapped != nullptr || b->tapped != nullptr) return true;
   moveTo(*b, *a->worker);
   const Worker::Lock lock(*a->worker);
   if (a->peer == b) return true;
@@ -420,6 +427,34 @@ bool Relay::hush(Reader& reader) {
   return true;
 }
 
+// What the first receives the second sends too. The second is a recorder's: linked with nobody.
+bool Relay::tap(Reader& reader) {
+  Endpoint* from = find(reader.u32());
+  Endpoint* to = find(reader.u32());
+  if (!reader.atEnd() || reader.failed()) return false;
+  if (from == nullptr || to == nullptr || from == to || to->peer != nullptr || !to->taps.empty() ||
+      from->tapped != nullptr || to->tapped == from) {
+    return true;
+  }
+  if (to->tapped != nullptr) {
+    const Worker::Lock lock(*to->worker);
+    endTap(*to);
+  }
+  moveTo(*to, *from->worker);
+  const Worker::Lock lock(*from->worker);
+  addTap(*from, *to);
+  return true;
+}
+
+bool Relay::untap(Reader& reader) {
+  Endpoint* to = find(reader.u32());
+  if (!reader.atEnd() || reader.failed()) return false;
+  if (to == nullptr) return true;
+  const Worker::Lock lock(*to->worker);
+  endTap(*to);
+  return true;
+}
+
 bool Relay::report(Reader& reader, Writer& reply, bool closing) {
   const std::uint16_t count = reader.u16();
   if (count > mostReports) return false;
@@ -434,6 +469,7 @@ bool Relay::report(Reader& reader, Writer& reply, bool closing) {
       const Worker::Lock lock(worker);
       if (closing) {
         detach(*endpoint);
+        forgetTaps(*endpoint);
         if (endpoint->dtls != nullptr) dtls_->closed(*endpoint);
         worker.remove(*endpoint);
       }

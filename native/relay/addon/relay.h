@@ -12,7 +12,7 @@
 
 namespace ringfence {
 
-enum class Request : std::uint8_t { open = 1, configure = 2, link = 3, unlink = 4, close = 5, stats = 6, press = 9, clip = 12, play = 13, hush = 14 };
+enum class Request : std::uint8_t { open = 1, configure = 2, link = 3, unlink = 4, close = 5, stats = 6, press = 9, clip = 12, play = 13, hush = 14, tap = 15, untap = 16 };
 
 struct RelayOptions {
   std::uint16_t from;
@@ -62,6 +62,8 @@ class Relay {
   bool press(Reader& reader);
   bool play(Reader& reader);
   bool hush(Reader& reader);
+  bool tap(Reader& reader);
+  bool untap(Reader& reader);
   bool report(Reader& reader, Writer& reply, bool closing);
   void writeStats(const Endpoint& endpoint, Writer& reply);
   static void detach(Endpoint& endpoint);

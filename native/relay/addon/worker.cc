@@ -254,6 +254,8 @@ void Worker::relay(Endpoint& endpoint, bool onRtcpSocket, std::size_t length, co
                                   endpoint.clockRates.of(header.payloadType) / 1000.0, row);
     }
     if (endpoint.steadySocket < 0 && ++endpoint.steadyPackets >= steadyAfter) settle(endpoint);
+    // What ZRTP has sealed is nobody's to copy.
+    if (!endpoint.taps.empty() && endpoint.accept && !endpoint.zrtp.sealed) copyToTaps(endpoint, length, header);
   }
   if (!endpoint.accept || endpoint.peer == nullptr || endpoint.peer->media == Media::opaque) {
     row.add(droppedUnlinked);

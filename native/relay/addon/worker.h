@@ -67,6 +67,7 @@ class Worker {
   Verdict unprotect(Endpoint& endpoint, bool rtcp, std::size_t& length, const RtpHeader& header);
   void forward(Endpoint& from, bool rtcp, std::size_t length, RtpHeader header);
   void protectAndSend(Endpoint& to, Row blamed, bool rtcp, std::size_t length, const RtpHeader& header);
+  void copyToTaps(Endpoint& from, std::size_t length, const RtpHeader& header);
   void transmit(Endpoint& to, bool rtcp, std::size_t length);
   void playAll();
   void playNext(Endpoint& to);

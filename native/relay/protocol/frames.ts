@@ -24,6 +24,10 @@ export const frameTypes = {
   play: 13,
   /** u32 id: nothing is played any more. */
   hush: 14,
+  /** u32 id, u32 id: what the first receives the second sends too. */
+  tap: 15,
+  /** u32 id: the second of a `tap` sends nothing of it any more. */
+  untap: 16,
   /** The media process ends at once, whatever it holds. Without it the closing of the socket leaves it waiting for another edge. */
   end: 8,
   reply: 0x80,
