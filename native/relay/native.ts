@@ -71,10 +71,10 @@ export interface Native {
 
 /** What the rest of the code calls: an addon of older sources lacks the later of them. */
 const functions = [
-  'limitDtls',
   'start',
   'stop',
   'request',
+  'limitDtls',
   'source',
   'rows',
   'tick',
