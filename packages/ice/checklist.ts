@@ -30,7 +30,7 @@ export interface Pair {
   inUse: boolean;
   /** The peer has asked for it with USE-CANDIDATE before our own check succeeded, §7.3.1.5. */
   wanted: boolean;
-  /** When the peer's last verified request came from there; -Infinity before the first. */
+  /** When something verified last came from there, ms; -Infinity before. */
   heardAt: number;
   /** The ufrag that the peer called itself, where its request came before its signalling. */
   readonly early?: string;

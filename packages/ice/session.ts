@@ -4,7 +4,7 @@ import { Checklist, type ChecklistLimits, type Pair } from './checklist.ts';
 import { Checks } from './checks.ts';
 import { Consent, consentLasts } from './consent.ts';
 import { RecentRequests } from './recent-requests.ts';
-import { encodeStun } from './stun/encode.ts';
+import { Replies } from './replies.ts';
 import { dangerouslyVerifiedBefore, type VerifiedStun, verifyIntegrity } from './stun/integrity.ts';
 import { binding, type ReadStun, type StunAttributes, type TransportAddress } from './stun/message.ts';
 import { idOf } from './transactions.ts';
@@ -72,7 +72,7 @@ export class Session {
   startedAt: number | undefined;
   readonly #options: SessionOptions;
   readonly #output: SessionOutput;
-  readonly #localKey: Uint8Array;
+  readonly #replies: Replies;
   /** Undefined as long as the peer is not known, and for who only answers. */
   #checks: Checks | undefined;
   readonly #consents = new Map<Component, Consent>();
@@ -85,7 +85,7 @@ export class Session {
     this.local = local;
     this.#options = options;
     this.#output = output;
-    this.#localKey = new TextEncoder().encode(local.password);
+    this.#replies = new Replies(local.password, (component, to, bytes) => output.send(component, to, bytes));
     this.checklist = new Checklist(options.families, options.limits, (pair) => this.#checks?.drop(pair));
   }
 
@@ -175,7 +175,8 @@ export class Session {
     checks.tick(now);
     for (const consent of this.#consents.values())
       consent.tick(now, (pair) => {
-        const { id, bytes } = checks.request(pair, false);
+        // A controlling agent says again which pair it is: a NAT between may have moved it.
+        const { id, bytes } = checks.request(pair, checks.controlling);
         this.#output.send(pair.component, pair, bytes);
         return id;
       });
@@ -215,6 +216,7 @@ export class Session {
       return 'unexpected';
     const message = this.#verified(read, this.#remoteKey);
     if (message === undefined) return 'integrity';
+    pair.heardAt = now;
     if (check === undefined) {
       // An error is no consent; it leaves the others that were asked for.
       if (message.class === 'success') consent?.given(id, now);
@@ -240,45 +242,48 @@ export class Session {
     const name = read.attributes.username;
     const ours = `${this.local.ufrag}:`;
     if (name === undefined || !name.startsWith(ours)) return 'username';
-    const ufrag = name.slice(ours.length);
-    if (this.remote !== undefined && ufrag !== this.remote.ufrag) return 'username';
-    const message = this.#verified(read, this.#localKey);
+    if (this.remote !== undefined && name !== ours + this.remote.ufrag) return 'username';
+    const message = this.#verified(read, this.#replies.key);
     if (message === undefined) return 'integrity';
     const known = this.checklist.find(component, from);
     const before = this.#recent.find(message.transactionId);
     if (before !== undefined) {
       if (before !== known) return 'replay';
       // Sent again because our answer was lost: what it asked for is done.
-      this.#answer(message, from, component);
-      return 'answered';
-    }
-    if (message.unknown.length > 0) {
-      const unknownAttributes = message.unknown;
-      this.#refuse(message, from, component, {
-        error: { code: 420, reason: 'Unknown Attribute' },
-        unknownAttributes,
-      });
+      this.#replies.success(message, from, component);
       return 'answered';
     }
     const { priority, useCandidate } = message.attributes;
-    if (priority === undefined) {
-      this.#refuse(message, from, component, { error: { code: 400, reason: 'Bad Request' } });
-      return 'answered';
+    if (message.unknown.length > 0) this.#replies.unknownAttributes(message, from, component);
+    else if (priority === undefined) this.#replies.badRequest(message, from, component);
+    else if (this.#isRoleConflict(message.attributes)) this.#replies.roleConflict(message, from, component);
+    else {
+      this.#replies.success(message, from, component);
+      this.#heard(message, priority, useCandidate === true, from, component, now);
     }
-    if (this.#isRoleConflict(message.attributes)) {
-      this.#refuse(message, from, component, { error: { code: 487, reason: 'Role Conflict' } });
-      return 'answered';
-    }
-    this.#answer(message, from, component);
-    const early = this.remote === undefined ? ufrag : undefined;
-    const pair = known ?? this.checklist.learn(component, from, priority, early);
-    if (pair === undefined) return 'answered';
-    this.#recent.remember(message.transactionId, pair);
-    pair.heardAt = now;
-    if (this.#checks?.controlling !== true && useCandidate === true) pair.wanted = true;
-    if (this.#checks !== undefined) this.#checkBack(pair, this.#checks, now);
-    else if (pair.wanted && this.remote !== undefined && !this.#options.full) this.#nominated(pair, now);
     return 'answered';
+  }
+
+  /** A request that is in order, RFC 8445 §7.3.1.3 to §7.3.2. */
+  #heard(
+    { transactionId, attributes }: VerifiedStun,
+    priority: number,
+    useCandidate: boolean,
+    from: TransportAddress,
+    component: Component,
+    now: number,
+  ): void {
+    // Before signalling says who the peer is, it is remembered whom it claims to be.
+    const early =
+      this.remote === undefined ? attributes.username?.slice(this.local.ufrag.length + 1) : undefined;
+    const pair =
+      this.checklist.find(component, from) ?? this.checklist.learn(component, from, priority, early);
+    if (pair === undefined) return;
+    this.#recent.remember(transactionId, pair);
+    pair.heardAt = now;
+    if (useCandidate && this.#checks?.controlling !== true) pair.wanted = true;
+    if (this.#checks !== undefined) this.#checkBack(pair, this.#checks, now);
+    else if (pair.wanted && this.remote !== undefined) this.#nominated(pair, now);
   }
 
   /** RFC 8445 §7.3.1.4 and §7.3.1.5. */
@@ -330,35 +335,5 @@ export class Session {
 
   #verified(message: ReadStun, key: Uint8Array): VerifiedStun | undefined {
     return this.#options.verifiedBefore ? dangerouslyVerifiedBefore(message) : verifyIntegrity(message, key);
-  }
-
-  #answer(request: VerifiedStun, from: TransportAddress, component: Component): void {
-    this.#reply(request, from, component, 'success', { mapped: from });
-  }
-
-  #refuse(
-    request: VerifiedStun,
-    from: TransportAddress,
-    component: Component,
-    attributes: StunAttributes,
-  ): void {
-    this.#reply(request, from, component, 'error', attributes);
-  }
-
-  /** With the hash that the request had, RFC 8489 §9.1.3; never longer than a check (RFC 8445 §7.1). */
-  #reply(
-    request: VerifiedStun,
-    to: TransportAddress,
-    component: Component,
-    kind: 'success' | 'error',
-    attributes: StunAttributes,
-  ): void {
-    const { transactionId, method } = request;
-    const integrity = request.sha256At === undefined ? 'sha1' : 'sha256';
-    const bytes = encodeStun(
-      { class: kind, method, transactionId, attributes },
-      { key: this.#localKey, integrity },
-    );
-    this.#output.send(component, to, bytes);
   }
 }
