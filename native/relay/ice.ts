@@ -38,7 +38,7 @@ class IceStream implements IceParticipant {
     this.#door = door;
     this.#now = now;
     this.#agent = new IceAgent({
-      mode: 'lite',
+      mode: ice?.full === true ? 'full' : 'lite',
       local: { ufrag: ice?.ufrag ?? '', password: ice?.password ?? '' },
       components: [
         { component: 1, address, port: rtpPort },
@@ -48,6 +48,7 @@ class IceStream implements IceParticipant {
       dangerousVerifiedBefore: true,
     });
     this.#agent.onSend = ({ component, bytes, ...target }) => door.send(id, component, target, bytes);
+    this.#agent.onValid = (component, remote) => door.validate(id, component, remote);
     this.#agent.onSelected = (component, remote) => {
       door.choose(id, component, remote);
       if (component === 1) this.#remote = remote;

@@ -50,6 +50,8 @@ export class IceAgent {
    * Before the first call media has no way.
    */
   onSelected: (component: Component, remote: TransportAddress | undefined) => void = () => {};
+  /** The peer has answered a check of ours from there; the pair may be selected later, or never. */
+  onValid: (component: Component, remote: TransportAddress) => void = () => {};
   onState: (state: IceState) => void = () => {};
   state: IceState = 'new';
   readonly #options: SessionOptions;
@@ -149,6 +151,7 @@ export class IceAgent {
   #begin(local: IceCredentials): Session {
     const session: Session = new Session(local, this.#options, {
       send: (component, { address, port }, bytes) => this.onSend({ component, address, port, bytes }),
+      valid: (component, { address, port }) => this.onValid(component, { address, port }),
       selected: (component, pair) => this.#select(session, component, pair),
     });
     return session;

@@ -20,6 +20,8 @@ export interface ChecksOptions {
 
 export interface ChecksOutput {
   send(component: Component, to: TransportAddress, bytes: Uint8Array): void;
+  /** The peer has answered from there. */
+  valid(pair: Pair): void;
   /** The pair is valid and nominated. */
   nominated(pair: Pair, now: number): void;
   isSelected(component: Component): boolean;
@@ -124,6 +126,7 @@ export class Checks {
       return 'done';
     }
     pair.state = 'succeeded';
+    if (!pair.valid) this.#output.valid(pair);
     pair.valid = true;
     if (!this.#validAt.has(pair.component)) this.#validAt.set(pair.component, now);
     if (this.#nominating.get(pair.component) !== pair) {

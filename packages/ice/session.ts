@@ -39,6 +39,8 @@ export type IceVerdict =
 /** What one stream is to do. */
 export interface SessionOutput {
   send(component: Component, to: TransportAddress, bytes: Uint8Array): void;
+  /** A check of ours has succeeded: whoever is there has answered. */
+  valid(component: Component, pair: Pair): void;
   /** Another pair is selected. */
   selected(component: Component, pair: Pair): void;
 }
@@ -119,6 +121,7 @@ export class Session {
       { checklist: this.checklist, local: this.local, remote, tieBreaker, random },
       {
         send: (component, to, bytes) => this.#output.send(component, to, bytes),
+        valid: (pair) => this.#output.valid(pair.component, pair),
         nominated: (pair, now) => this.#nominated(pair, now),
         isSelected: (component) => this.selected.has(component),
       },
