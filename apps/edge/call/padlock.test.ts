@@ -83,37 +83,6 @@ test('a call that was refused has no grade', async () => {
   assert.equal(world.eventsOf('call.ended').at(-1)!.grade, undefined);
 });
 
-test('what handshakes of the media process show becomes the grade: DTLS on both sides, then one that fails', async () => {
-  const { world, call } = await talking();
-  const [first, second] = [...world.relay.endpoints.keys()];
-  const secured = (endpoint: number) =>
-    world.relay.tell({
-      kind: 'secured',
-      endpoint,
-      by: 'dtls',
-      version: 'DTLSv1.2',
-      suite: 'AEAD_AES_256_GCM',
-      group: 'X25519',
-      cipher: 'ECDHE-ECDSA-AES256-GCM-SHA384',
-      fingerprint: Uint8Array.of(0xab, 0xcd),
-    });
-  secured(first!);
-  secured(second!);
-  const [, now] = world.eventsOf('call.protection');
-  assert.equal(now!.protection[1]!.media.keyExchange, 'dtls');
-  assert.equal(now!.protection[0]!.media.dtls!.peerFingerprint, 'AB:CD');
-  assert.match(now!.detail, /alice \(DTLS X25519\) can be read with a quantum computer of tomorrow/);
-  world.relay.tell({
-    kind: 'unsecured',
-    endpoint: second!,
-    by: 'dtls',
-    reason: 'fingerprint',
-    detail: 'another certificate',
-  });
-  assert.equal(world.eventsOf('media.unsecured')[0]!.reason, 'fingerprint');
-  await over(world, call);
-});
-
 test('ZRTP that passes with the hashes of both sides is end to end; a Hello of somebody else is not', async () => {
   const { world, call } = await talking({ media: 'rtp' }, { media: 'rtp' });
   const [first, second] = [...world.relay.endpoints.keys()];

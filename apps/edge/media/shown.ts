@@ -12,6 +12,8 @@ export interface Shown {
   readonly ice?: 'validated' | 'unvalidated';
   /** Keys are to come: set by whoever asks the media process for such a handshake. */
   readonly awaiting?: 'dtls' | 'zrtp';
+  /** The last handshake came to nothing: there are no keys, and none are waited for. */
+  readonly failed?: true;
 }
 
 /** What is known of a stream once this was told. A handshake that failed has no keys: what it had agreed on is void. */
@@ -22,8 +24,8 @@ export function showing(known: Shown, event: HandshakeEvent): Shown {
     case 'unsecured': {
       const { suite: _suite, dtls: _dtls, awaiting: _awaiting, zrtp, ...rest } = known;
       return event.by === 'zrtp' && zrtp !== undefined
-        ? { ...rest, zrtp: { ...zrtp, confirmed: false } }
-        : rest;
+        ? { ...rest, zrtp: { ...zrtp, confirmed: false }, failed: true }
+        : { ...rest, failed: true };
     }
     case 'zrtp-passed':
       return {
@@ -67,7 +69,7 @@ export function showing(known: Shown, event: HandshakeEvent): Shown {
   }
 }
 
-const settled = ({ awaiting: _awaiting, ...rest }: Shown): Shown => rest;
+const settled = ({ awaiting: _awaiting, failed: _failed, ...rest }: Shown): Shown => rest;
 
 /** The media of a leg is as well protected as the weakest of its streams. */
 export function protectionOfStreams(
@@ -87,17 +89,21 @@ function protectionOfStream(stream: StreamState, secureSignalling: boolean): Med
   if (stream.media === 'opaque') return { protocol: 'udptl' };
   const { shown, endpoint } = stream;
   const holder = endpoint.keysAt;
+  // What an earlier association has shown says nothing of keys that came by signalling since.
+  const dtls = stream.keying === 'dtls' ? shown?.dtls : undefined;
+  const pending = shown?.awaiting ?? (stream.keying === 'dtls' && dtls === undefined ? 'dtls' : undefined);
+  const awaiting = shown?.failed === true ? undefined : pending;
   const known = {
-    ...(shown?.dtls === undefined ? {} : { dtls: shown.dtls }),
+    ...(dtls === undefined ? {} : { dtls }),
     ...(shown?.zrtp === undefined ? {} : { zrtp: shown.zrtp }),
     ...(shown?.ice === undefined ? {} : { ice: shown.ice }),
-    ...(shown?.awaiting === undefined ? {} : { awaiting: shown.awaiting }),
+    ...(awaiting === undefined ? {} : { awaiting }),
   };
   const at = holder === undefined ? {} : { keysAt: holder.name };
-  if (shown?.dtls !== undefined)
+  if (dtls !== undefined)
     return {
       protocol: 'srtp',
-      ...(shown.suite === undefined ? {} : { suite: shown.suite }),
+      ...(shown?.suite === undefined ? {} : { suite: shown.suite }),
       keyExchange: 'dtls',
       keysExposed: holder?.exposed === true,
       ...at,
@@ -116,7 +122,7 @@ function protectionOfStream(stream: StreamState, secureSignalling: boolean): Med
   }
   if (stream.media === 'rtp') return { protocol: 'rtp', ...known };
   // No key has come by signalling: nothing passes before there is one.
-  if (shown?.awaiting !== undefined) return { protocol: 'none', ...known };
+  if (pending !== undefined) return { protocol: 'none', ...known };
   return {
     protocol: 'srtp',
     ...(stream.suite === undefined ? {} : { suite: stream.suite }),
