@@ -15,7 +15,9 @@ test(
         new URL('./twin.test.ts', import.meta.url),
         new URL('./rfc-vectors.test.ts', import.meta.url),
         new URL('./relaying-in-process.test.ts', import.meta.url),
+        new URL('./stun-twin.test.ts', import.meta.url),
+        new URL('./handshakes-in-process.test.ts', import.meta.url),
       ],
-      40,
+      45,
     ),
 );
