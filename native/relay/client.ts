@@ -37,6 +37,8 @@ export interface RelayOptions {
   readonly gatherAbove?: number;
   /** Default: 250 ms, 30 s, a week, 1,024. */
   readonly dtls?: Partial<DtlsLimits>;
+  /** 12 octets: by this phones know us again in ZRTP (RFC 6189 §4.9). Default: random, so that none ever does. */
+  readonly zid?: Uint8Array;
 }
 
 /** Little heap is needed: no packet ever gets into it. */
@@ -53,14 +55,16 @@ const dtlsDefaults: DtlsLimits = {
 /**
  * Starts the media process and connects to it.
  *
- * Throws MisuseError `relay-not-built` (with what to install), `relay-failed` (with what the process said), or
- * `bad-port-range`.
+ * Throws MisuseError `relay-not-built` (with what to install), `relay-failed` (with what the process said),
+ * `bad-port-range`, or `bad-zid`.
  */
 export async function startRelay(options: RelayOptions = {}): Promise<RunningRelay> {
   const { from, to } = options.portRange ?? { from: 20000, to: 39999 };
   if (!(from >= 1 && from < to && to <= 65535)) {
     throw new MisuseError('bad-port-range', `media ports ${from} to ${to} are no range within 1 to 65535`);
   }
+  if (options.zid !== undefined && options.zid.length !== 12)
+    throw new MisuseError('bad-zid', 'a ZID has 12 octets');
   const door = options.door === undefined ? undefined : openDoor(options.door);
   const settings: ProcessOptions = {
     from,
@@ -77,6 +81,7 @@ export async function startRelay(options: RelayOptions = {}): Promise<RunningRel
     gatherMicroseconds: options.gatherMicroseconds ?? 250,
     gatherAbove: options.gatherAbove ?? 6000,
     dtls: { ...dtlsDefaults, ...options.dtls },
+    zid: Buffer.from(options.zid ?? randomBytes(12)).toString('hex'),
   };
   const ends = new Uint8Array(8);
   if (native().controlPair(ends) !== 8)

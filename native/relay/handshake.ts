@@ -67,6 +67,7 @@ export interface ZrtpConfig {
 
 export interface ZrtpRetained {
   readonly zid: Uint8Array;
+  /** 32 octets; none where nothing is to be kept of this peer. */
   readonly rs1: Uint8Array;
   readonly rs2?: Uint8Array;
   /** A person has compared the short authentication string in an earlier call. */

@@ -23,6 +23,8 @@ export interface ProcessOptions {
   /** Packets a second and thread from which on it does. */
   readonly gatherAbove: number;
   readonly dtls: DtlsLimits;
+  /** 12 octets in hexadecimal: by this phones know us again in ZRTP (RFC 6189 §4.9). */
+  readonly zid: string;
 }
 
 export interface DtlsLimits {

@@ -19,6 +19,7 @@ import { FrameReader, FrameWriter, frameTypes, longestFrame } from './protocol/f
 import { readSource, writeGreeting, writeList } from './protocol/replies.ts';
 import { Uplink } from './uplink.ts';
 import { Watch } from './watch.ts';
+import { zrtpParticipants } from './zrtp.ts';
 
 const controlDescriptor = 3;
 const doorDescriptor = 4;
@@ -47,7 +48,12 @@ relay.start(options.from, options.to, options.threads, options.gatherMicrosecond
 let control: Socket | undefined;
 const frames = new FrameWriter();
 /** How handshakes stand is told at once, not at the next look. */
-const participants = { ice: iceParticipants({ now: () => performance.now(), random: randomBytes }) };
+const surroundings = { now: () => performance.now(), random: randomBytes };
+const zid = Uint8Array.from(Buffer.from(options.zid, 'hex'));
+const participants = {
+  ice: iceParticipants(surroundings),
+  zrtp: zrtpParticipants({ ...surroundings, zid }),
+};
 const uplink = new Uplink(relay, participants, (event) => {
   if (control === undefined) return;
   writeEvent(frames, event);

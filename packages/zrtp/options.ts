@@ -10,6 +10,11 @@ export interface ZrtpOptions {
   readonly ssrc: number;
   /** Octets that nobody can guess. */
   readonly random: (length: number) => Uint8Array;
+  /**
+   * 32 such octets that the hash chain begins with. With those of an earlier session the Hello is the same again, for a
+   * peer that begins anew while signalling goes on naming it.
+   */
+  readonly chainNonce?: Uint8Array;
   /** Up to 16 characters that name the software; default `Ringfence`. */
   readonly clientId?: string;
   /** Default `defaultAlgorithms`. What the RFC makes mandatory is always taken as well. */
@@ -122,8 +127,11 @@ export type ZrtpOutput =
     }
   /** Nobody has answered our Hellos; one who comes later is still answered. */
   | { readonly kind: 'no-peer' }
-  /** The initiator can decrypt: valid SRTP may come before `secured`, and is to be told with `mediaAuthenticated`. */
-  | { readonly kind: 'receivable'; readonly suite: SrtpSuite; readonly receive: Uint8Array }
+  /**
+   * As initiator: the peer has confirmed, and these are the keys; `secured` follows once it has our Confirm. Valid SRTP of
+   * the peer may come before, and is to be told with `mediaAuthenticated`.
+   */
+  | { readonly kind: 'receivable'; readonly keys: SrtpKeys }
   | ZrtpSecuredOutput
   /** Keep this in place of what was kept. */
   | { readonly kind: 'retain'; readonly peerZid: Uint8Array; readonly retained: RetainedSecrets }

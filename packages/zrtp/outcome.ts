@@ -1,7 +1,7 @@
 import { groupOf } from './algorithm.ts';
 import type { Exchange } from './exchange.ts';
 import type { ConfirmContent } from './message/confirm.ts';
-import type { ZrtpSecuredOutput } from './options.ts';
+import type { SrtpKeys, ZrtpSecuredOutput } from './options.ts';
 import type { Peer } from './peer.ts';
 import type { RetainedSecrets } from './retained-secret.ts';
 import { renderSas } from './sas.ts';
@@ -36,6 +36,13 @@ export function nextRetained(
   };
 }
 
+/** Copies for whoever speaks SRTP. */
+export const srtpKeys = (exchange: Exchange): SrtpKeys => ({
+  suite: exchange.keys!.suite,
+  send: exchange.own.srtp.slice(),
+  receive: exchange.theirs.srtp.slice(),
+});
+
 /** Everything that is told once both ends have confirmed. */
 export function securedOutput(
   exchange: Exchange,
@@ -57,11 +64,7 @@ export function securedOutput(
     version: zrtpVersion,
     choice,
     group: groupOf[choice.keyAgreement],
-    keys: {
-      suite: exchange.keys!.suite,
-      send: exchange.own.srtp.slice(),
-      receive: exchange.theirs.srtp.slice(),
-    },
+    keys: srtpKeys(exchange),
     peerZid: peer.zid,
     peerClientId: peer.hello.clientId.trimEnd(),
     ...(sasHash && { sasHash, sas: renderSas(sasHash, choice.sas)! }),

@@ -23,7 +23,7 @@ import {
 } from './message/short.ts';
 import { checkCommit, choose, chooseKeyAgreement } from './negotiate.ts';
 import { type FailureReason, reasonOf, type ZrtpOptions, type ZrtpOutput } from './options.ts';
-import { nextRetained, securedOutput, wasVerified } from './outcome.ts';
+import { nextRetained, securedOutput, srtpKeys, wasVerified } from './outcome.ts';
 import { decodePacket, type Packet } from './packet.ts';
 import { Peer } from './peer.ts';
 import { findPreshared, type RetainedSecrets } from './retained-secret.ts';
@@ -97,7 +97,7 @@ export class ZrtpSession {
       throw new MisuseError('zrtp-option', 'a Hello names at most seven algorithms of a kind');
     const clientId = options.clientId ?? 'Ringfence';
     if (clientId.length > 16) throw new MisuseError('zrtp-option', 'a client identifier has 16 characters');
-    const chain = new HashChain(plain(options.random(32)));
+    const chain = new HashChain(Uint8Array.from(options.chainNonce ?? options.random(32)));
     const { zid } = options;
     const random = (length: number): Uint8Array => plain(options.random(length));
     this.hello = encodeHello({
@@ -461,9 +461,8 @@ export class ZrtpSession {
     if (!this.#openConfirm(exchange, message, peer, now)) return;
     this.#alive(now);
     this.#state = 'confirm2-sent';
-    const { suite } = exchange.keys!;
-    this.#wire.tell({ kind: 'receivable', suite, receive: exchange.theirs.srtp.slice() });
     this.#wire.repeat('T2', this.#makeConfirm('Confirm2'), messageSchedule, now);
+    this.#wire.tell({ kind: 'receivable', keys: srtpKeys(exchange) });
   }
 
   /** Multistream and Preshared as initiator: all that goes into the keys is there with our own Commit. */
@@ -479,8 +478,10 @@ export class ZrtpSession {
     const exchange = this.#exchange;
     if (this.#state !== 'confirm1-sent' || exchange === undefined) return;
     if (!this.#openConfirm(exchange, message, peer, now)) return;
-    this.#answer(message, encodeAcknowledgement('Conf2ACK'), now);
+    const acknowledgement = encodeAcknowledgement('Conf2ACK');
     this.#becomeSecure(exchange, peer);
+    this.#answered = { to: message, with: acknowledgement };
+    this.#wire.send(acknowledgement);
   }
 
   /** A Confirm that does not authenticate has no effect; where no better one comes, it is the reason of the failure. */
