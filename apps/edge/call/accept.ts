@@ -127,7 +127,8 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
   let demanded = demandedOf(principal, listenerEncryption);
   // What the phone can do is enough for an emergency call.
   if (dialled.emergency && demanded === 'required') demanded = 'preferred';
-  const side = sideOf(services, flow, demanded, wishesOf(directory, principal, dialled.emergency));
+  const wishes = wishesOf(directory, principal, dialled.emergency);
+  const side = sideOf(services, flow, demanded, { ...wishes, party: describePrincipal(principal) });
   const offer = parsed === undefined ? undefined : readSession(parsed.value, side);
   const forwardings = isTrusted(directory, principal) ? forwardingsOf(request.headers) : undefined;
   if (forwardings !== undefined && !dialled.emergency) {

@@ -136,7 +136,7 @@ export function sideOf(
   services: CallServices,
   flow: Flow,
   demanded: Encryption,
-  { codecs, keying, ice }: MediaWishes = {},
+  { codecs, keying, ice, zrtp, emergency, party }: MediaWishes & { readonly party?: string } = {},
 ): LegSide {
   const { local, advertised } = services.mediaAddress(flow);
   const config = services.config();
@@ -144,6 +144,8 @@ export function sideOf(
   const listener = config.listeners.find(({ name }) => name === flow.listener);
   const keys = keying ?? listener?.keying;
   const checks = ice ?? listener?.ice;
+  const policy = zrtp ?? config.media.zrtp.policy;
+  const relaxed = emergency === true && policy === 'demand' ? 'end' : policy;
   return {
     local,
     advertised,
@@ -155,6 +157,10 @@ export function sideOf(
     ...(keys === undefined ? {} : { keying: keys }),
     ...(checks === undefined ? {} : { ice: checks }),
     ...(flow.transport === 'ws' || flow.transport === 'wss' ? { web: true } : {}),
-    ...(engine === 'rtpengine' ? { handshakes: false } : {}),
+    // rtpengine has no ZRTP of its own, and what it lets through is not ours to tell.
+    ...(engine === 'rtpengine' ? { handshakes: false } : { zrtpPolicy: relaxed }),
+    ...(zrtp === undefined ? {} : { zrtp }),
+    ...(emergency === undefined ? {} : { emergency }),
+    ...(party === undefined ? {} : { party }),
   };
 }

@@ -1,4 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
+import { ZrtpSettings } from './zrtp.ts';
 
 /** How much protection a peer must have: TLS for its signalling and SRTP for its media. */
 export const Encryption = Type.Union(
@@ -209,6 +210,7 @@ export const Configuration = Type.Object(
           description:
             'Offers RFC 4733 events to a side even where the other has none, and turns pressed keys from events into INFO and from INFO into events for whoever lacks the other. Our own media process only.',
         }),
+        zrtp: ZrtpSettings,
         rtcp: Type.Union([Type.Literal('end'), Type.Literal('relay')], {
           default: 'end',
           description:

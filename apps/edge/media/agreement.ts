@@ -81,7 +81,8 @@ export function checkReoffer(
       return problem('media.downgrade', `The call is encrypted and stays so: keep offering ${kept}`);
     }
     if (stream === undefined) continue;
-    if (stream.media !== 'srtp' && demanded === 'required')
+    const byZrtp = stream.media === 'rtp' && from.side.zrtpPolicy === 'demand';
+    if (stream.media !== 'srtp' && demanded === 'required' && !byZrtp)
       return problem('media.encryption-required', 'Encryption is required: offer a=crypto or DTLS-SRTP');
     if (stream.media === 'opaque' && from.encrypted)
       return problem(

@@ -1,6 +1,6 @@
 import { err, ok, type Result } from '@ringfence/bytes/result.ts';
-import type { EndpointStats, Relay, RelayErrorCode } from '@ringfence/relay/contract.ts';
-import type { HandshakeEvent } from '@ringfence/relay/handshake.ts';
+import type { EndpointConfig, EndpointStats, Relay, RelayErrorCode } from '@ringfence/relay/contract.ts';
+import type { HandshakeEvent, ZrtpRetained } from '@ringfence/relay/handshake.ts';
 import { parseSession } from '@ringfence/sdp/parse.ts';
 import type { SessionDescription } from '@ringfence/sdp/session.ts';
 import type { LegProtection } from '../policy/protection.ts';
@@ -16,11 +16,14 @@ import { type OpenedPlace, offering, openAll, ownersOf, type Place, renewing } f
 import { keyingOf, type ReadSession, type ReadStream } from './read-offer.ts';
 import { Renewal } from './renewal.ts';
 import { protectionOfStreams, showing } from './shown.ts';
+import { awaitingZrtp, endsHere, modeOf, offersWithZrtp, withoutIdleZrtp, zrtpConfig } from './zrtp.ts';
 
 export interface MediaOptions {
   readonly dscp: number;
   /** Digits for o= lines. */
   newSessionId(): string;
+  /** What is kept of the ZRTP of that party. */
+  retained?(party: string): ZrtpRetained | undefined;
 }
 
 /**
@@ -63,11 +66,12 @@ export class CallMedia {
   static async open(
     relay: Relay,
     options: MediaOptions,
-    offer: ReadSession | undefined,
+    offered: ReadSession | undefined,
     callerSide: LegSide,
     calleeSides: readonly (LegSide | MediaLeg)[],
   ): Promise<Result<CallMedia, RelayErrorCode>> {
     const places: Place[] = [];
+    const offer = offered === undefined ? undefined : withoutIdleZrtp(offered, callerSide);
     const caller = new MediaLeg(callerSide, options.newSessionId());
     const callees = calleeSides.map((side) =>
       side instanceof MediaLeg ? side : new MediaLeg(side, options.newSessionId()),
@@ -178,7 +182,8 @@ export class CallMedia {
   offerTo(leg: MediaLeg, refused: number): string {
     if (this.#offer === undefined) return leg.lastDescription;
     // Who had encryption in the call before has it in this one: a dialog's level never falls (CVE-2022-39269).
-    const protection = leg.agreedAs ?? offersTo(leg.side)[refused] ?? 'plain';
+    const protection =
+      leg.agreedAs ?? offersWithZrtp(leg.side, offersTo(leg.side), this.#offer)[refused] ?? 'plain';
     return leg.lastDescription === ''
       ? describeOffer(leg, this.#offer.session, () => protection)
       : describeAgain(leg, this.#offer.session, protection);
@@ -199,8 +204,9 @@ export class CallMedia {
     const session = parseSession(body);
     if (!session.ok)
       return err({ rule: 'media.malformed', warning: 'The answer of the called side cannot be read' });
-    const read = checkAnswer(leg, session.value, leg.streams, leg.agreedAs === undefined);
-    if (!read.ok) return read;
+    const checked = checkAnswer(leg, session.value, leg.streams, leg.agreedAs === undefined);
+    if (!checked.ok) return checked;
+    const read = ok(withoutIdleZrtp(checked.value, leg.side));
     this.#join(leg, this.caller, read.value);
     this.#connected = leg;
     if (early) this.#early.set(leg, body.slice());
@@ -254,7 +260,8 @@ export class CallMedia {
   ): Promise<Result<PendingOffer, MediaProblem>> {
     const judged = judgeOffer(from, to, session);
     if (!judged.ok) return judged;
-    const pending = await openChange(this.#relay, from, to, judged.value, this.#options.dscp);
+    const read = withoutIdleZrtp(judged.value, from.side);
+    const pending = await openChange(this.#relay, from, to, read, this.#options.dscp);
     if (!pending.ok) return err({ rule: 'media.no-ports', warning: 'No media ports are left' });
     return ok(pending.value);
   }
@@ -262,13 +269,14 @@ export class CallMedia {
   /** The other side has agreed: now, and only now, the new offer takes effect. */
   reanswer(pending: PendingOffer, session: SessionDescription): Result<string, MediaProblem> {
     const { from, to, read } = pending;
-    const answer = checkAnswer(to, session, pending.toStreams);
-    if (!answer.ok) return answer;
+    const checked = checkAnswer(to, session, pending.toStreams);
+    if (!checked.ok) return checked;
+    const answer = ok(withoutIdleZrtp(checked.value, to.side));
     const owners = ownersOf([from, to]);
     this.#retire(adopt(pending), owners);
     for (const [index, stream] of read.streams.entries()) {
       const state = from.streams[index];
-      if (stream !== undefined && state !== undefined) this.#configure(state, stream, 'peer');
+      if (stream !== undefined && state !== undefined) this.#configure(from, state, stream, 'peer');
     }
     this.#join(to, from, answer.value);
     from.keepAgreedKeys();
@@ -288,7 +296,7 @@ export class CallMedia {
     if (!alone.ok) return alone;
     for (const [index, stream] of alone.value.read.streams.entries()) {
       const state = leg.streams[index];
-      if (stream !== undefined && state !== undefined) this.#configure(state, stream, 'peer');
+      if (stream !== undefined && state !== undefined) this.#configure(leg, state, stream, 'peer');
     }
     this.#applied = this.#relay.flush();
     return ok(alone.value.describe());
@@ -361,11 +369,13 @@ export class CallMedia {
       const owners = ownersOf([leg]);
       this.#retire(this.#renewal?.adopt(leg) ?? [], owners);
     }
+    const other = leg === this.caller ? this.callees.find(({ streams }) => streams.length > 0) : this.caller;
     for (const [index, stream] of read.value.streams.entries()) {
       const state = leg.streams[index];
-      if (stream !== undefined && state !== undefined) this.#configure(state, stream, 'us');
+      if (stream === undefined || state === undefined) continue;
+      this.#agreeZrtp(leg, state, stream, other, other?.streams[index]);
+      this.#configure(leg, state, stream, 'us');
     }
-    const other = leg === this.caller ? this.callees.find(({ streams }) => streams.length > 0) : this.caller;
     if (proposed !== undefined && other !== undefined) this.#linkWith(leg, other);
     return ok(undefined);
   }
@@ -439,7 +449,8 @@ export class CallMedia {
         if (peer !== undefined && !waiting) this.#relay.unlink(peer.endpoint.id);
         continue;
       }
-      this.#configure(state, stream, 'us');
+      this.#agreeZrtp(leg, state, stream, other, peer);
+      this.#configure(leg, state, stream, 'us');
       if (peer === undefined || waiting) continue;
       peer.codec = state.codec;
       this.#relay.link(peer.endpoint.id, state.endpoint.id);
@@ -448,10 +459,39 @@ export class CallMedia {
     this.#applied = this.#relay.flush();
   }
 
-  #configure(state: StreamState, stream: ReadStream, offerer: Offerer): void {
+  /** Where ZRTP may end on either side of a stream: how it goes, now that a side has said this. */
+  #agreeZrtp(
+    leg: MediaLeg,
+    state: StreamState,
+    stream: ReadStream,
+    other: MediaLeg | undefined,
+    peer: StreamState | undefined,
+  ): void {
+    state.media = stream.media;
+    state.hello = stream.zrtp;
+    if (endsHere(leg.side)) state.zrtpMode = modeOf(state, other?.side ?? {}, peer);
+    if (peer === undefined || other === undefined || !endsHere(other.side)) return;
+    const mode = modeOf(peer, leg.side, state);
+    if (mode === peer.zrtpMode) return;
+    peer.zrtpMode = mode;
+    if (peer.base !== undefined) this.#put(other, peer, peer.base);
+  }
+
+  /** Has the media process do it; `base` is all but ZRTP that may end here. */
+  #put(leg: MediaLeg, state: StreamState, base: EndpointConfig): void {
+    if (!endsHere(leg.side)) return this.#relay.configure(state.endpoint.id, base);
+    state.base = base;
+    const { party } = leg.side;
+    const retained = party === undefined ? undefined : this.#options.retained?.(party);
+    state.shown = awaitingZrtp(leg.side, state, state.shown);
+    this.#relay.configure(state.endpoint.id, { ...base, ...zrtpConfig(leg.side, state, retained) });
+  }
+
+  #configure(leg: MediaLeg, state: StreamState, stream: ReadStream, offerer: Offerer): void {
     state.codec = stream.codec;
     state.telephoneEvent = stream.telephoneEvent;
     state.media = stream.media;
+    state.hello = stream.zrtp;
     state.optional = false;
     if (stream.crypto !== undefined) {
       const { suite, tag, keys } = stream.crypto;
@@ -464,7 +504,7 @@ export class CallMedia {
     if (state.keying === 'dtls') state.suite = undefined;
     if (stream.mid !== undefined && offerer === 'peer') state.mid = stream.mid;
     state.handshake = agreeHandshake(stream, state.endpoint.ice && state.ice, offerer, state.handshake);
-    this.#relay.configure(state.endpoint.id, configOf(stream, this.caller.side.rtcp, state.handshake));
+    this.#put(leg, state, configOf(stream, leg.side, state.handshake));
   }
 }
 

@@ -1,8 +1,10 @@
 import { parseSession } from '@ringfence/sdp/parse.ts';
 import type { SessionDescription } from '@ringfence/sdp/session.ts';
+import { zrtpHash } from '@ringfence/sdp/zrtp.ts';
 import { type OfferedProtection, offersTo } from './keying.ts';
 import type { MediaLeg, StreamState } from './leg.ts';
 import { answerEvents, offerEvents } from './telephone-event.ts';
+import { answeredHash, offeredHash } from './zrtp.ts';
 
 type Streams = readonly (StreamState | undefined)[];
 
@@ -32,6 +34,7 @@ export function describeOffer(
     const media = from.media[index];
     if (stream === undefined || media === undefined || media.port === 0) return leg.refused();
     if (stream.media === 'opaque') return leg.anchor(stream, media.protocol, [], 'us');
+    stream.says = offeredHash(leg.side, zrtpHash(from, media));
     const protection = protectionOf(stream, index);
     stream.media = protection === 'plain' ? 'rtp' : 'srtp';
     stream.optional = protection === 'optional';
@@ -63,7 +66,9 @@ export function describeAnswer(leg: MediaLeg, offer: SessionDescription, from: S
     const stream = leg.streams[index];
     const offered = offer.media[index];
     if (offered === undefined) return leg.refused();
-    if (stream === undefined || from.media[index]?.port === 0) return leg.refused(offered.protocol);
+    const answered = from.media[index];
+    if (stream === undefined || answered?.port === 0) return leg.refused(offered.protocol);
+    stream.says = answeredHash(leg.side, stream.hello, answered && zrtpHash(from, answered));
     return leg.anchor(stream, offered.protocol, leg.answeredCrypto(stream), 'peer');
   });
 }

@@ -1,4 +1,5 @@
 import type { Encryption, IceUse, Keying } from '../config/schema.ts';
+import type { ZrtpPolicy } from '../config/zrtp.ts';
 import type { CodecList } from './codecs.ts';
 
 /** What configuration wants of the media of a side. */
@@ -9,6 +10,10 @@ export interface MediaWishes {
   readonly keying?: Keying;
   /** Absent: answered where its peer offers it, and offered to browsers. */
   readonly ice?: IceUse;
+  /** Absent: that of the node. */
+  readonly zrtp?: ZrtpPolicy;
+  /** Nothing that is demanded may stand in its way. */
+  readonly emergency?: true;
 }
 
 /** How keys of SRTP are agreed on. */

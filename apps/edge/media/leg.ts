@@ -4,6 +4,7 @@ import type { MediaAnchor } from '@ringfence/sdp/rewrite.ts';
 import { rebuild } from '@ringfence/sdp/rewrite.ts';
 import { serializeSession } from '@ringfence/sdp/serialize.ts';
 import type { SessionDescription } from '@ringfence/sdp/session.ts';
+import type { ZrtpHash } from '@ringfence/sdp/zrtp.ts';
 import type { Suite } from '@ringfence/srtp/suite.ts';
 import { withCodecs } from './codecs.ts';
 import {
@@ -20,9 +21,10 @@ import {
 import { type KeyExchange, type KeyingSide, type OfferedProtection, offersTo } from './keying.ts';
 import { keyingOf, offeredSuites, type ReadStream } from './read-offer.ts';
 import type { Shown } from './shown.ts';
+import { endsHere, passingZrtp, withoutPassed, type ZrtpMode, type ZrtpSide, zrtpLines } from './zrtp.ts';
 
 /** What the media of one leg depends on. */
-export interface LegSide extends KeyingSide {
+export interface LegSide extends KeyingSide, ZrtpSide {
   /** Local IP address to bind. */
   readonly local: string;
   /** Address written into SDP. */
@@ -57,6 +59,14 @@ export interface StreamState extends SessionLineStream {
   handshake?: HandshakeState | undefined;
   mid?: string;
   bundled?: true;
+  /** What its peer has said of its ZRTP Hello. */
+  hello?: ZrtpHash | undefined;
+  /** What we say to it: of the far end's Hello, or of our own. */
+  says?: ZrtpHash | 'own' | undefined;
+  /** How ZRTP goes on it, where it may end here. */
+  zrtpMode?: ZrtpMode | undefined;
+  /** What it was configured with last beside ZRTP, where that may end here. */
+  base?: EndpointConfig | undefined;
   /** What ICE, DTLS and ZRTP have shown of it. */
   shown?: Shown;
   /** Its keys are known to the media process alone, since another edge process asked for them: new ones at the next offer. */
@@ -94,7 +104,11 @@ export class MediaLeg {
     leg.#lender = this;
     leg.agreedAs = this.encrypted ? this.protection : (this.agreedAs ?? 'plain');
     for (const [index, stream] of this.streams.entries())
-      if (stream !== undefined && stream.keyless !== true) leg.streams[index] = { ...stream };
+      if (stream !== undefined && stream.keyless !== true)
+        leg.streams[index] = {
+          ...stream,
+          ...(stream.shown === undefined ? {} : { shown: withoutPassed(stream.shown) }),
+        };
     return leg;
   }
 
@@ -185,8 +199,11 @@ export class MediaLeg {
     const place = { address, port: endpoint.rtpPort, protocol };
     if (stream.media === 'opaque') return place;
     const rtp = { ...place, rtcpPort: endpoint.rtcpPort, rtcpMux: mux, crypto };
-    if (stream.keying !== 'dtls' && endpoint.ice === undefined && stream.mid === undefined) return rtp;
-    return { ...rtp, attributes: handshakeLines(this.#sessionId, stream, address, offerer), stream };
+    const zrtp = zrtpLines(stream);
+    if (stream.keying !== 'dtls' && endpoint.ice === undefined && stream.mid === undefined)
+      return zrtp === undefined ? rtp : { ...rtp, attributes: zrtp };
+    const lines = handshakeLines(this.#sessionId, stream, address, offerer);
+    return { ...rtp, attributes: zrtp === undefined ? lines : [...lines, ...zrtp], stream };
   }
 
   /** The keys that we offer, one line for each suite. */
@@ -258,7 +275,7 @@ export function answeringSpec(side: LegSide, stream: ReadStream, dscp: number): 
     ...answeringParts(side, stream),
   } as const;
   const agreed = agreeHandshake(stream, spec.ice, 'peer');
-  return { ...spec, config: configOf(stream, side.rtcp, agreed) };
+  return { ...spec, ...ownZrtp(side, stream), config: configOf(stream, side, agreed) };
 }
 
 /** Ports and keys for a stream that we offer on this leg, in one of these ways. */
@@ -278,6 +295,7 @@ export function offeringSpec(
     dscp,
     suites: offers.includes('sdes') ? offeredSuites : [],
     ...parts,
+    ...ownZrtp(side, stream),
   };
 }
 
@@ -290,6 +308,7 @@ export function renewingSpec(side: LegSide, state: StreamState, dscp: number): E
     suites: suitesAgain(state),
     ...(state.ice === undefined ? {} : { ice: state.ice }),
     ...(state.keying === 'dtls' ? { dtls: true } : {}),
+    ...ownZrtp(side, state),
   };
 }
 
@@ -307,11 +326,16 @@ export function wantsAnother(state: StreamState, stream: ReadStream): boolean {
   return state.keying !== keyingOf(stream) || (before !== undefined && now !== undefined && now !== before);
 }
 
+/** A Hello of our own is made for a stream whose ZRTP may have to end here. */
+const ownZrtp = (side: LegSide, { media }: Pick<StreamState, 'media'>): Pick<EndpointSpec, 'zrtp'> =>
+  endsHere(side) && media !== 'opaque' ? { zrtp: true } : {};
+
 export function configOf(
   stream: ReadStream,
-  rtcp: LegSide['rtcp'],
+  side: LegSide,
   agreed: HandshakeState | undefined,
 ): EndpointConfig {
+  const { rtcp } = side;
   const { media, crypto, remote, clockRates, telephoneEvent } = stream;
   const key = crypto?.keys[0];
   return {
@@ -331,6 +355,7 @@ export function configOf(
     ...(clockRates === undefined ? {} : { clockRates }),
     ...(telephoneEvent === undefined ? {} : { telephoneEvent }),
     ...(rtcp === undefined || media === 'opaque' ? {} : { rtcp }),
+    ...passingZrtp(side, stream),
   };
 }
 
@@ -352,5 +377,7 @@ export function stateOf(endpoint: EndpointOpened, spec: EndpointSpec, stream: Re
     receive: stream.crypto?.keys[0].material,
     codec: stream.codec,
     telephoneEvent: stream.telephoneEvent,
+    hello: stream.zrtp,
+    ...(spec.zrtp === true && spec.config !== undefined ? { base: spec.config } : {}),
   };
 }

@@ -10,7 +10,10 @@ export interface Place {
   readonly stream: ReadStream;
   readonly spec: EndpointSpec;
   /** What a stream that gets other ports has agreed to already. */
-  readonly agreed?: Pick<StreamState, 'suite' | 'tag' | 'keying' | 'mid' | 'bundled'>;
+  readonly agreed?: Pick<
+    StreamState,
+    'suite' | 'tag' | 'keying' | 'mid' | 'bundled' | 'says' | 'hello' | 'zrtpMode'
+  >;
 }
 
 /** The place with the ports that it was given. */
@@ -54,6 +57,9 @@ export async function openAll(
         state.suite = place.agreed.suite;
         state.tag = place.agreed.tag;
         state.keying = place.agreed.keying;
+        state.says = place.agreed.says;
+        state.hello = place.agreed.hello;
+        state.zrtpMode = place.agreed.zrtpMode;
         if (place.agreed.mid !== undefined) state.mid = place.agreed.mid;
         if (place.agreed.bundled === true) state.bundled = true;
       }

@@ -12,8 +12,10 @@ import {
   type MediaDescription,
   type SessionDescription,
 } from '@ringfence/sdp/session.ts';
+import { type ZrtpHash, zrtpHash } from '@ringfence/sdp/zrtp.ts';
 import { type Suite, suites } from '@ringfence/srtp/suite.ts';
 import { isInside } from '../config/address-class.ts';
+import type { ZrtpPolicy } from '../config/zrtp.ts';
 import type { MediaFacts } from '../policy/decide.ts';
 import { withCodecs } from './codecs.ts';
 import { type KeyExchange, type KeyingSide, preferredKeying } from './keying.ts';
@@ -39,6 +41,8 @@ export interface ReadStream {
   readonly codec: string;
   /** Payload type of RFC 4733 events. */
   readonly telephoneEvent?: number;
+  /** Of its Hello; of streams alone that are plain RTP, since ZRTP is for those. */
+  readonly zrtp?: ZrtpHash;
   /** By payload type, those that are not 8000 Hz, for jitter. */
   readonly clockRates?: Readonly<Record<number, number>>;
 }
@@ -58,6 +62,7 @@ export const keyingOf = ({ crypto, dtls }: ReadStream): KeyExchange | undefined 
 export interface ReadingSide extends KeyingSide {
   /** Address that the peer's signalling comes from. */
   readonly signalling: string;
+  readonly zrtpPolicy?: ZrtpPolicy;
 }
 
 export interface ReadSession {
@@ -118,7 +123,8 @@ export function readSession(
       usable += 1;
       bundled ||= shared;
       if (stream.media === 'srtp') srtp = true;
-      else if (stream.media === 'rtp') plain = true;
+      // With ZRTP that is demanded it is SRTP before anything is heard.
+      else if (stream.media === 'rtp' && side.zrtpPolicy !== 'demand') plain = true;
     }
     streams.push(stream);
   }
@@ -155,7 +161,9 @@ function readStream(
     const keys = keysIn(session, media, side, agreed);
     if (keys !== undefined) return { media: 'srtp', ...keys, ...common };
   }
-  return secure ? 'unsupported' : { media: 'rtp', ...common };
+  if (secure) return 'unsupported';
+  const zrtp = zrtpHash(session, media);
+  return zrtp === undefined ? { media: 'rtp', ...common } : { media: 'rtp', zrtp, ...common };
 }
 
 /** The peer's keys, or its certificate: in the way that is agreed, else in the one that is preferred of two. */

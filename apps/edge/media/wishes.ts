@@ -4,14 +4,22 @@ import type { MediaWishes } from './keying.ts';
 
 /** What is configured of the media of a device; an emergency call passes with whatever codecs it has. */
 export const deviceWishes = (device: Device | undefined, emergency = false): MediaWishes =>
-  device === undefined ? {} : wishesOf(device, emergency ? undefined : device.codecs);
+  device === undefined ? inEmergency(emergency) : wishesOf(device, emergency, device.codecs);
 
 /** The same of a trunk. */
 export const trunkWishes = (trunk: Trunk | undefined, emergency: boolean): MediaWishes =>
-  trunk === undefined ? {} : wishesOf(trunk, emergency ? undefined : codecList(trunk.codecs));
+  trunk === undefined ? inEmergency(emergency) : wishesOf(trunk, emergency, codecList(trunk.codecs));
 
-const wishesOf = ({ keying, ice }: MediaWishes, codecs: readonly string[] | undefined): MediaWishes => ({
-  ...(codecs === undefined ? {} : { codecs }),
+const inEmergency = (emergency: boolean): MediaWishes => (emergency ? { emergency } : {});
+
+const wishesOf = (
+  { keying, ice, zrtp }: MediaWishes,
+  emergency: boolean,
+  codecs: readonly string[] | undefined,
+): MediaWishes => ({
+  ...(codecs === undefined || emergency ? {} : { codecs }),
+  ...(zrtp === undefined ? {} : { zrtp }),
+  ...inEmergency(emergency),
   ...(keying === undefined ? {} : { keying }),
   ...(ice === undefined ? {} : { ice }),
 });

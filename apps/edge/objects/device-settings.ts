@@ -1,5 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { IceUse, Keying } from '../config/schema.ts';
+import { ZrtpPolicy } from '../config/zrtp.ts';
 import { Codecs } from './codec-settings.ts';
 
 /** Keys of a device that are stored together as one document. */
@@ -7,6 +8,7 @@ export const deviceSettings = {
   codecs: Type.Optional(Codecs),
   keying: Type.Optional(Keying),
   ice: Type.Optional(IceUse),
+  zrtp: Type.Optional(ZrtpPolicy),
 };
 
 const DeviceSettings = Type.Object(deviceSettings, { additionalProperties: false });

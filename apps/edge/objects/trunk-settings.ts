@@ -1,5 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { IceUse, Keying } from '../config/schema.ts';
+import { ZrtpPolicy } from '../config/zrtp.ts';
 import { Codecs } from './codec-settings.ts';
 import { TrunkLimits } from './limit-settings.ts';
 import { TrunkRewrite } from './rewrite-settings.ts';
@@ -135,6 +136,7 @@ const settings = {
   codecs: Type.Optional(Codecs),
   keying: Type.Optional(Keying),
   ice: Type.Optional(IceUse),
+  zrtp: Type.Optional(ZrtpPolicy),
   forwardings: Type.Optional(
     Type.Union(
       [Type.Literal('diversion'), Type.Literal('history-info'), Type.Literal('both'), Type.Literal('none')],

@@ -1,5 +1,6 @@
 import type { Secret } from '@ringfence/bytes/secret.ts';
 import type { Encryption, IceUse, Keying } from '../config/schema.ts';
+import type { ZrtpPolicy } from '../config/zrtp.ts';
 import type { CallLimits, DomainObject } from './limit-settings.ts';
 import type { Rewrite } from './rewrite-settings.ts';
 import type { TrunkSettings } from './trunk-settings.ts';
@@ -15,6 +16,7 @@ export interface Device {
   readonly codecs?: readonly string[];
   readonly keying?: Keying;
   readonly ice?: IceUse;
+  readonly zrtp?: ZrtpPolicy;
   readonly name: string;
   readonly encryption: Encryption;
   readonly ha1: Ha1Set;

@@ -17,12 +17,13 @@ export const device = (
   name: string,
   options: { encryption?: Device['encryption']; realm?: string; md5?: boolean } & Pick<
     Device,
-    'keying' | 'ice'
+    'keying' | 'ice' | 'zrtp'
   > = {},
 ): Device => ({
   name,
   ...(options.keying === undefined ? {} : { keying: options.keying }),
   ...(options.ice === undefined ? {} : { ice: options.ice }),
+  ...(options.zrtp === undefined ? {} : { zrtp: options.zrtp }),
   encryption: options.encryption ?? 'preferred',
   ha1: ha1Set(name, options.realm ?? domain, `${name}-secret`, options.md5),
 });

@@ -345,15 +345,15 @@ export class PhoneCall {
     return this.phone.request(request);
   }
 
-  acceptReinvite(transaction: ServerTransaction, request: SipRequest): void {
+  acceptReinvite(transaction: ServerTransaction, request: SipRequest, sdp?: string): void {
     this.theirs = Buffer.from(request.body).toString('utf8');
-    const said = this.#answer(request);
-    if (said === undefined) return this.phone.respond(transaction, makeResponse(request, 488));
+    const text = sdp ?? this.#answer(request)?.text;
+    if (text === undefined) return this.phone.respond(transaction, makeResponse(request, 488));
     const headers = new HeaderList([
       ['Contact', this.phone.contact],
       ['Content-Type', 'application/sdp'],
     ]);
-    const response = makeResponse(request, 200, undefined, { headers, body: Buffer.from(said.text, 'utf8') });
+    const response = makeResponse(request, 200, undefined, { headers, body: Buffer.from(text, 'utf8') });
     this.phone.respond(transaction, response);
     this.#confirm(transaction, response);
   }
