@@ -155,3 +155,54 @@ test('a stream that is SRTP already carries no hash of a Hello', async () => {
   await world.until(() => bob.calls.length === 1);
   assert.ok(!Buffer.from((bob.calls[0] as PhoneCall).request!.body).includes('zrtp-hash'));
 });
+
+test('a device that speaks ZRTP is offered plain RTP for it, where its side only prefers encryption', async () => {
+  const world = new World({
+    objects: { users: [user('alice', { encryption: 'none' }), user('bob', { zrtp: 'pass' })] },
+  });
+  const { alice, bob } = await aliceAndBob(
+    world,
+    { transport: 'udp', media: 'rtp', listener: 'open' },
+    { media: 'rtp' },
+  );
+  alice.call('bob', { sdp: described(4000, '203.0.113.1', `a=zrtp-hash:${aliceHash}`) });
+  await world.until(() => bob.calls.length === 1);
+  const offered = readSdp((bob.calls[0] as PhoneCall).request!.body);
+  assert.equal(offered.media[0]?.protocol, 'RTP/AVP');
+  assert.equal(said((bob.calls[0] as PhoneCall).request!.body), aliceHash);
+});
+
+test('where ZRTP is demanded, RTP that becomes SRTP by it is as good as SRTP, and is not heard without', async () => {
+  const world = new World({
+    objects: {
+      users: [user('alice', { encryption: 'required', zrtp: 'demand' }), user('bob', { encryption: 'none' })],
+    },
+  });
+  const { alice, bob } = await aliceAndBob(
+    world,
+    { media: 'rtp', listener: 'guarded' },
+    { transport: 'udp', media: 'rtp', listener: 'open' },
+  );
+  const call = alice.call('bob', { sdp: described(4000, '203.0.113.1', `a=zrtp-hash:${aliceHash}`) });
+  await world.until(() => bob.calls.length === 1);
+  (bob.calls[0] as PhoneCall).answer(described(5000, '203.0.113.2'));
+  await world.until(() => call.state === 'up');
+  const near = world.relay.all[0] as FakeEndpoint;
+  assert.equal(said(call.final!.body), own(near));
+  assert.deepEqual(near.config?.zrtp, {
+    mode: 'end',
+    demanded: true,
+    helloHash: new Uint8Array(32).fill(0xa1),
+  });
+});
+
+test('where ZRTP is demanded, nothing passes of a stream that cannot have it', async () => {
+  const world = new World({ objects: { users: [user('alice', { zrtp: 'demand' }), user('bob')] } });
+  const { alice, bob } = await aliceAndBob(world);
+  const call = alice.call('bob');
+  await world.until(() => bob.calls.length === 1);
+  (bob.calls[0] as PhoneCall).answer();
+  await world.until(() => call.state === 'up');
+  const [near] = world.relay.all as [FakeEndpoint];
+  assert.deepEqual([near.config?.media, near.config?.accept, near.config?.emit], ['srtp', false, false]);
+});

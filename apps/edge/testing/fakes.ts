@@ -165,6 +165,7 @@ export class FakeRelay implements Relay {
         : { ice: { ufrag: `ours${this.#ids}`, password: this.#random.token(24) } }),
       // One certificate of the whole process.
       ...(spec.dtls === true ? { dtls: { hash: 'sha-256', value: this.certificate } } : {}),
+      ...(spec.zrtp === true ? { zrtp: { version: '1.10', helloHash: this.#random.bytes(32) } } : {}),
     };
     const endpoint: FakeEndpoint = {
       opened: structuredClone(opened),
