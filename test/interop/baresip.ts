@@ -6,7 +6,7 @@ import { expectOwnKeys, talk } from './harness/phone-call.ts';
 import { runCases } from './harness/run-cases.ts';
 import { Baresip, baresipVersion } from './peers/baresip.ts';
 
-export type Side = 'srtp' | 'rtp';
+export type Side = 'srtp' | 'dtls' | 'rtp';
 
 const PASSWORDS = { alice: 'blue-harbour-42', bob: 'quiet-meadow-17' } as const;
 /** What this baresip and the edge have in common, in the edge's order. */
@@ -33,7 +33,8 @@ export async function edgeWithUsers(
           {
             name,
             password: PASSWORDS[name],
-            encryption: sides[name] === 'srtp' ? 'required' : 'none',
+            encryption: sides[name] === 'rtp' ? 'none' : 'required',
+            ...(sides[name] === 'dtls' ? { keying: 'dtls' } : {}),
             allowMd5: md5[name],
           },
         ],
@@ -42,14 +43,14 @@ export async function edgeWithUsers(
   });
 }
 
-export function account(edge: Edge, name: 'alice' | 'bob', side: Side) {
+export function account<S extends Side>(edge: Edge, name: 'alice' | 'bob', side: S) {
   return {
     name,
     media: side,
-    transport: side === 'srtp' ? ('tls' as const) : ('udp' as const),
+    transport: side === 'rtp' ? ('udp' as const) : ('tls' as const),
     server: {
       address: edge.address,
-      port: edge.port(side === 'srtp' ? 'phones' : 'inside'),
+      port: edge.port(side === 'rtp' ? 'inside' : 'phones'),
       domain: DOMAIN,
       password: PASSWORDS[name],
     },
@@ -73,6 +74,11 @@ async function throughEdge(context: CaseContext, caller: Side, called: Side): Pr
       expect(phone.keys().length === 0, `${phone.program.name} was given SRTP keys on a plain leg`);
       continue;
     }
+    if (side === 'dtls') {
+      expect(phone.keys().length === 0, `${phone.program.name} was told SRTP keys in SDP`);
+      proofs.push(`${phone.program.name.split(' ').at(-1)} DTLS-SRTP ${await phone.suite()}`);
+      continue;
+    }
     const suite = await phone.suite();
     expect(SUITES.includes(suite), `${phone.program.name} uses ${suite || 'no suite'}`);
     proofs.push(`${phone.program.name.split(' ').at(-1)} ${suite}`);
@@ -87,7 +93,7 @@ async function joined({ workspace, closes }: CaseContext, side: Side): Promise<s
     workspace,
     certificates,
     media: side,
-    transport: side === 'srtp' ? 'tls' : 'udp',
+    transport: side === 'rtp' ? 'udp' : 'tls',
   } as const;
   const alice = closes(await Baresip.start({ ...common, name: 'alice', tone: 440 }));
   const bob = closes(await Baresip.start({ ...common, name: 'bob', tone: 1_000 }));
@@ -96,7 +102,8 @@ async function joined({ workspace, closes }: CaseContext, side: Side): Promise<s
   return heard;
 }
 
-const named = (side: Side) => (side === 'srtp' ? 'TLS with SRTP' : 'UDP with RTP');
+const names = { srtp: 'TLS with SRTP', dtls: 'TLS with DTLS-SRTP', rtp: 'UDP with RTP' } as const;
+const named = (side: Side) => names[side];
 
 export const cases: readonly Case[] = [
   ...(
@@ -104,6 +111,11 @@ export const cases: readonly Case[] = [
       ['srtp', 'srtp'],
       ['srtp', 'rtp'],
       ['rtp', 'srtp'],
+      ['dtls', 'srtp'],
+      ['srtp', 'dtls'],
+      ['dtls', 'rtp'],
+      ['rtp', 'dtls'],
+      ['dtls', 'dtls'],
     ] as const
   ).map(
     ([caller, called]): Case => ({
@@ -114,7 +126,7 @@ export const cases: readonly Case[] = [
       run: (context) => throughEdge(context, caller, called),
     }),
   ),
-  ...(['srtp', 'rtp'] as const).map(
+  ...(['srtp', 'dtls', 'rtp'] as const).map(
     (side): Case => ({
       name: `peers-baresip-${side}`,
       peer: 'baresip',

@@ -31,6 +31,8 @@ export type EdgeObjects = {
       name: string;
       password: string;
       encryption: Encryption;
+      keying?: 'sdes' | 'dtls' | 'any';
+      ice?: 'off' | 'answer' | 'lite' | 'full';
       allowMd5?: boolean;
     }[];
   }[];

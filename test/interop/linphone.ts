@@ -1,5 +1,5 @@
 /** linphonec registered at the edge, calling and called by baresip. */
-import { account, edgeWithUsers, type Side } from './baresip.ts';
+import { account, edgeWithUsers } from './baresip.ts';
 import { DOMAIN } from './edge.ts';
 import type { Case, CaseContext } from './harness/case.ts';
 import { certificatesIn, makeCertificates } from './harness/certificates.ts';
@@ -19,7 +19,7 @@ async function throughEdge(
   context: CaseContext,
   caller: Kind,
   called: Kind,
-  calledSide: Side,
+  calledSide: 'srtp' | 'rtp',
 ): Promise<string> {
   const { workspace, closes } = context;
   const edge = await edgeWithUsers(

@@ -15,6 +15,7 @@ import type { CallerSide } from './caller.ts';
 import { EarlyOffers } from './early-offers.ts';
 import { outcomeOf, recordEnded, recordLive } from './ending.ts';
 import type { ForwardedWay } from './forward.ts';
+import { handshakeTrouble } from './handshake-trouble.ts';
 import { type Agreed, HoldMusic } from './hold-music.ts';
 import { type HuntEvents, type Search, statusForCaller } from './hunt.ts';
 import { acceptInfo, acceptMessageInside, pressedInRtp } from './info.ts';
@@ -177,7 +178,18 @@ export class Call implements HuntEvents, InviteOwner {
       const { by, reason, detail } = event;
       this.#services.bus.emit({ type: 'media.unsecured', call: this.id, leg: index, by, reason, detail });
     }
-    if (this.#state === 'answered') this.#changed();
+    const trouble = handshakeTrouble(event);
+    if (trouble !== undefined) this.#silenced(index, trouble);
+    else if (this.#state === 'answered') this.#changed();
+    // Nothing is sent there any more; whether somebody still is there the dialog says (RFC 7675 §5.1).
+    if (event.kind === 'ice' && event.state === 'lost') this.#session?.probe();
+  }
+
+  /** No media can pass on a leg: the call ends, but for phones that ring on beside the one that it was. */
+  #silenced(index: number, why: string): void {
+    if (this.#state === 'answered') return void this.#end('answered', 488, 'media', why);
+    if (this.#state === 'joining' || index === this.#caller.leg.index)
+      this.#refuse(488, 'media', 'failed', why);
   }
 
   /** Nobody rings for ever, and for the caller no longer than it wants (RFC 3261 §13.3.1: then 487). */

@@ -35,10 +35,12 @@ export class Liveness {
   }
 
   #arm(): void {
-    this.#stop = this.#services.after(probeMs, () => this.#services.run(() => this.#probe()));
+    this.#stop = this.#services.after(probeMs, () => this.#services.run(() => this.probe()));
   }
 
-  #probe(): void {
+  /** Asks now, and again after the usual time. */
+  probe(): void {
+    this.#stop?.();
     this.#arm();
     for (const leg of this.#legs) {
       if (leg.dialog?.state !== 'confirmed') continue;

@@ -97,6 +97,11 @@ export class Session {
     this.#renegotiation?.acknowledged(leg, ack);
   }
 
+  /** Asks both sides whether they still are there. */
+  probe(): void {
+    this.#liveness.probe();
+  }
+
   /** What is under way comes to nothing: the media that it was about is gone. */
   interrupt(): void {
     this.#renegotiation?.stop();

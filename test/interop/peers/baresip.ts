@@ -23,8 +23,12 @@ export type BaresipOptions = {
   readonly name: string;
   readonly certificates: Certificates;
   readonly transport: 'udp' | 'tcp' | 'tls';
-  /** SDES SRTP or nothing less; or plain RTP. */
-  readonly media: 'srtp' | 'rtp';
+  /** SDES SRTP or nothing less; DTLS-SRTP; or plain RTP. */
+  readonly media: 'srtp' | 'dtls' | 'rtp';
+  /** It offers ICE, and answers it. */
+  readonly ice?: boolean;
+  /** Where it has its media and its signalling. Default 127.0.0.1, for which baresip gathers no candidate. */
+  readonly address?: string;
   /** Hertz of the tone that it plays. */
   readonly tone: number;
   /** Where it registers and sends its calls; without, it is reached directly. */
@@ -72,17 +76,17 @@ export class Baresip implements Phone {
     const sip = await freePorts(2);
     const rtp = await freePorts(10);
     const control = await freePort();
-    const { certificates } = options;
+    const { certificates, address = ADDRESS } = options;
     const pem = readFileSync(certificates.key, 'utf8') + readFileSync(certificates.certificate, 'utf8');
     writeFileSync(join(folder, 'cert.pem'), pem);
     writeFileSync(join(folder, 'tone.wav'), sineWav(options.tone, TONE_SECONDS));
     writeFileSync(
       join(folder, 'config'),
       [
-        `sip_listen ${ADDRESS}:${sip}`,
+        `sip_listen ${address}:${sip}`,
         `sip_certificate ${join(folder, 'cert.pem')}`,
         `sip_cafile ${certificates.authority}`,
-        `net_interface ${ADDRESS}`,
+        `net_interface ${address}`,
         `rtp_ports ${rtp}-${rtp + 9}`,
         `audio_source aufile,${join(folder, 'tone.wav')}`,
         // A bridge with one end: what is played goes nowhere, at the pace of a clock.
@@ -91,7 +95,15 @@ export class Baresip implements Phone {
         ...['ausrc_srate 8000', 'auplay_srate 8000', 'ausrc_channels 1', 'auplay_channels 1'],
         'audio_buffer 20-160',
         `module_path ${modules}`,
-        ...['g711', 'aufile', 'aubridge', 'sndfile', 'srtp'].map((module) => `module ${module}.so`),
+        ...[
+          'g711',
+          'aufile',
+          'aubridge',
+          'sndfile',
+          'srtp',
+          'dtls_srtp',
+          ...(options.ice ? ['ice'] : []),
+        ].map((module) => `module ${module}.so`),
         'module_tmp account.so',
         'module_app menu.so',
         'module_app ctrl_tcp.so',
@@ -101,7 +113,7 @@ export class Baresip implements Phone {
       ].join('\n'),
     );
     writeFileSync(join(folder, 'contacts'), '\n');
-    const direct = `sip:${name}@${ADDRESS}:${transport === 'tls' ? sip + 1 : sip};transport=${transport}`;
+    const direct = `sip:${name}@${address}:${transport === 'tls' ? sip + 1 : sip};transport=${transport}`;
     const throughProxy = proxy
       ? `;outbound="sip:${proxy.address}:${proxy.port};transport=${transport}"` +
         (proxy.password ? `;auth_user=${name};auth_pass=${proxy.password}` : '')
@@ -110,7 +122,7 @@ export class Baresip implements Phone {
       ? `<sip:${name}@${server.domain};transport=${transport}>;auth_user=${name};auth_pass=${server.password};` +
         `outbound="sip:${server.address}:${server.port};transport=${transport}";regint=60`
       : `<${direct}>;regint=0${throughProxy}`;
-    const media = options.media === 'srtp' ? ';mediaenc=srtp-mand' : '';
+    const media = `${mediaOf[options.media]}${options.ice ? ';medianat=ice' : ''}`;
     writeFileSync(join(folder, 'accounts'), `${account}${media};audio_codecs=PCMU;answermode=auto\n`);
     const program = await Program.start({
       name: `baresip ${name}`,
@@ -232,6 +244,8 @@ export class Baresip implements Phone {
     }
   }
 }
+
+const mediaOf = { srtp: ';mediaenc=srtp-mand', dtls: ';mediaenc=dtls_srtp', rtp: '' } as const;
 
 function open(port: number): Promise<Socket | null> {
   return new Promise((resolve) => {
