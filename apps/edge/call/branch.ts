@@ -16,6 +16,7 @@ import { dialogMethods, product, sdpOf, withSdp } from './messages.ts';
 import { protectionPackage } from './protection-info.ts';
 import { redirectedTo } from './redirection.ts';
 import type { CallServices, ClientOwner } from './services.ts';
+import { tricklePackage } from './trickle.ts';
 
 /** How a branch gets to whom it rings. */
 export interface BranchWay {
@@ -153,6 +154,7 @@ export class Branch implements ClientOwner {
     // An offer in a reliable response needs a caller who can answer it before the call is taken.
     headers.add('Supported', this.#offered || this.#invite.reliable() ? 'timer, 100rel' : 'timer');
     leg.timer.request(headers);
+    if (leg.media?.ice === true) headers.add('Recv-Info', tricklePackage);
     headers.add('User-Agent', product);
     // Browsers alone have a page of ours; what others do with an unknown package is not to be found out in a call.
     if (leg.flow.transport === 'wss' && target.trunk === undefined)

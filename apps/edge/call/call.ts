@@ -32,6 +32,7 @@ import type { CallPlan, OpenedCall, SetupProblem } from './setup.ts';
 import { SetupMedia } from './setup-media.ts';
 import { type RestoredCall, RestoredSide, snapshotOf } from './snapshot.ts';
 import type { Transfer } from './transfer.ts';
+import { acceptTrickle, isTrickle } from './trickle.ts';
 
 /** A BYE's answer waits so long for the record to be on disk, no longer. */
 const recordPatience = 200;
@@ -435,6 +436,8 @@ export class Call implements HuntEvents, InviteOwner {
         return this.#services.refer({ call: this, leg, transaction, request });
       case 'INFO':
       case 'MESSAGE': {
+        if (request.method === 'INFO' && isTrickle(request))
+          return answer(acceptTrickle(this.#services.relay(), leg.media, request));
         const other = this.#state === 'answered' ? this.other(leg) : undefined;
         if (other === undefined) return answer(480);
         const confirmSas = (sas: string): boolean => this.#confirmSas(sas);

@@ -9,6 +9,7 @@ import { protectionPackage } from './protection-info.ts';
 import { Provisionals } from './provisionals.ts';
 import type { CallServices, InviteOwner } from './services.ts';
 import type { AcceptedCall } from './setup.ts';
+import { tricklePackage } from './trickle.ts';
 
 /** How long a caller's INVITE may stay without any answer of ours; RFC 3261 §17.2.1 allows 200 ms. */
 const tryingAfter = 150;
@@ -145,6 +146,7 @@ export class Caller implements CallerSide {
     headers.add('Allow', allowedMethods);
     headers.add('Supported', supported);
     if (leg.takesProtection) headers.add('Recv-Info', protectionPackage);
+    if (leg.media?.ice === true) headers.add('Recv-Info', tricklePackage);
     leg.timer.accept(invite.request.headers, this.#services.now(), headers);
     const { agreed } = this.#provisionals;
     // Another one took the call than was heard, and offer and answer are done: a dialog of its own (RFC 6337 §3.1.1).

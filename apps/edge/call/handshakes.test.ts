@@ -370,3 +370,127 @@ test('with rtpengine an offer of DTLS alone is refused with 488 and a Warning th
   assert.ok(world.relay.all.every(({ spec }) => spec.dtls === undefined && spec.ice === undefined));
   await over({ world, call });
 });
+
+test('RFC 8840 §4.4: candidates that come later, in INFO, reach the media process; those of another session do not', async () => {
+  const talk = await talking('web', 'srtp');
+  const { world, alice, call, taken } = talk;
+  assert.equal(call.final?.headers.get('Recv-Info'), 'trickle-ice');
+  assert.equal(taken.request?.headers.get('Recv-Info'), undefined);
+  const trickle = (ufrag: string, type = 'application/trickle-ice-sdpfrag') =>
+    call.inside(
+      'INFO',
+      [
+        ['Info-Package', 'trickle-ice'],
+        ['Content-Type', type],
+      ],
+      `a=ice-ufrag:${ufrag}\r\nm=audio 9 RTP/AVP 0\r\na=mid:voice\r\na=candidate:1 1 UDP 7 192.0.2.9 4000 typ host\r\n`,
+    );
+  assert.equal(await trickle('somebody'), 200);
+  assert.equal(world.relay.trickled.length, 0);
+  assert.equal(await trickle(alice.handshakes.ufrag), 200);
+  assert.deepEqual(
+    world.relay.trickled.map(({ id, candidates }) => [id, candidates[0]?.address]),
+    [[endpointOf(world, call).opened.id, '192.0.2.9']],
+  );
+  assert.equal(await trickle(alice.handshakes.ufrag, 'text/plain'), 415);
+  await over(talk);
+});
+
+const at = (world: World, call: PhoneCall) => ({
+  endpoint: endpointOf(world, call).opened.id,
+  call: [...world.edge.calls.values()][0]!,
+});
+
+test('RFC 5763 §6.7.1: a certificate that SDP did not name ends the call, with the reason, an event and its evidence', async () => {
+  const talk = await talking('dtls', 'srtp');
+  const { world, call, taken } = talk;
+  const { endpoint, call: own } = at(world, call);
+  const detail = 'the certificate is not the one that signalling named';
+  world.edge.run(() =>
+    own.handshake(0, { kind: 'unsecured', endpoint, by: 'dtls', reason: 'fingerprint', detail }),
+  );
+  await world.until(() => call.state === 'over' && taken.state === 'over');
+  assert.match(
+    world.sentTo('203.0.113.2').find((text) => text.startsWith('BYE')) ?? '',
+    /^Reason: SIP;cause=488;text="The certificate of the DTLS handshake is not the one that SDP named"\r$/m,
+  );
+  const [event] = world.eventsOf('media.unsecured');
+  assert.deepEqual([event?.leg, event?.reason, event?.detail], [0, 'fingerprint', detail]);
+  await over(talk);
+  assert.equal(world.finished[0]!.cause, 'media');
+});
+
+test('RFC 5763 §6.7.1: before anybody has answered, the caller whose handshake fails gets 488 with a Warning', async () => {
+  const world = new World({ objects: { users: [user('alice', settings.dtls), user('bob')] } });
+  const { alice, bob } = await aliceAndBob(world, { media: 'dtls' });
+  bob.onInvite = (call) => call.early();
+  const call = alice.call('bob');
+  await world.until(() => call.theirs !== '');
+  const { endpoint, call: own } = at(world, call);
+  world.edge.run(() =>
+    own.handshake(0, { kind: 'unsecured', endpoint, by: 'dtls', reason: 'timeout', detail: '' }),
+  );
+  await world.until(() => call.state === 'over');
+  assert.equal(call.status, 488);
+  assert.match(call.final!.headers.get('Warning') ?? '', /handshake was not answered/);
+  await over({ world, call });
+});
+
+test('RFC 7675 §5.1: consent that ran out ends the call once the peer neither answers nor sends anything', async () => {
+  const talk = await talking('web', 'srtp');
+  const { world, alice, call } = talk;
+  const { endpoint, call: own } = at(world, call);
+  const lost = () => world.edge.run(() => own.handshake(0, { kind: 'ice', endpoint, state: 'lost' }));
+  lost();
+  await world.run(1000);
+  assert.equal(call.state, 'up');
+  alice.dead = true;
+  world.relay.endpoints.get(endpoint)!.idleMs = 60_000;
+  lost();
+  await world.run(40_000);
+  assert.equal(world.finished[0]?.cause, 'timeout');
+});
+
+test('RFC 3264 §8.3.1, RFC 8842 §5.3: another media process: new certificate, credentials and association for both sides', async () => {
+  const talk = await talking('web', 'dtls');
+  const { world, alice, bob, call, taken } = talk;
+  const ids = [said(call).dtls?.tlsId, said(taken).dtls?.tlsId];
+  world.replaceRelay();
+  await world.until(() => world.eventsOf('call.media-recovered').length === 1, 5_000);
+  for (const [i, one] of [call, taken].entries()) {
+    const { dtls, ice } = said(one);
+    const endpoint = endpointOf(world, one);
+    assert.deepEqual(dtls?.fingerprints[0]?.value, world.relay.certificate);
+    assert.equal(dtls?.setup, 'actpass');
+    assert.notEqual(dtls?.tlsId, ids[i]);
+    assert.equal(ice?.ufrag, endpoint.opened.ice?.ufrag);
+    assert.equal(endpoint.config?.dtls?.role, 'server');
+    assert.deepEqual(
+      endpoint.config?.dtls?.fingerprints[0]?.value,
+      certificateOf((i === 0 ? alice : bob).handshakes),
+    );
+  }
+  await over(talk);
+});
+
+test('RFC 5763 §5: of several early answers each has its certificate checked, the last one holds', async () => {
+  const world = new World({ objects: { users: [user('alice'), user('bob', settings.dtls)] } });
+  const { alice, bob } = await aliceAndBob(world, {}, { media: 'dtls' });
+  const call = alice.call('bob');
+  bob.onInvite = (taken) => taken.early();
+  await world.until(() => call.theirs !== '');
+  const taken = bob.calls.at(-1)!;
+  const fingerprint = () =>
+    [...world.relay.endpoints.values()].find(({ config }) => config?.dtls !== undefined)?.config?.dtls
+      ?.fingerprints[0]?.value;
+  assert.deepEqual(fingerprint(), certificateOf(bob.handshakes));
+  // Another phone behind the same proxy.
+  bob.handshakes.certificate = 99;
+  taken.localTag = 'another';
+  taken.dialog = undefined;
+  taken.mine = undefined;
+  taken.answer();
+  await world.until(() => call.state === 'up');
+  assert.deepEqual(fingerprint(), certificateOf(bob.handshakes));
+  await over({ world, call });
+});

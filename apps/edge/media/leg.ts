@@ -223,6 +223,11 @@ export class MediaLeg {
       : [{ tag: stream.tag, suite: key.suite, keys: [{ material: key.material }] }];
   }
 
+  /** Some stream takes part in ICE. */
+  get ice(): boolean {
+    return this.streams.some((stream) => stream?.ice !== undefined);
+  }
+
   /** Some stream is encrypted. */
   get encrypted(): boolean {
     return this.streams.some((stream) => stream?.media === 'srtp');
