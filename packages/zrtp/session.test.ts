@@ -1,23 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Algorithms, DhType } from './algorithm.ts';
+import { assertMirrored } from './testing/mirrored.ts';
 import { ZrtpPair } from './testing/pair.ts';
-
-function assertMirrored(pair: ZrtpPair): void {
-  const [a, b] = [pair.a.secured, pair.b.secured];
-  assert.ok(
-    a && b,
-    `secured: ${JSON.stringify([pair.a.told, pair.b.told].map((t) => t.map((o) => o.kind)))}`,
-  );
-  assert.deepEqual(a.keys.send, b.keys.receive);
-  assert.deepEqual(a.keys.receive, b.keys.send);
-  assert.notDeepEqual(a.keys.send, a.keys.receive);
-  assert.equal(a.keys.suite, b.keys.suite);
-  assert.deepEqual(a.choice, b.choice);
-  assert.notEqual(a.role, b.role);
-  assert.equal(a.sas, b.sas);
-  assert.deepEqual(a.sasHash, b.sasHash);
-}
 
 const only = (keyAgreement: DhType, more: Partial<Algorithms> = {}): { algorithms: Partial<Algorithms> } => ({
   algorithms: { keyAgreements: [keyAgreement], ...more },

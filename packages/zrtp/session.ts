@@ -154,14 +154,14 @@ export class ZrtpSession {
     for (let timer = this.#wire.due(now); timer !== undefined; timer = this.#wire.due(now)) {
       if (timer === 'T1' && !this.#wire.again('T1', now)) this.#hellosOver(now);
       if (timer === 'T2' && !this.#wire.again('T2', now)) this.#repeatsOver(now);
-      if (timer === 'silence') this.#failInTime(now);
-      if (timer === 'grace') this.#end(this.#peersError ?? errorCode.timeout, true);
+      if (timer === 'silence') this.#onSilence(now);
+      if (timer === 'grace') this.#giveWay(now);
     }
   }
 
   #hellosOver(now: number): void {
     if (this.#peer !== undefined) this.#wire.start('silence', now + silence);
-    else if (this.#badHelloHash) this.#fail(errorCode.helloMismatch, now, 'hello-hash');
+    else if (this.#badHelloHash) this.#fail(errorCode.helloMismatch, now);
     else this.#wire.tell({ kind: 'no-peer' });
   }
 
@@ -173,6 +173,18 @@ export class ZrtpSession {
       this.#relaying = false;
       this.#wire.tell({ kind: 'sas-relay-done', delivered: false });
     }
+  }
+
+  #onSilence(now: number): void {
+    if (this.#peersError !== undefined) this.#giveWay(now);
+    else if (this.#peer === undefined) this.#hellosOver(now);
+    else this.#failInTime(now);
+  }
+
+  /** The peer's Error was its last word; what we have seen ourselves says more than that. */
+  #giveWay(now: number): void {
+    if (this.#badConfirm) this.#failInTime(now);
+    else this.#end(this.#peersError ?? errorCode.timeout, true);
   }
 
   #failInTime(now: number): void {
@@ -200,8 +212,10 @@ export class ZrtpSession {
   }
 
   #handle(type: string, message: Uint8Array, peer: Peer, now: number): void {
-    if (this.#answered !== undefined && equal(this.#answered.to, message))
+    if (this.#answered !== undefined && equal(this.#answered.to, message)) {
+      if (this.#wire.runs('silence')) this.#wire.start('silence', now + silence);
       return this.#wire.reply(type, this.#answered.with);
+    }
     if (type === 'HelloACK') this.#onHelloAck(now);
     else if (type === 'Commit  ') this.#onCommit(message, peer, now);
     else if (type === 'DHPart1 ') this.#onDhPart1(message, peer, now);
@@ -248,6 +262,7 @@ export class ZrtpSession {
     // §4.4.3: all streams of a call are of one pair of ZIDs.
     const first = this.#options.multistream?.peerZid;
     if (first !== undefined && !equal(first, zid)) return this.#fail(errorCode.helloMismatch, now);
+    this.#wire.stop('silence');
     this.#held = this.#options.retained?.(zid);
     if (this.#helloAcknowledged) return this.#commitIfActive(now);
     if (this.#wire.runs('T1')) this.#wire.prolong('T1', patientHelloSchedule);
@@ -259,6 +274,7 @@ export class ZrtpSession {
     this.#helloAcknowledged = true;
     this.#wire.stop('T1');
     if (this.#peer !== undefined) this.#commitIfActive(now);
+    else this.#wire.start('silence', now + silence);
   }
 
   /** §5.4: a Commit goes out once both Hellos have arrived. */
@@ -654,7 +670,9 @@ export class ZrtpSession {
     this.#wire.stopAll();
     this.#state = 'failed';
     this.#wipe();
-    this.#wire.tell({ kind: 'failed', code, reason, byPeer });
+    // Whatever the peer makes of it: its Hello was never the one that signalling named.
+    const stranger = this.#badHelloHash && this.#peer === undefined;
+    this.#wire.tell({ kind: 'failed', code, reason: stranger ? 'hello-hash' : reason, byPeer });
   }
 
   #wipe(): void {

@@ -25,6 +25,11 @@ export class End {
     return this.told.find((output) => output.kind === 'failed');
   }
 
+  /** Kinds of all that was told, for messages. */
+  get outcome(): string {
+    return `${this.session.state}: ${this.told.map((output) => output.kind).join(' ')}`;
+  }
+
   get suspicions(): readonly string[] {
     return this.told.flatMap((output) => (output.kind === 'suspicious' ? [output.what] : []));
   }
