@@ -186,6 +186,8 @@ export type RelayErrorCode =
 export interface Relay {
   /** Names this run of the media process: endpoint ids mean something within it alone. */
   readonly instance?: string;
+  /** The first packets of a peer are kept until its endpoint is linked: nobody has to wait for that before it is told. */
+  readonly keepsFirst?: boolean;
   /** Opens all or none. */
   open(
     specs: readonly EndpointSpec[],

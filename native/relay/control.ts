@@ -53,6 +53,7 @@ type Pending =
 
 /** The edge's end of the control socket. */
 export class ControlConnection implements RunningRelay {
+  readonly keepsFirst = true;
   readonly ready: Promise<RunningRelay>;
   readonly lasting: boolean;
   pid: number;

@@ -73,6 +73,10 @@ export class Reserve implements RunningRelay {
     return this.#relay.instance;
   }
 
+  get keepsFirst(): boolean {
+    return this.#relay.keepsFirst === true;
+  }
+
   get lasting(): boolean {
     return this.#relay.lasting;
   }
@@ -106,11 +110,26 @@ export class Reserve implements RunningRelay {
     }
     if (value.length < specs.length) {
       for (const [i, endpoint] of value.entries()) stocks[i]?.ready.push(endpoint);
-      return this.#relay.open(specs);
+      return this.#openAnew(specs, stocks);
     }
-    for (const [i, { config }] of specs.entries())
-      if (config !== undefined) this.#unsent.set((value[i] as EndpointOpened).id, config);
+    this.#putOff(specs, value);
     return Promise.resolve({ ok: true, value });
+  }
+
+  async #openAnew(
+    specs: readonly EndpointSpec[],
+    stocks: readonly (Stock | undefined)[],
+  ): ReturnType<Relay['open']> {
+    const plain = stocks.every((stock) => stock !== undefined);
+    const opened = await this.#relay.open(plain ? stocks.map((stock) => (stock as Stock).spec) : specs);
+    if (plain && opened.ok) this.#putOff(specs, opened.value);
+    return opened;
+  }
+
+  /** What an endpoint was opened with matters from its link on: until then its first packets are kept for it. */
+  #putOff(specs: readonly EndpointSpec[], opened: readonly EndpointOpened[]): void {
+    for (const [i, { config }] of specs.entries())
+      if (config !== undefined) this.#unsent.set((opened[i] as EndpointOpened).id, config);
   }
 
   configure(id: number, config: EndpointConfig): void {

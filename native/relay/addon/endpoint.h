@@ -10,6 +10,7 @@
 #include "continuity.h"
 #include "digits.h"
 #include "dtls.h"
+#include "early.h"
 #include "player.h"
 #include "rtcp.h"
 #include "srtp.h"
@@ -133,6 +134,8 @@ struct Endpoint {
   std::uint8_t telephoneEvent = noPayloadType;  // of RFC 4733, in both directions
   DigitReader digitReader;
   std::unique_ptr<DigitWriter> digitWriter;  // made when first needed
+  bool waits = false;  // opened without a word of its peer, and linked with nobody yet
+  std::unique_ptr<EarlyPackets> early;
   std::unique_ptr<Player> player;  // what is played to this peer, in place of the other side
   std::unique_ptr<RtcpTerminal> rtcpTerminal;  // where RTCP ends here; none: it is relayed
 

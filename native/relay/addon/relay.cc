@@ -176,6 +176,7 @@ Status Relay::openOne(const Spec& spec, Worker& worker, std::unique_ptr<Endpoint
     return Status::noDescriptors;
   }
   if (spec.hasConfig) apply(*endpoint, spec.config);
+  endpoint->waits = !spec.hasConfig;
   bool added = false;
   {
     const Worker::Lock lock(worker);
@@ -380,6 +381,9 @@ bool Relay::link(Reader& reader) {
   b->continuity.changePeer();
   a->row.set(peerId, b->id);
   b->row.set(peerId, a->id);
+  for (Endpoint* endpoint : {a, b}) {
+    if (endpoint->waits) endpoint->worker->begin(*endpoint);
+  }
   return true;
 }
 

@@ -190,6 +190,11 @@ void Worker::readable(std::uint64_t key) {
     receiveHandshake(endpoint, {bytes, source, static_cast<std::uint8_t>(kind == onRtcp ? 2 : 1)}, negotiators_);
     return;
   }
+  if (endpoint.waits) {
+    if (endpoint.early == nullptr) endpoint.early = std::make_unique<EarlyPackets>();
+    endpoint.early->keep(ConstBytes(packet_.get(), static_cast<std::size_t>(length)), source, kind == onRtcp, now_);
+    return;
+  }
   if (endpoint.media != Media::opaque) {
     relay(endpoint, kind == onRtcp, static_cast<std::size_t>(length), source);
   } else if (kind != onRtcp) {
@@ -362,6 +367,21 @@ void Worker::protectAndSend(Endpoint& to, Row blamed, bool rtcp, std::size_t len
     }
   }
   transmit(to, rtcp, length);
+}
+
+void Worker::begin(Endpoint& endpoint) {
+  endpoint.waits = false;
+  if (endpoint.early == nullptr) return;
+  const std::unique_ptr<EarlyPackets> early = std::move(endpoint.early);
+  now_ = monotonicMs();
+  early->take(now_, [&](ConstBytes bytes, const Address& source, bool onRtcpSocket) {
+    std::memcpy(packet_.get(), bytes.data(), bytes.size());
+    if (endpoint.media != Media::opaque) {
+      relay(endpoint, onRtcpSocket, bytes.size(), source);
+    } else if (!onRtcpSocket) {
+      relayOpaque(endpoint, bytes.size(), source);
+    }
+  });
 }
 
 void Worker::play(Endpoint& endpoint, std::unique_ptr<Player> player) {

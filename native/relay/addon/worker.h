@@ -47,6 +47,8 @@ class Worker {
   bool add(Endpoint& endpoint);     // under lock
   void remove(Endpoint& endpoint);  // under lock; the sockets stay open but for the steady one
   void takeOver(Endpoint& endpoint);  // under the locks of both; from the worker that has it
+  // Under lock: it is linked for the first time, and what came before is looked at now.
+  void begin(Endpoint& endpoint);
   // Under lock: the endpoint has a player, or has one no more.
   void play(Endpoint& endpoint, std::unique_ptr<Player> player);
   void hush(Endpoint& endpoint);
