@@ -142,7 +142,7 @@ export class CallMedia {
     return this.#offer === undefined;
   }
 
-  /** The media process has put into effect all that was agreed so far: whoever talks now is heard from the first word. */
+  /** Whoever talks now is heard from the first word: all that was agreed is in effect, or what comes earlier is kept. */
   get applied(): Promise<void> {
     return this.#applied;
   }
@@ -207,7 +207,10 @@ export class CallMedia {
     const checked = checkAnswer(leg, session.value, leg.streams, leg.agreedAs === undefined);
     if (!checked.ok) return checked;
     const read = ok(withoutIdleZrtp(checked.value, leg.side));
-    this.#join(leg, this.caller, read.value);
+    // Of endpoints that were never linked the media process keeps what comes too early.
+    const first =
+      this.#connected === undefined && leg.agreedAs === undefined && this.#relay.keepsFirst === true;
+    this.#join(leg, this.caller, read.value, first);
     this.#connected = leg;
     if (early) this.#early.set(leg, body.slice());
     return ok(
@@ -439,7 +442,7 @@ export class CallMedia {
   }
 
   /** Puts what a leg has agreed to into effect and links it with the other, stream by stream. */
-  #join(leg: MediaLeg, other: MediaLeg, read: ReadSession): void {
+  #join(leg: MediaLeg, other: MediaLeg, read: ReadSession, first = false): void {
     for (const [index, peer] of other.streams.entries()) {
       const stream = read.streams[index];
       const state = leg.streams[index];
@@ -456,7 +459,7 @@ export class CallMedia {
       this.#relay.link(peer.endpoint.id, state.endpoint.id);
     }
     // Whoever hears the answer may talk at once: the media process has to know first.
-    this.#applied = this.#relay.flush();
+    if (!first) this.#applied = this.#relay.flush();
   }
 
   /** Where ZRTP may end on either side of a stream: how it goes, now that a side has said this. */
