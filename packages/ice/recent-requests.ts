@@ -8,7 +8,7 @@ const places = 256;
  *
  * The integrity of a check does not cover its source. An agent that only answers makes no check of its own, so a
  * recorded request that is sent again from elsewhere would make elsewhere a place where media goes. A transaction
- * belongs to the address that it first came from.
+ * belongs to the address that it first came from, unless it comes from where signalling says that the peer is.
  */
 export class RecentRequests {
   /** 32 random bits of each transaction id are enough to tell a few hundred apart. */
@@ -22,7 +22,11 @@ export class RecentRequests {
   }
 
   remember(transactionId: Uint8Array, pair: Pair): void {
-    if (this.#find(transactionId) !== -1) return;
+    const known = this.#find(transactionId);
+    if (known !== -1) {
+      this.#pairs[known] = pair;
+      return;
+    }
     this.#ids ??= new Uint32Array(places);
     this.#ids[this.#next] = readU32(transactionId, 8);
     this.#pairs[this.#next] = pair;

@@ -250,12 +250,13 @@ export class Session {
     if (message === undefined) return 'integrity';
     const known = this.checklist.find(component, from);
     const before = this.#recent.find(message.transactionId);
-    if (before !== undefined) {
-      if (before !== known) return 'replay';
+    if (before !== undefined && before === known) {
       // Sent again because our answer was lost: what it asked for is done.
       this.#replies.success(message, from, component);
       return 'answered';
     }
+    // It came from elsewhere first. Where signalling has said that the peer is, it is the peer, and the other was not.
+    if (before !== undefined && (known === undefined || known.remote.kind === 'prflx')) return 'replay';
     const { priority, useCandidate } = message.attributes;
     if (message.unknown.length > 0) this.#replies.unknownAttributes(message, from, component);
     else if (priority === undefined) this.#replies.badRequest(message, from, component);
