@@ -17,6 +17,8 @@ export interface UserLine {
   readonly encryption?: 'required' | 'preferred' | 'none';
   readonly number?: string;
   readonly allowMd5?: boolean;
+  readonly keying?: 'sdes' | 'dtls' | 'any';
+  readonly ice?: 'off' | 'answer' | 'lite' | 'full';
 }
 
 /** Objects as `ringfence apply` reads them; JSON is YAML. */
@@ -29,11 +31,20 @@ export interface ObjectLines {
 
 export const objectsText = ({ users = [], trunks = [], routes = [], pbx = [] }: ObjectLines): string =>
   JSON.stringify({
-    users: users.map(({ name, domain, encryption = 'preferred', number, allowMd5 }) => ({
+    users: users.map(({ name, domain, encryption = 'preferred', number, allowMd5, keying, ice }) => ({
       name,
       ...(domain === undefined ? {} : { domain }),
       ...(number === undefined ? {} : { number }),
-      devices: [{ name, password, encryption, ...(allowMd5 === undefined ? {} : { allowMd5 }) }],
+      devices: [
+        {
+          name,
+          password,
+          encryption,
+          ...(allowMd5 === undefined ? {} : { allowMd5 }),
+          ...(keying === undefined ? {} : { keying }),
+          ...(ice === undefined ? {} : { ice }),
+        },
+      ],
     })),
     trunks,
     routes,
