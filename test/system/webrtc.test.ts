@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
 import { after, afterEach, before, test } from 'node:test';
 import type { Agent, Leg } from './harness/agent.ts';
 import { Bed } from './harness/bed.ts';
+import { clientHello } from './harness/client-hello.ts';
 import type { Protection, Voice } from './harness/voice.ts';
 import { pause, until, within } from './harness/waiting.ts';
 import { WebPeer } from './harness/web-peer.ts';
@@ -146,4 +148,82 @@ test('RFC 5763 §6.7.1: a WebRTC peer whose certificate is not the one that SDP 
   assert.equal(voice.heard.length, 0);
   const ended = await bed.edge.event('call.ended', () => true, from);
   assert.equal(ended.cause, 'media');
+});
+
+/** Somebody on another address who sends ClientHellos to a port of the edge's media, and counts what comes back. */
+async function intruder(): Promise<{ hello(port: number): void; readonly got: number; close(): void }> {
+  const socket = createSocket('udp4');
+  let got = 0;
+  let sequence = 0;
+  socket.on('message', () => {
+    got += 1;
+  });
+  await new Promise<void>((done) => {
+    socket.bind(0, '127.0.0.66', done);
+  });
+  return {
+    hello: (port) => {
+      for (let i = 0; i < 20; i += 1) {
+        sequence += 1;
+        socket.send(clientHello(sequence), port, '127.0.0.1');
+      }
+    },
+    get got() {
+      return got;
+    },
+    close: () => socket.close(),
+  };
+}
+
+const portIn = (sdp: string): number => Number(/^m=audio (\d+)/m.exec(sdp)?.[1]);
+
+test('CVE-2023-49786, CVE-2023-51443, CVE-2023-51275: who sends a ClientHello first from an address that ICE has not validated gets nothing and spoils nothing', async () => {
+  const { web, desk, voice, peer } = await phones('AES_CM_128_HMAC_SHA1_80');
+  const other = await intruder();
+  web.onInvite = (incoming) => {
+    // We are the server of this handshake: the race is who comes first.
+    assert.match(incoming.sdp, /^a=setup:actpass/m);
+    other.hello(portIn(incoming.sdp));
+    void peer.answer(incoming.sdp).then((sdp) => {
+      assert.match(sdp, /^a=setup:active/m);
+      other.hello(portIn(incoming.sdp));
+      incoming.accept(sdp);
+    });
+  };
+  const { answer, leg } = await desk.call('web', voice.describe());
+  assert.equal(answer.status, 200, answer.text);
+  voice.take(leg!.remoteSdp);
+  await talked(peer, voice);
+  assert.equal(other.got, 0);
+  other.close();
+  await leg!.hangUp();
+});
+
+test('RFC 5763 §6.2: without ICE nobody but the address that SDP named is spoken to, and nothing passes before the handshake', async () => {
+  const { web, desk, voice } = await phones('AES_CM_128_HMAC_SHA1_80');
+  const other = await intruder();
+  const silent = await bed.voice('RTP');
+  desk.onInvite = (incoming) => {
+    voice.take(incoming.sdp);
+    incoming.accept(voice.describe());
+  };
+  const fingerprint = Array.from({ length: 32 }, () => 'AB').join(':');
+  // It wants to begin, and does not: the edge waits for it, and others begin in its place.
+  const offer = silent
+    .describe()
+    .replace('RTP/AVP', 'UDP/TLS/RTP/SAVP')
+    .concat(`a=setup:active\r\na=fingerprint:sha-256 ${fingerprint}\r\na=rtcp-mux\r\n`);
+  const { answer, leg } = await web.call('desk', offer);
+  assert.equal(answer.status, 200, answer.text);
+  assert.match(leg!.remoteSdp, /^a=setup:passive/m);
+  other.hello(portIn(leg!.remoteSdp));
+  await voice.say(20);
+  silent.remote = { address: '127.0.0.1', port: portIn(leg!.remoteSdp) };
+  await silent.say(20);
+  await pause(300);
+  assert.equal(other.got, 0);
+  assert.equal(voice.heard.length, 0);
+  assert.equal(silent.datagrams.length, 0);
+  other.close();
+  await leg!.hangUp();
 });
