@@ -17,6 +17,8 @@ import { MessageRate } from './message/rate.ts';
 import type { Objects } from './objects/types.ts';
 import { PbxFront } from './pbx/front.ts';
 import { PbxNodes, watchedNodes } from './pbx/nodes.ts';
+import type { RecordingDecision } from './policy/recording.ts';
+import { reachRecorder } from './recording/reach.ts';
 import { Registrar } from './registrar/registrar.ts';
 import { Directory } from './routing/directory.ts';
 import { Numbers } from './routing/numbers.ts';
@@ -445,6 +447,19 @@ export class Edge {
     return undefined;
   }
 
+  /** What the administrator does about the recording of a call; undefined where there is no such call, or no policy. */
+  record(id: string, action: 'start' | 'stop' | 'pause' | 'resume'): RecordingDecision | 'done' | undefined {
+    const recording = this.calls.get(id)?.recording;
+    if (recording === undefined) return undefined;
+    let decision: RecordingDecision | 'done' = 'done';
+    this.run(() => {
+      if (action === 'start') decision = recording.start({ kind: 'administrator' });
+      else if (action === 'stop') recording.stop('administrator');
+      else recording.pause(action === 'pause', 'administrator');
+    });
+    return decision;
+  }
+
   /** What only this process knows of its trunks. */
   liveState(): Omit<LiveState, 'pid' | 'at'> {
     return {
@@ -484,6 +499,20 @@ export class Edge {
         this.#stopNoting ??= this.#after(noteMs, () => this.#noteRinging());
       },
       ...(parts.sounds === undefined ? {} : { sounds: new SoundDesk(parts.sounds) }),
+      recorders: {
+        of: (domain) => {
+          const directory = this.#directory.domain(domain);
+          const policy = directory?.recording;
+          const trunk = policy === undefined ? undefined : directory?.trunks.get(policy.recorder);
+          return policy === undefined || trunk === undefined ? undefined : { policy, trunk };
+        },
+        reach: (trunk) =>
+          reachRecorder(trunk, {
+            random: () => (parts.random ?? randomReally)(),
+            resolve: (uri) => parts.resolver.resolve(uri),
+            connect: (candidate) => connect(parts.transports(), candidate),
+          }),
+      },
       mediaAddress: (flow) => mediaAddress(this.#config.media, flow),
       messages: new MessageRate(),
       refer: (referral) => this.signalling.refer(referral),

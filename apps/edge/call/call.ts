@@ -9,6 +9,7 @@ import { reasonsFor, reasonsIn } from '../headers/reason.ts';
 import type { CallMedia } from '../media/call-media.ts';
 import { challengesOf } from '../pbx/credentials.ts';
 import type { LegProtection } from '../policy/protection.ts';
+import { CallRecording } from '../recording/call-recording.ts';
 import type { CallRecord } from '../store/contract.ts';
 import type { CallersChallenge } from './branch.ts';
 import type { CallerSide } from './caller.ts';
@@ -80,6 +81,8 @@ export class Call implements HuntEvents, InviteOwner {
   #recovery: Recovery | undefined = undefined;
   /** Only of calls that were on hold. */
   #music: HoldMusic | undefined = undefined;
+  /** Only of calls of domains that have a policy for recording. */
+  #recording: CallRecording | undefined = undefined;
   #stopRinging: (() => void) | undefined = undefined;
 
   constructor(
@@ -110,6 +113,9 @@ export class Call implements HuntEvents, InviteOwner {
     call.#winner = side.callee;
     call.#media = side.media;
     call.#begin(side.media);
+    // Recordings of the process before have ended with it.
+    if (services.recorders?.of(call.domain) !== undefined)
+      services.after(0, () => services.run(() => call.recording?.answered()));
     return call;
   }
 
@@ -169,6 +175,7 @@ export class Call implements HuntEvents, InviteOwner {
     const leg = this.#legs().find((one) => one.index === index);
     if (this.#state !== 'answered' || leg === undefined) return;
     pressedInRtp(this.#services, this.id, leg, this.other(leg), { key, duration: durationMs });
+    this.#recording?.key(leg, key);
   }
 
   /** Keys of a stream, or the want of them. What the record says changes with it. */
@@ -264,6 +271,7 @@ export class Call implements HuntEvents, InviteOwner {
         this.#services.bus.emit({ type: 'call.media-recovered', call: this.id, milliseconds });
         // Other keys, perhaps at another engine: whoever holds them now is told.
         this.#changed();
+        this.#recording?.renew();
       },
       failed: (cause) => this.hangUp(cause),
     });
@@ -329,6 +337,8 @@ export class Call implements HuntEvents, InviteOwner {
     this.#padlock.answered(protection);
     this.#tell(protection);
     this.keep(protection);
+    // Whoever comes from another call is asked to change over first.
+    if (!this.#caller.leg.elsewhere) this.recording?.answered();
   }
 
   /** The caller's answer came with its ACK: the called side gets it with ours, or both are hung up (§13.2.2.4). */
@@ -356,8 +366,9 @@ export class Call implements HuntEvents, InviteOwner {
       this.#music ??= new HoldMusic(this.#services, this.id);
       this.#music.follow(agreed);
     }
+    this.#recording?.follow();
     const protection = this.protection();
-    this.#padlock.changed(protection);
+    this.#padlock.changed(protection, this.#recording?.now);
     this.#tell(protection);
     this.keep(protection);
   }
@@ -381,9 +392,30 @@ export class Call implements HuntEvents, InviteOwner {
     return confirmed.length > 0;
   }
 
+  /** Recording of the call; undefined where its domain has no policy for it, or nobody has taken the call. */
+  get recording(): CallRecording | undefined {
+    const { recorders } = this.#services;
+    if (this.#state !== 'answered' || recorders?.of(this.domain) === undefined) return this.#recording;
+    this.#recording ??= new CallRecording(this.#services, recorders, {
+      id: this.id,
+      domain: this.domain,
+      emergency: this.callee === 'sos' || this.route.includes('emergency:'),
+      legs: () => this.#legs(),
+      parties: () => [this.#identity.caller, this.#identity.callee],
+      protection: () => this.protection(),
+      changed: () => {
+        if (this.#state === 'answered') this.#changed();
+      },
+      hangUp: (cause) => this.hangUp(cause),
+    });
+    return this.#recording;
+  }
+
   /** A party of another call has come into this one with what it has agreed to anew. */
   joined(): void {
-    if (this.#state === 'answered') this.#changed();
+    if (this.#state !== 'answered') return;
+    this.#changed();
+    this.recording?.answered();
   }
 
   /** A called phone has sent it on: the record says who, and by whose rights it goes there. */
@@ -441,7 +473,8 @@ export class Call implements HuntEvents, InviteOwner {
         const other = this.#state === 'answered' ? this.other(leg) : undefined;
         if (other === undefined) return answer(480);
         const confirmSas = (sas: string): boolean => this.#confirmSas(sas);
-        const inside = { call: this.id, leg, other, transaction, request, confirmSas };
+        const keyed = (key: string): void => this.#recording?.key(leg, key);
+        const inside = { call: this.id, leg, other, transaction, request, confirmSas, keyed };
         return request.method === 'INFO'
           ? acceptInfo(this.#services, inside)
           : acceptMessageInside(this.#services, inside);
@@ -554,6 +587,7 @@ export class Call implements HuntEvents, InviteOwner {
     this.#session?.stop();
     this.transfer?.ended();
     this.#recovery?.stop();
+    this.#recording?.ended();
     const legs = this.#legs();
     if (this.#caller.leg.status === 0) this.#caller.leg.status = status;
     this.#hunt?.stop(this.#reasons);

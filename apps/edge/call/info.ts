@@ -19,6 +19,8 @@ export interface Inside {
   readonly request: SipRequest;
   /** A person has found the short authentication string to be the same. False: the call has no such string now. */
   confirmSas(sas: string): boolean;
+  /** A key was pressed. */
+  keyed?(key: string): void;
 }
 
 const dtmfTypes = ['application/dtmf-relay', 'application/dtmf'] as const;
@@ -52,6 +54,7 @@ export function acceptInfo(services: CallServices, inside: Inside): void {
   const pressed = parseDtmfInfo(known, request.body);
   if (!pressed.ok) return answer(400);
   services.bus.emit({ type: 'call.dtmf', call, leg: leg.index, by: 'info' });
+  inside.keyed?.(pressed.value.key);
   if (sendAsEvent(services, leg, other, pressed.value)) return answer(200);
   const headers = new HeaderList().add('Content-Type', known);
   const body = Buffer.from(serializeDtmfInfo(known, pressed.value), 'utf8');

@@ -7,6 +7,7 @@ import type { Configuration } from '../config/schema.ts';
 import type { EventBus } from '../events/bus.ts';
 import type { Troubles } from '../events/troubles.ts';
 import type { MessageRate } from '../message/rate.ts';
+import type { Recorders } from '../recording/call-recording.ts';
 import type { SoundDesk } from '../sound/desk.ts';
 import type { CallRecord } from '../store/contract.ts';
 import type { Referral } from './judge-refer.ts';
@@ -47,6 +48,8 @@ export interface CallServices {
   settingUp(call: { noteSetup(): void }): void;
   /** Plays files to parties; absent: nothing is played. */
   readonly sounds?: SoundDesk;
+  /** Who records calls; absent: nobody. */
+  readonly recorders?: Recorders;
   readonly dialogs: DialogTable;
   /** How many messages each sender may send. */
   readonly messages: MessageRate;

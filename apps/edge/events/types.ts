@@ -185,6 +185,20 @@ export type EdgeEvent =
     }
   /** After the death of the media process: both sides have taken new ports and keys. */
   | { readonly type: 'call.media-recovered'; readonly call: string; readonly milliseconds: number }
+  /** Who records a call, by whose wish, and why it was allowed, refused or has ended. */
+  | {
+      readonly type:
+        | 'recording.started'
+        | 'recording.paused'
+        | 'recording.resumed'
+        | 'recording.stopped'
+        | 'recording.refused'
+        | 'recording.failed';
+      readonly call: string;
+      readonly recorder: string;
+      readonly by: string;
+      readonly why: string;
+    }
   /** A phone has published what it has measured of a call (RFC 6035). */
   | ({
       readonly type: 'call.quality-report';

@@ -173,6 +173,15 @@ function checkReferences(future: Future, report: Report): void {
   const users = new Set(future.users.map(({ row }) => `${row.domain}/${row.name}`));
   const trunks = new Set(future.trunks.map(({ row }) => `${row.domain}/${row.name}`));
   const routes = new Map<string, string>();
+  for (const { row, key } of future.domains) {
+    const { recording } = row;
+    if (recording === undefined || trunks.has(`${row.domain}/${recording.recorder}`)) continue;
+    report.value(
+      key === '' ? 'domains' : `${key}.recording.recorder`,
+      `there is no trunk \`${recording.recorder}\` in domain ${row.domain}`,
+      'Define the recording server as a trunk of the domain, or correct the name.',
+    );
+  }
   for (const { row, key } of future.routes) {
     if (routes.has(`${row.domain}/${row.name}`)) {
       report.value(

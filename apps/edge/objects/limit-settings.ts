@@ -1,4 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
+import { RecordingPolicy } from './recording-settings.ts';
 
 const bounds = {
   calls: Type.Optional(
@@ -53,6 +54,7 @@ export const DomainObject = Type.Object(
     name: Type.String({ description: 'SIP domain of a tenant.' }),
     limits: Type.Optional(CallLimits),
     userLimits: Type.Optional(CallLimits),
+    recording: Type.Optional(RecordingPolicy),
   },
   { additionalProperties: false },
 );

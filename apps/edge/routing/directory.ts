@@ -1,6 +1,7 @@
 import { BlockList, isIP, isIPv6 } from 'node:net';
 import type { CallLimits } from '../objects/limit-settings.ts';
 import { addressesOf } from '../objects/pbx.ts';
+import type { RecordingPolicy } from '../objects/recording-settings.ts';
 import type { Device, Objects, Pbx, PbxNode, Route, Trunk, User } from '../objects/types.ts';
 
 export interface DeviceEntry {
@@ -26,6 +27,8 @@ export interface DomainDirectory {
   /** Of all calls of the domain, and of the calls of each of its users. */
   readonly limits?: CallLimits;
   readonly userLimits?: CallLimits;
+  /** Whose calls are recorded. */
+  readonly recording?: RecordingPolicy;
   /** Registers and serves the phones of this domain in place of `users`; its nodes are among `trunks` too. */
   readonly pbx?: Pbx;
 }
@@ -201,6 +204,7 @@ function index(name: string, objects: Objects): DomainDirectory {
     ...(pbx === undefined ? {} : { pbx }),
     ...(own?.limits === undefined ? {} : { limits: own.limits }),
     ...(own?.userLimits === undefined ? {} : { userLimits: own.userLimits }),
+    ...(own?.recording === undefined ? {} : { recording: own.recording }),
   };
 }
 

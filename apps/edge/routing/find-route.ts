@@ -121,8 +121,10 @@ function emergencyRoute(
   const from = principal.kind === 'trunk' ? principal.trunk : undefined;
   const set = wanted === undefined ? undefined : directory.trunks.get(wanted);
   const trunks: Trunk[] = [];
+  // A recorder answers every call, and helps nobody.
   for (const trunk of set === undefined ? directory.trunks.values() : [set, ...directory.trunks.values()])
-    if (trunk.name !== from && !trunks.includes(trunk)) trunks.push(trunk);
+    if (trunk.name !== from && trunk.name !== directory.recording?.recorder && !trunks.includes(trunk))
+      trunks.push(trunk);
   const number = dialled.digits ?? dialled.text;
   return trunks[0] === undefined
     ? { kind: 'none' }

@@ -20,6 +20,8 @@ export interface FakeEndpoint {
   readonly spec: EndpointSpec;
   config: EndpointConfig | undefined;
   linked: number | undefined;
+  /** Whose packets it sends copies of. */
+  tapped: number | undefined;
   /** What `close` and `stats` tell. */
   packets: number;
   idleMs: number;
@@ -80,6 +82,16 @@ export class FakeRelay implements Relay {
     this.playing.delete(b);
     left.linked = b;
     right.linked = a;
+  }
+
+  tap(from: number, to: number): void {
+    const copy = this.endpoints.get(to);
+    if (copy !== undefined && this.endpoints.has(from)) copy.tapped = from;
+  }
+
+  untap(to: number): void {
+    const copy = this.endpoints.get(to);
+    if (copy !== undefined) copy.tapped = undefined;
   }
 
   unlink(a: number): void {
@@ -172,6 +184,7 @@ export class FakeRelay implements Relay {
       spec,
       config: structuredClone(spec.config),
       linked: undefined,
+      tapped: undefined,
       packets: 100,
       idleMs: 20,
     };
