@@ -91,7 +91,7 @@ function protectionOfStream(stream: StreamState, secureSignalling: boolean): Med
   const holder = endpoint.keysAt;
   // What an earlier association has shown says nothing of keys that came by signalling since.
   const dtls = stream.keying === 'dtls' ? shown?.dtls : undefined;
-  const pending = shown?.awaiting ?? (stream.keying === 'dtls' && dtls === undefined ? 'dtls' : undefined);
+  const pending = shown?.awaiting ?? awaitedBy(stream, dtls !== undefined);
   const awaiting = shown?.failed === true ? undefined : pending;
   const known = {
     ...(dtls === undefined ? {} : { dtls }),
@@ -131,6 +131,14 @@ function protectionOfStream(stream: StreamState, secureSignalling: boolean): Med
     ...at,
     ...known,
   };
+}
+
+/** By what keys are still to come, as far as signalling tells. */
+function awaitedBy(stream: StreamState, dtlsDone: boolean): MediaProtection['awaiting'] {
+  if (stream.keying === 'dtls') return dtlsDone ? undefined : 'dtls';
+  const { zrtpMode, hello, media, shown } = stream;
+  const expected = zrtpMode === 'end' || (zrtpMode === 'pass' && hello !== undefined);
+  return media === 'rtp' && expected && shown?.zrtp?.confirmed !== true ? 'zrtp' : undefined;
 }
 
 const strength = ({ protocol, keysExposed, keyExchange, zrtp }: MediaProtection): number => {
