@@ -23,7 +23,7 @@ export function clientHello(sequence = 0): Buffer {
   ]);
   const length = Buffer.from([0, body.length >> 8, body.length & 255]);
   const handshake = Buffer.concat([Buffer.from([1]), length, u16(0), Buffer.alloc(3), length, body]);
-  const record = Buffer.concat([Buffer.from([22]), u16(0xfeff), Buffer.alloc(6), u16(handshake.length)]);
+  const record = Buffer.concat([Buffer.from([22]), u16(0xfeff), Buffer.alloc(8), u16(handshake.length)]);
   record.writeUIntBE(sequence, 5, 6);
   return Buffer.concat([record, handshake]);
 }
