@@ -214,6 +214,7 @@ export class Edge {
         services,
         calls: this.calls,
         limits: this.limits,
+        announcing: new Set(),
         sources,
         numbers: () => this.#numbers,
         draining: () => this.#draining,

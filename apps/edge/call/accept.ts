@@ -18,13 +18,11 @@ import type { Rewrite } from '../objects/rewrite-settings.ts';
 import { replacedAtPbx } from '../pbx/replaces.ts';
 import { PbxSearch, phoneTargets } from '../pbx/targets.ts';
 import { decide, demandedOf } from '../policy/decide.ts';
-import { reasonOfRefusal } from '../policy/reject-reasons.ts';
 import { type Decision, describePrincipal, type Principal } from '../policy/types.ts';
 import { type DomainDirectory, isNodeTrunk } from '../routing/directory.ts';
 import { type Destination, type Dialled, readDialled } from '../routing/find-route.ts';
 import type { Numbers } from '../routing/numbers.ts';
 import { whereTo } from '../routing/where-to.ts';
-import { isPassing } from '../store/store-error.ts';
 import { claimsOf, limitFacts } from '../trunks/limits/judge.ts';
 import type { Claim, Limits } from '../trunks/limits/limits.ts';
 import { applyHeaderRules } from '../trunks/rewrite/headers.ts';
@@ -35,12 +33,12 @@ import { addBreadth, breadthExceeded, breadthOf } from './breadth.ts';
 import { Call } from './call.ts';
 import { Caller } from './caller.ts';
 import { CallForwarder } from './forward.ts';
-import { copyAllowed, sdpOf, warning } from './messages.ts';
+import { callerText, copyAllowed, sdpOf } from './messages.ts';
 import { trunkClaims } from './party.ts';
 import { judgePickup, startPickup } from './pickup.ts';
-import { callRecord } from './record.ts';
+import { refuse, refuseAloud } from './refusal.ts';
 import { routeFacts } from './route-facts.ts';
-import { type CallServices, socketText } from './services.ts';
+import type { CallServices } from './services.ts';
 import { type AcceptedCall, openMedia, sideOf } from './setup.ts';
 import { secureTargets, secureTrunks, sipsProblem } from './sips.ts';
 import { type TargetSources, userTargets } from './targets.ts';
@@ -52,6 +50,8 @@ export interface Doorway {
   readonly sources: TargetSources;
   readonly calls: Map<string, Call>;
   readonly limits: Limits;
+  /** Callers who hear why they are refused. */
+  readonly announcing: Set<unknown>;
   numbers(): Numbers;
   draining(): boolean;
   listenerEncryption(listener: string): Encryption;
@@ -189,7 +189,8 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
       ...(limit === undefined ? {} : { limit }),
     },
   );
-  if (decision.verdict !== 'accept') return refuse(door, arrival, dialled, decision, destination);
+  if (decision.verdict !== 'accept')
+    return refuseAloud(door, arrival, { dialled, decision, destination, offer, side });
   const id = services.token(20);
   const replaced = pickup?.place;
   const judged: Judged = {
@@ -330,9 +331,6 @@ function begin(door: Doorway, judged: Judged, decision: Decision, targets: Accep
   call.start(accepted, openMedia(services, accepted));
 }
 
-const callerText = ({ uri }: Judged['from']): string =>
-  uri.scheme === 'sip' || uri.scheme === 'sips' ? `${uri.user ?? ''}@${uri.host}` : '';
-
 /** What may pass within the trust domain only (RFC 7315 §6). */
 function trustedOnly(request: SipRequest, names: readonly string[]): HeaderList | undefined {
   if (names.length === 0) return undefined;
@@ -402,77 +400,3 @@ const malformed = (detail: string, line: number): Decision => ({
   warning: `SDP: ${detail}`,
   reasons: [{ rule: 'media.malformed', text: 'The SDP offer cannot be read.', evidence: { detail, line } }],
 });
-
-/** Tells the caller, the log and the records, all with the same reasons. */
-function refuse(
-  door: Doorway,
-  arrival: Arrival,
-  dialled: Dialled,
-  decision: Decision,
-  destination?: Destination,
-): void {
-  if (decision.verdict !== 'refuse') return;
-  const { services } = door;
-  const { transaction, request, flow, principal, directory } = arrival;
-  const now = services.now();
-  const headers = new HeaderList().add('Reason', reasonOfRefusal(decision.cause));
-  if (decision.warning !== undefined) headers.add('Warning', warning(decision.warning, decision.warningCode));
-  if (decision.retryAfter !== undefined) headers.add('Retry-After', String(decision.retryAfter));
-  services.layer.respond(
-    transaction,
-    makeResponse(request, decision.status, decision.reason, { toTag: services.token(16), headers }),
-    now,
-  );
-  const caller = callerText(identify(directory, principal, request, false).name);
-  const source = socketText(flow.remote);
-  services.bus.emit({
-    type: 'request.refused',
-    source,
-    method: request.method,
-    caller,
-    target: dialled.text,
-    decision,
-  });
-  const id = services.token(20);
-  const described = describePrincipal(principal);
-  services
-    .record(
-      callRecord(
-        {
-          id,
-          domain: directory.name,
-          startedAt: now,
-          ringingAt: undefined,
-          answeredAt: undefined,
-          endedAt: now,
-          caller,
-          callee: destination?.kind === 'phone' ? destination.binding.user : dialled.text,
-          principal: described,
-          route: destination !== undefined && 'name' in destination ? destination.name : '',
-          disposition: 'refused',
-          status: decision.status,
-          cause: decision.cause,
-          decision: JSON.stringify(decision),
-          grade: '',
-        },
-        [
-          {
-            index: 0,
-            direction: 'in',
-            principal: described,
-            remote: source,
-            transport: flow.transport,
-            callId: request.callId,
-            status: decision.status,
-            startedAt: now,
-            endedAt: now,
-            protection: '',
-            quality: '',
-          },
-        ],
-      ),
-    )
-    .catch((error: unknown) => {
-      if (!isPassing(error)) services.bus.emit({ type: 'edge.error', where: 'store', detail: String(error) });
-    });
-}

@@ -26,7 +26,7 @@ class FakeSounds implements Sounds {
 
 const withMusic = (sounds: FakeSounds): Partial<WorldOptions> => ({
   sounds,
-  config: (defaults) => ({ ...defaults, sounds: { holdMusic: '/music.wav' } }),
+  config: (defaults) => ({ ...defaults, sounds: { ...defaults.sounds, holdMusic: '/music.wav' } }),
 });
 
 const people: WorldOptions = { objects: { users: [user('alice'), user('bob')] } };

@@ -1,7 +1,7 @@
-import { codecOf, effectiveDirection } from '@ringfence/sdp/attribute.ts';
-import type { MediaDescription, SessionDescription } from '@ringfence/sdp/session.ts';
+import { effectiveDirection } from '@ringfence/sdp/attribute.ts';
+import type { SessionDescription } from '@ringfence/sdp/session.ts';
+import { mayHear, soundFormatOf } from '../media/playing-alone.ts';
 import type { SoundFormat } from '../sound/desk.ts';
-import { soundCodecOf } from '../sound/frames.ts';
 import type { CallLeg } from './leg.ts';
 import type { CallServices } from './services.ts';
 
@@ -50,7 +50,7 @@ export class HoldMusic {
         const endpoint = leg.media?.streams[index]?.endpoint.id;
         if (endpoint === undefined) continue;
         const holding = effectiveDirection(holds, said) === 'sendonly';
-        const format = holding && mayHear(listens, hears) ? formatOf(hears) : undefined;
+        const format = holding && mayHear(listens, hears) ? soundFormatOf(hears) : undefined;
         if (format !== undefined) heard.push({ leg, index, format });
         // Also where another process has begun it.
         else relay?.hush?.(endpoint);
@@ -83,19 +83,4 @@ export class HoldMusic {
       });
     }
   }
-}
-
-const mayHear = (session: SessionDescription, media: MediaDescription): boolean => {
-  const direction = effectiveDirection(session, media);
-  return direction === 'recvonly' || direction === 'sendrecv';
-};
-
-/** The first format that sound can be played in. */
-function formatOf(media: MediaDescription): SoundFormat | undefined {
-  for (const format of media.formats) {
-    const agreed = codecOf(media, format);
-    const codec = agreed === undefined ? undefined : soundCodecOf(agreed.encoding);
-    if (agreed !== undefined && codec !== undefined) return { codec, payloadType: agreed.payloadType };
-  }
-  return undefined;
 }

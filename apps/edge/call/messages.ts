@@ -68,3 +68,7 @@ export function unsupportedIn({ headers }: { readonly headers: HeaderList }): st
   const unknown = headers.values('Require').filter((tag) => !supportedTags.has(tag.toLowerCase()));
   return unknown.length === 0 ? undefined : unknown.join(', ');
 }
+
+/** `user@host` of a caller, for records. */
+export const callerText = ({ uri }: NameAddr): string =>
+  uri.scheme === 'sip' || uri.scheme === 'sips' ? `${uri.user ?? ''}@${uri.host}` : '';

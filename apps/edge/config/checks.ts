@@ -91,12 +91,19 @@ function checkSounds(
   folder: string,
   report: Report,
 ): Configuration['sounds'] {
+  const file = (path: string, key: string): string => {
+    const absolute = resolve(folder, path);
+    if (!existsSync(absolute))
+      report.value(key, `there is no file ${absolute}`, 'Write the path of a WAV or Ogg Opus file.');
+    return absolute;
+  };
   const { holdMusic } = sounds;
-  if (holdMusic === undefined) return sounds;
-  const path = resolve(folder, holdMusic);
-  if (!existsSync(path))
-    report.value('sounds.holdMusic', `${path} is not there`, 'Write the path of a WAV or Ogg Opus file.');
-  return { ...sounds, holdMusic: path };
+  const refused = { ...sounds.refused };
+  for (const cause of ['policy', 'no-route', 'rate'] as const) {
+    const path = refused[cause];
+    if (path !== undefined) refused[cause] = file(path, `sounds.refused.${cause}`);
+  }
+  return holdMusic === undefined ? { refused } : { refused, holdMusic: file(holdMusic, 'sounds.holdMusic') };
 }
 
 function checkListeners(

@@ -445,6 +445,25 @@ export const Configuration = Type.Object(
               'WAV or Ogg Opus file, relative to this file: heard by whoever is put on hold. Default: they hear what the holding phone sends.',
           }),
         ),
+        refused: Type.Object(
+          {
+            policy: Type.Optional(
+              Type.String({ description: 'Heard where a rule forbids the call, before its refusal.' }),
+            ),
+            'no-route': Type.Optional(
+              Type.String({ description: 'Heard where nobody fits the number, or the user has no phone.' }),
+            ),
+            rate: Type.Optional(
+              Type.String({ description: 'Heard where a limit of calls is reached, before its refusal.' }),
+            ),
+          },
+          {
+            additionalProperties: false,
+            default: {},
+            description:
+              'Files that callers hear as early media, up to a minute, before their call is refused for that cause. Known phones and trunks alone; 50 at once.',
+          },
+        ),
       },
       { additionalProperties: false, default: {} },
     ),

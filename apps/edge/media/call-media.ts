@@ -4,6 +4,7 @@ import type { HandshakeEvent, ZrtpRetained } from '@ringfence/relay/handshake.ts
 import { parseSession } from '@ringfence/sdp/parse.ts';
 import type { SessionDescription } from '@ringfence/sdp/session.ts';
 import type { LegProtection } from '../policy/protection.ts';
+import type { SoundFormat } from '../sound/desk.ts';
 import { checkAnswer, type MediaProblem } from './agreement.ts';
 import { answerAlone } from './alone.ts';
 import { adopt, judgeOffer, openChange, openedFor, type PendingOffer } from './change.ts';
@@ -13,6 +14,7 @@ import { describeAgain, readKnown, resumed } from './joined.ts';
 import { type OfferedProtection, offersTo } from './keying.ts';
 import { answeringSpec, configOf, type LegSide, MediaLeg, type StreamState, wipe } from './leg.ts';
 import { type OpenedPlace, offering, openAll, ownersOf, type Place, renewing } from './places.ts';
+import { playedTo } from './playing-alone.ts';
 import { keyingOf, type ReadSession, type ReadStream } from './read-offer.ts';
 import { Renewal } from './renewal.ts';
 import { protectionOfStreams, showing } from './shown.ts';
@@ -218,6 +220,17 @@ export class CallMedia {
         ? describeAnswer(this.caller, offer.session, read.value.session)
         : describeAgain(this.caller, read.value.session, this.#joining),
     );
+  }
+
+  /** Our answer to a caller who is played something and hears nobody; undefined where its offer leaves no room for it. */
+  playingAlone():
+    | { readonly description: string; readonly index: number; readonly format: SoundFormat }
+    | undefined {
+    const offer = this.#offer?.session;
+    const played = offer === undefined ? undefined : playedTo(offer);
+    if (offer === undefined || played === undefined) return undefined;
+    const { session, index, format } = played;
+    return { description: describeAnswer(this.caller, offer, session), index, format };
   }
 
   /** The caller of a joined call has agreed to what `answer` gave. */

@@ -24,7 +24,7 @@ export class SoundDesk {
    * Plays a file to an endpoint's peer, once or until `hush`.
    *
    * @param wanted asked once the file is ready, which may take seconds at its first use.
-   * @returns what is wrong with the file or the engine; for the administrator.
+   * @returns what is played, nothing where it is not wanted any more; or what is wrong with the file or the engine; for the administrator.
    */
   async play(
     relay: Relay,
@@ -33,7 +33,7 @@ export class SoundDesk {
     format: SoundFormat,
     loop: boolean,
     wanted: () => boolean,
-  ): Promise<Result<undefined, string>> {
+  ): Promise<Result<Clip | undefined, string>> {
     if (relay.play === undefined || relay.keepClip === undefined)
       return err('this media engine plays nothing; remove `sounds`, or use `media.engine: relay`');
     const clip = await this.#sounds.clip(path, format.codec);
@@ -49,6 +49,6 @@ export class SoundDesk {
       relay.keepClip(number, clip.value.frames, clip.value.step);
     }
     relay.play(endpoint, number, format.payloadType, loop);
-    return ok(undefined);
+    return ok(clip.value);
   }
 }
