@@ -47,13 +47,14 @@ export function refuseAloud(
   arrival: Arrival,
   refused: {
     readonly dialled: Dialled;
-    readonly decision: Refusal;
+    readonly decision: Decision;
     readonly destination: Destination;
     readonly offer: ReadSession | undefined;
     readonly side: LegSide;
   },
 ): void {
   const { dialled, decision, destination, offer, side } = refused;
+  if (decision.verdict !== 'refuse') return;
   const { demanded } = side;
   const { services, announcing } = door;
   const { cause } = decision;
