@@ -17,6 +17,7 @@ export interface ListenerLine {
   readonly dangerousPlaintext?: boolean;
   readonly origins?: readonly string[];
   readonly phonePage?: boolean;
+  readonly ice?: 'off' | 'answer' | 'lite' | 'full';
 }
 
 /** One of each transport on loopback; those of TLS demand encryption. */

@@ -16,6 +16,9 @@ export interface DescribeOptions {
   readonly direction?: 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive';
   /** Describes something else than this voice does, for offers that must be refused. */
   readonly as?: Protection;
+  /** Further lines of the session and of its stream. */
+  readonly sessionLines?: readonly string[];
+  readonly mediaLines?: readonly string[];
 }
 
 export class Voice {
@@ -27,6 +30,8 @@ export class Voice {
   readonly datagrams: { readonly bytes: Uint8Array; readonly from: RemoteInfo }[] = [];
   readonly local: SocketAddress;
   remote: SocketAddress | undefined;
+  /** Takes what is no media; true: it is not kept as a datagram. */
+  aside: (bytes: Uint8Array, from: RemoteInfo) => boolean = () => false;
   /** Base64 of every key that this side has put into its descriptions, and of those that it was given. */
   readonly keysSeen: Uint8Array[] = [];
   readonly #socket: Socket;
@@ -66,7 +71,12 @@ export class Voice {
   }
 
   /** Our description: an offer, or the answer after `take`. */
-  describe({ direction = 'sendrecv', as = this.protection }: DescribeOptions = {}): string {
+  describe({
+    direction = 'sendrecv',
+    as = this.protection,
+    sessionLines = [],
+    mediaLines = [],
+  }: DescribeOptions = {}): string {
     const { address, port } = this.local;
     const family = address.includes(':') ? 'IP6' : 'IP4';
     const lines = [
@@ -75,9 +85,11 @@ export class Voice {
       's=-',
       `c=IN ${family} ${address}`,
       't=0 0',
+      ...sessionLines,
       `m=audio ${port} RTP/${as === 'RTP' ? 'AVP' : 'SAVP'} 0`,
       'a=rtpmap:0 PCMU/8000',
       `a=${direction}`,
+      ...mediaLines,
     ];
     this.#version += 1;
     if (as !== 'RTP')
@@ -162,6 +174,7 @@ export class Voice {
   }
 
   #received(bytes: Uint8Array, from: RemoteInfo): void {
+    if (this.aside(bytes, from)) return;
     this.datagrams.push({ bytes, from });
     const clear = this.#inbound?.unprotectRtp(bytes);
     if (clear !== undefined && !clear.ok) return;
