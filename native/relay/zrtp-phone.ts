@@ -1,7 +1,7 @@
 /** For tests: a phone on loopback that speaks ZRTP by itself, and SRTP once it has keys. */
 import { randomBytes } from 'node:crypto';
 import { SrtpContext } from '@ringfence/srtp/context.ts';
-import type { ZrtpOptions, ZrtpOutput, ZrtpSecuredOutput } from '@ringfence/zrtp/options.ts';
+import type { SrtpKeys, ZrtpOptions, ZrtpOutput, ZrtpSecuredOutput } from '@ringfence/zrtp/options.ts';
 import { isZrtp } from '@ringfence/zrtp/packet.ts';
 import { ZrtpSession } from '@ringfence/zrtp/session.ts';
 import { Phone, protect } from './loopback.ts';
@@ -12,6 +12,8 @@ export class ZrtpPhone {
   readonly told: ZrtpOutput[] = [];
   /** What has come that is not ZRTP, as it came. */
   readonly media: Buffer[] = [];
+  /** Sees the keys before they are taken for SRTP. */
+  onKeys: (keys: SrtpKeys) => void = () => {};
   #port = 0;
   #send: SrtpContext | undefined;
   #receive: SrtpContext | undefined;
@@ -78,6 +80,7 @@ export class ZrtpPhone {
       else this.told.push(output);
       if (output.kind !== 'receivable' && output.kind !== 'secured') continue;
       const { suite, send, receive } = output.keys;
+      this.onKeys(output.keys);
       this.#receive ??= new SrtpContext({ suite, material: receive });
       if (output.kind === 'secured') this.#send = new SrtpContext({ suite, material: send });
     }

@@ -1,6 +1,7 @@
 import { groupOf } from './algorithm.ts';
 import type { Exchange } from './exchange.ts';
 import type { ConfirmContent } from './message/confirm.ts';
+import { clientName } from './message/hello.ts';
 import type { SrtpKeys, ZrtpSecuredOutput } from './options.ts';
 import type { Peer } from './peer.ts';
 import type { RetainedSecrets } from './retained-secret.ts';
@@ -66,7 +67,7 @@ export function securedOutput(
     group: groupOf[choice.keyAgreement],
     keys: srtpKeys(exchange),
     peerZid: peer.zid,
-    peerClientId: peer.hello.clientId.trimEnd(),
+    peerClientId: clientName(peer.hello),
     ...(sasHash && { sasHash, sas: renderSas(sasHash, choice.sas)! }),
     continuity,
     verified,

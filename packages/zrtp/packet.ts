@@ -40,7 +40,7 @@ export function decodePacket(datagram: Uint8Array): Result<Packet, PacketError> 
   return ok({
     sequence: readU16(datagram, 2),
     ssrc: readU32(datagram, 8),
-    message: datagram.slice(headerLength, end),
+    message: new Uint8Array(datagram.subarray(headerLength, end)),
   });
 }
 

@@ -12,7 +12,7 @@ import { type ConfirmContent, decodeConfirmContent, encodeConfirmContent } from 
 import { decodeDhPart, publicValueLength } from './message/dh-part.ts';
 import { decodeEncrypted, encodeEncrypted } from './message/encrypted.ts';
 import { messageTypeOf } from './message/frame.ts';
-import { decodeHello, encodeHello } from './message/hello.ts';
+import { clientName, decodeHello, encodeHello } from './message/hello.ts';
 import type { RelayContent } from './message/sas-relay.ts';
 import {
   decodeError,
@@ -258,7 +258,7 @@ export class ZrtpSession {
   #meet(peer: Peer, now: number): void {
     this.#peer = peer;
     const { zid, mitm } = peer.hello;
-    this.#wire.tell({ kind: 'discovered', zid, clientId: peer.hello.clientId.trimEnd(), mitm });
+    this.#wire.tell({ kind: 'discovered', zid, clientId: clientName(peer.hello), mitm });
     // §4.4.3: all streams of a call are of one pair of ZIDs.
     const first = this.#options.multistream?.peerZid;
     if (first !== undefined && !equal(first, zid)) return this.#fail(errorCode.helloMismatch, now);

@@ -57,6 +57,12 @@ export function decodeHello(message: Uint8Array): HelloMessage | undefined {
   };
 }
 
+/** The client identifier as people may see it: what is not printable, and the fill at its end, is left out. */
+export const clientName = (hello: HelloMessage): string =>
+  Array.from(hello.clientId, (letter) => (letter >= ' ' && letter <= '~' ? letter : ' '))
+    .join('')
+    .trimEnd();
+
 /** The message with a MAC of zeros, which `seal` of the hash chain fills in. */
 export function encodeHello(hello: Omit<HelloMessage, 'type' | 'mac'>): Uint8Array {
   const lists = [hello.hashes, hello.ciphers, hello.authTags, hello.keyAgreements, hello.sasTypes];
