@@ -91,7 +91,8 @@ for (const role of ['client', 'server'] as const) {
     assert.match(deceived.look().detail, /not the one that signalling named/);
     assert.equal(caught.look().failure, 'alert');
     assert.match(caught.look().detail, /bad certificate/);
-    for (const side of [client, server]) assert.equal(side.look().sendKey.length + side.look().receiveKey.length, 0);
+    for (const side of [client, server])
+      assert.equal(side.look().sendKey.length + side.look().receiveKey.length, 0);
   });
 }
 
