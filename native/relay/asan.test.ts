@@ -17,7 +17,8 @@ test(
         new URL('./relaying-in-process.test.ts', import.meta.url),
         new URL('./stun-twin.test.ts', import.meta.url),
         new URL('./handshakes-in-process.test.ts', import.meta.url),
+        new URL('./dtls-association.test.ts', import.meta.url),
       ],
-      45,
+      60,
     ),
 );

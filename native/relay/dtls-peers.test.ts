@@ -30,12 +30,14 @@ const folder = mkdtempSync(join(tmpdir(), 'ringfence-dtls-'));
 let relay: RunningRelay;
 const events: RelayEvent[] = [];
 const children: ChildProcess[] = [];
+const weriftSockets: { close(): void }[] = [];
 before(async () => {
   relay = await startRelay({ threads: 2, pollMs: 20, dtls: { retransmitMs: 50, giveUpMs: 1500 } });
   relay.onEvent((event) => events.push(event));
 });
 after(async () => {
   for (const child of children) child.kill('SIGKILL');
+  for (const socket of weriftSockets) socket.close();
   Phone.closeAll();
   await relay.stop();
   rmSync(folder, { recursive: true, force: true });
@@ -222,6 +224,7 @@ function werift(it: DtlsCall, role: 'client' | 'server', who: Identity, change: 
   } as unknown as ConstructorParameters<typeof DtlsClient>[0];
   const socket = role === 'client' ? new DtlsClient(options) : new DtlsServer(options);
   socket.onError.subscribe(() => {});
+  weriftSockets.push(socket);
   return socket;
 }
 

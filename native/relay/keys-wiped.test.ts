@@ -5,6 +5,8 @@ import { test } from 'node:test';
 import { SrtpContext } from '@ringfence/srtp/context.ts';
 import { suiteParameters, suites } from '@ringfence/srtp/suite.ts';
 import { startRelay } from './client.ts';
+import { DtlsPeer, dtlsCall } from './dtls-loopback.ts';
+import { dtlsSuites } from './handshake.ts';
 import { materialOf, openAll, Phone, protect, rtcpPacket, rtpPacket, until } from './loopback.ts';
 import { deriveKeys } from './srtp.ts';
 
@@ -110,6 +112,51 @@ test('keys are in the memory of the media process while the call lives and nowhe
     }
     await relay.close(ids);
     assert.deepEqual([...found(relay.pid, needles)], []);
+  } finally {
+    Phone.closeAll();
+    await relay.stop();
+  }
+});
+
+test('RFC 5764: keys of DTLS are in that memory no longer than they are needed, and nowhere in it after the call', {
+  skip: canRead ? false : 'reading the memory of the media process needs root',
+}, async () => {
+  const relay = await startRelay({ threads: 1, pollMs: 20 });
+  const secured = new Set<number>();
+  relay.onEvent((event) => {
+    if (event.kind === 'secured') secured.add(event.endpoint);
+  });
+  const masters = new Map<string, Uint8Array>();
+  const needles = new Map<string, Uint8Array>();
+  const ids: number[] = [];
+  try {
+    for (const suite of dtlsSuites) {
+      const it = await dtlsCall(relay);
+      const peer = new DtlsPeer(it, 'client', { suites: [suite] });
+      it.configure({ role: 'server', fingerprints: [peer.certificate.fingerprint] });
+      await relay.flush();
+      peer.start();
+      await until(() => secured.has(it.near.id) && peer.association.look().state === 'secured', 'keys');
+      peer.stop();
+      const { sendKey, receiveKey } = peer.association.look();
+      for (const [who, master] of [
+        ['sending', receiveKey],
+        ['receiving', sendKey],
+      ] as const) {
+        masters.set(`${suite} ${who} master key`, master.subarray(0, suiteParameters[suite].masterKeyLength));
+        for (const kind of ['rtp', 'rtcp'] as const)
+          needles.set(`${suite} ${who} ${kind} salt`, deriveKeys(suite, master, kind).salt);
+      }
+      ids.push(it.near.id, it.out.id);
+    }
+    assert.deepEqual(
+      [...found(relay.pid, masters)],
+      [],
+      'master keys are gone once the session keys are made',
+    );
+    assert.equal(found(relay.pid, needles).size, needles.size);
+    await relay.close(ids);
+    assert.deepEqual([...found(relay.pid, new Map([...masters, ...needles]))], []);
   } finally {
     Phone.closeAll();
     await relay.stop();
