@@ -14,6 +14,7 @@ before(async () => {
   relay.onEvent((event) => events.push(event));
 });
 after(async () => {
+  DtlsPeer.stopAll();
   Phone.closeAll();
   await relay.stop();
 });

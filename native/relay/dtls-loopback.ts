@@ -54,6 +54,7 @@ export async function dtlsCall(relay: RunningRelay): Promise<DtlsCall> {
 
 /** The phone's end of the handshake, over its socket. */
 export class DtlsPeer {
+  static readonly #open = new Set<DtlsPeer>();
   readonly certificate: NativeCertificate;
   readonly association: NativeAssociation;
   readonly #phone: Phone;
@@ -85,6 +86,7 @@ export class DtlsPeer {
       retransmitMs: 50,
     });
     phone.rtp.on('message', this.#receive);
+    DtlsPeer.#open.add(this);
     this.#timer = setInterval(() => this.send(this.association.passTime()), 10);
   }
 
@@ -111,7 +113,13 @@ export class DtlsPeer {
     };
   }
 
+  /** What a failed test has left. */
+  static stopAll(): void {
+    for (const peer of DtlsPeer.#open) peer.stop();
+  }
+
   stop(): void {
+    DtlsPeer.#open.delete(this);
     clearInterval(this.#timer);
     this.#phone.rtp.off('message', this.#receive);
   }

@@ -163,10 +163,10 @@ const refusals: readonly (readonly [string, readonly string[], readonly string[]
     /weak/,
   ],
   [
-    'signed with SHA-1',
-    [...ecdsa, '-sha1'],
-    ['-use_srtp', profiles.AEAD_AES_256_GCM, '-cipher', 'DEFAULT@SECLEVEL=0'],
-    /weak/,
+    'signs its handshake with SHA-1',
+    ecdsa,
+    ['-use_srtp', profiles.AEAD_AES_256_GCM, '-sigalgs', 'ECDSA+SHA1', '-cipher', 'DEFAULT@SECLEVEL=0'],
+    /^(no-common-suite|alert|protocol): /,
   ],
   [
     'knows CBC alone',
