@@ -16,8 +16,9 @@ export const DOMAIN = 'example.test';
 
 export type EdgeListener = {
   readonly name: string;
-  readonly transport: 'udp' | 'tcp' | 'tls';
+  readonly transport: 'udp' | 'tcp' | 'tls' | 'wss';
   readonly encryption: 'required' | 'preferred' | 'none';
+  readonly phonePage?: boolean;
 };
 
 type Encryption = EdgeListener['encryption'];

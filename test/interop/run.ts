@@ -4,6 +4,7 @@
  *     npm run interop -- [--only NAME] [--json] [--peers-only]
  */
 import { cases as baresip } from './baresip.ts';
+import { cases as chromium } from './chromium.ts';
 import { runCases } from './harness/run-cases.ts';
 import { cases as kamailio } from './kamailio.ts';
 import { cases as kamailioPbx } from './kamailio-pbx.ts';
@@ -18,6 +19,7 @@ import { cases as zrtp } from './zrtp.ts';
 await runCases([
   ...sipp,
   ...baresip,
+  ...chromium,
   ...linphone,
   ...kamailio,
   ...kamailioPbx,

@@ -1,11 +1,13 @@
 /** Chromium without a screen: the phone page in a browser as people have it, its microphone a tone from a file. */
 import { createHash, X509Certificate } from 'node:crypto';
 import { type Browser, launch, type Page } from 'puppeteer-core';
+import type { Phone } from '../harness/phone-call.ts';
 import { PeerFailed, until } from '../harness/process.ts';
-import { sineWav } from '../harness/tone.ts';
+import { type Recording, secondsOfTone, sineWav } from '../harness/tone.ts';
 import { installedVersion } from '../harness/version.ts';
 import type { Workspace } from '../harness/workspace.ts';
 
+const DOMAIN = 'example.test';
 const PROGRAM = '/usr/bin/chromium';
 const TONE_SECONDS = 60;
 
@@ -21,8 +23,44 @@ export type ChromiumOptions = {
   readonly tone: number;
 };
 
+/** Hertz and samples of a tenth of a second: what is looked at of the sound that came. */
+const RATE = 16_000;
+const BLOCK = RATE / 10;
+
+/**
+ * Runs in the page before anything of it. The microphone is left as it is, since a lasting tone is what the browser's
+ * own processing takes away first; and every tenth of a second of what the last connection brings is kept.
+ */
+const INSTRUMENT = `(() => {
+  const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  navigator.mediaDevices.getUserMedia = () =>
+    ask({ audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false } });
+  window.heardBlocks = [];
+  const Connection = window.RTCPeerConnection;
+  window.RTCPeerConnection = class extends Connection {
+    constructor(...options) {
+      super(...options);
+      window.connection = this;
+      this.addEventListener('track', ({ track }) => {
+        const context = new AudioContext({ sampleRate: ${RATE} });
+        const analyser = context.createAnalyser();
+        analyser.fftSize = 2048;
+        context.createMediaStreamSource(new MediaStream([track])).connect(analyser);
+        const samples = new Float32Array(analyser.fftSize);
+        const timer = setInterval(() => {
+          if (this.connectionState === 'closed') return clearInterval(timer), context.close();
+          analyser.getFloatTimeDomainData(samples);
+          window.heardBlocks.push(Array.from(samples.subarray(0, ${BLOCK}), (x) => Math.round(x * 32768)));
+        }, 100);
+      });
+    }
+  };
+})()`;
+
 /** One browser with the phone page of an edge. */
-export class Chromium {
+export class Chromium implements Phone {
+  readonly uri: string;
+  #heard: Recording = { rate: RATE, samples: new Float64Array(0) };
   readonly page: Page;
   readonly tone: number;
   readonly name: string;
@@ -33,6 +71,7 @@ export class Chromium {
   private constructor(browser: Browser, page: Page, { name, tone }: ChromiumOptions) {
     this.#browser = browser;
     this.page = page;
+    this.uri = `sip:${name}@${DOMAIN}`;
     this.name = name;
     this.tone = tone;
     page.on('console', (message) => {
@@ -54,7 +93,7 @@ export class Chromium {
         '--use-fake-device-for-media-stream',
         '--use-fake-ui-for-media-stream',
         `--use-file-for-audio-capture=${file}`,
-        // The microphone's processing takes a lasting tone for noise.
+        // All is on this machine: addresses as they are, loopback too.
         '--disable-features=WebRtcHideLocalIpsWithMdns',
         '--allow-loopback-in-peer-connection',
         '--autoplay-policy=no-user-gesture-required',
@@ -65,6 +104,7 @@ export class Chromium {
       ],
     });
     const page = (await browser.pages())[0] ?? (await browser.newPage());
+    await page.evaluateOnNewDocument(INSTRUMENT);
     return new Chromium(browser, page, options);
   }
 
@@ -121,6 +161,51 @@ export class Chromium {
   /** The line's state and what the page complains of, for failures. */
   async says(): Promise<string> {
     return `${await this.text('line')}; ${await this.text('progress')}; ${await this.text('problem')}`;
+  }
+
+  dial(uri: string): void {
+    void this.call(uri);
+  }
+
+  async call(target: string): Promise<void> {
+    await this.page.type('#number', target);
+    await this.page.keyboard.press('Enter');
+  }
+
+  /** Waits until it speaks; it answers where it rings. */
+  async established(): Promise<void> {
+    await until(`${this.name} speaks`, 15_000, async () => {
+      const state = await this.state('call');
+      if (state === 'ringing') await this.press('answer');
+      return state === 'up' ? true : null;
+    }).catch(async (cause: unknown) => {
+      throw new PeerFailed(`${cause}; ${await this.says()}; ${this.complaints.join(' | ')}`);
+    });
+  }
+
+  hangUp(): void {
+    void this.press('hang-up');
+  }
+
+  async ended(): Promise<void> {
+    await this.becomes('call', 'none');
+    await this.listen();
+  }
+
+  /** Reads what it has heard so far, which `heard` then gives; seconds of it that are a tone. */
+  async listen(frequency = 0): Promise<number> {
+    const blocks = await this.value<number[][]>('window.heardBlocks');
+    this.#heard = { rate: RATE, samples: Float64Array.from(blocks.flat(), (sample) => sample / 32_768) };
+    return frequency === 0 ? 0 : secondsOfTone(this.#heard, frequency);
+  }
+
+  heard(): Recording {
+    return this.#heard;
+  }
+
+  /** Keys of a browser come by DTLS: none is ever in signalling. */
+  keys(): string[] {
+    return [];
   }
 
   async stop(): Promise<void> {
