@@ -12,6 +12,8 @@ import { Chromium, chromiumVersion } from './peers/chromium.ts';
 
 const PASSWORDS = { alice: 'blue-harbour-42', bob: 'quiet-meadow-17' } as const;
 const TONES = { alice: 440, bob: 1_000 } as const;
+/** What is dialled, and the name that the phone behind the trunk is called by. */
+const NUMBER = '555';
 type Name = keyof typeof PASSWORDS;
 
 /** An edge with its phone page, users alice and bob, and a trunk that is the phone at `carrier`. */
@@ -32,7 +34,7 @@ async function edgeWithPage({ edge, workspace }: CaseContext, carrier?: string):
         ? {}
         : {
             trunks: [{ name: 'carrier', target: carrier, encryption: 'none' }],
-            routes: [{ match: 'carol', to: { trunk: 'carrier' } }],
+            routes: [{ match: NUMBER, to: { trunk: 'carrier' } }],
           }),
     },
   });
@@ -100,16 +102,16 @@ async function withTrunk(context: CaseContext): Promise<string> {
   const carol = closes(
     await Baresip.start({
       workspace,
-      name: 'carol',
+      name: NUMBER,
       certificates: certificatesIn(workspace),
       transport: 'udp',
       media: 'rtp',
       tone: TONES.bob,
     }),
   );
-  const edge = await edgeWithPage(context, carol.uri.replace('carol@', ''));
+  const edge = await edgeWithPage(context, carol.uri.replace(`${NUMBER}@`, ''));
   const alice = await browser(context, edge, 'alice');
-  const heard = await talk(alice, carol, 'carol');
+  const heard = await talk(alice, carol, NUMBER);
   return `${heard}; ${clean(alice)}`;
 }
 

@@ -92,7 +92,7 @@ export class Chromium implements Phone {
         `--ignore-certificate-errors-spki-list=${createHash('sha256').update(key).digest('base64')}`,
         '--use-fake-device-for-media-stream',
         '--use-fake-ui-for-media-stream',
-        `--use-file-for-audio-capture=${file}`,
+        `--use-file-for-fake-audio-capture=${file}`,
         // All is on this machine: addresses as they are, loopback too.
         '--disable-features=WebRtcHideLocalIpsWithMdns',
         '--allow-loopback-in-peer-connection',
@@ -174,9 +174,13 @@ export class Chromium implements Phone {
 
   /** Waits until it speaks; it answers where it rings. */
   async established(): Promise<void> {
+    let answered = false;
     await until(`${this.name} speaks`, 15_000, async () => {
       const state = await this.state('call');
-      if (state === 'ringing') await this.press('answer');
+      if (state === 'ringing' && !answered) {
+        answered = true;
+        await this.press('answer');
+      }
       return state === 'up' ? true : null;
     }).catch(async (cause: unknown) => {
       throw new PeerFailed(`${cause}; ${await this.says()}; ${this.complaints.join(' | ')}`);
