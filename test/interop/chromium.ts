@@ -19,7 +19,7 @@ type Name = keyof typeof PASSWORDS;
 /** An edge with its phone page, users alice and bob, and a trunk that is the phone at `carrier`. */
 async function edgeWithPage({ edge, workspace }: CaseContext, carrier?: string): Promise<Edge> {
   return edge({
-    certificates: makeCertificates(workspace),
+    certificates: certificatesIn(workspace),
     listeners: [
       { name: 'browsers', transport: 'wss', encryption: 'required', phonePage: true },
       { name: 'phones', transport: 'tls', encryption: 'required' },
@@ -40,18 +40,26 @@ async function edgeWithPage({ edge, workspace }: CaseContext, carrier?: string):
   });
 }
 
-async function browser({ workspace, closes }: CaseContext, edge: Edge, name: Name): Promise<Chromium> {
-  const chromium = closes(
-    await Chromium.start({
-      workspace,
-      name,
-      certificate: readFileSync(certificatesIn(workspace).certificate, 'utf8'),
-      tone: TONES[name],
+/** The edge and browsers start side by side: each takes a second or two of a processor. */
+async function withBrowsers<const Names extends readonly Name[]>(
+  context: CaseContext,
+  names: Names,
+  carrier?: string,
+): Promise<{ readonly edge: Edge; readonly browsers: { readonly [At in keyof Names]: Chromium } }> {
+  const { workspace, closes } = context;
+  if (carrier === undefined) makeCertificates(workspace);
+  const certificate = readFileSync(certificatesIn(workspace).certificate, 'utf8');
+  const start = async (name: Name): Promise<Chromium> =>
+    closes(await Chromium.start({ workspace, name, certificate, tone: TONES[name] }));
+  const [edge, ...browsers] = await Promise.all([edgeWithPage(context, carrier), ...names.map(start)]);
+  await Promise.all(
+    browsers.map(async (browser, at) => {
+      const name = names[at]!;
+      await browser.open(edge.address, edge.port('browsers'));
+      await browser.signIn(name, PASSWORDS[name]);
     }),
   );
-  await chromium.open(edge.address, edge.port('browsers'));
-  await chromium.signIn(name, PASSWORDS[name]);
-  return chromium;
+  return { edge, browsers: browsers as { [At in keyof Names]: Chromium } };
 }
 
 const deskPhone = async ({ workspace, closes }: CaseContext, edge: Edge): Promise<Baresip> =>
@@ -79,8 +87,9 @@ function clean(...phones: readonly Chromium[]): string {
 }
 
 async function withDeskPhone(context: CaseContext, calls: 'browser' | 'desk phone'): Promise<string> {
-  const edge = await edgeWithPage(context);
-  const [alice, bob] = await Promise.all([browser(context, edge, 'alice'), deskPhone(context, edge)]);
+  const { edge, browsers } = await withBrowsers(context, ['alice']);
+  const [alice] = browsers;
+  const bob = await deskPhone(context, edge);
   const [caller, called]: [Phone, Phone] = calls === 'browser' ? [alice, bob] : [bob, alice];
   const heard = await talk(caller, called, called.uri);
   expect((await bob.suite()) !== '', 'the desk phone has no SRTP suite');
@@ -88,12 +97,10 @@ async function withDeskPhone(context: CaseContext, calls: 'browser' | 'desk phon
 }
 
 async function twoBrowsers(context: CaseContext): Promise<string> {
-  const edge = await edgeWithPage(context);
-  const [alice, bob] = await Promise.all([browser(context, edge, 'alice'), browser(context, edge, 'bob')]);
-  const locks: string[] = [];
+  const { browsers } = await withBrowsers(context, ['alice', 'bob']);
+  const [alice, bob] = browsers;
   const heard = await talk(alice, bob, 'bob');
-  locks.push(clean(alice, bob));
-  return `${heard}; ${locks.join('; ')}`;
+  return `${heard}; ${clean(alice, bob)}`;
 }
 
 async function withTrunk(context: CaseContext): Promise<string> {
@@ -109,16 +116,17 @@ async function withTrunk(context: CaseContext): Promise<string> {
       tone: TONES.bob,
     }),
   );
-  const edge = await edgeWithPage(context, carol.uri.replace(`${NUMBER}@`, ''));
-  const alice = await browser(context, edge, 'alice');
+  const { browsers } = await withBrowsers(context, ['alice'], carol.uri.replace(`${NUMBER}@`, ''));
+  const [alice] = browsers;
   const heard = await talk(alice, carol, NUMBER);
   return `${heard}; ${clean(alice)}`;
 }
 
 /** Hold and back, a digit as RFC 4733 event, the padlock, and the desk phone hangs up. */
 async function withinACall(context: CaseContext): Promise<string> {
-  const edge = await edgeWithPage(context);
-  const [alice, bob] = await Promise.all([browser(context, edge, 'alice'), deskPhone(context, edge)]);
+  const { edge, browsers } = await withBrowsers(context, ['alice']);
+  const [alice] = browsers;
+  const bob = await deskPhone(context, edge);
   alice.dial('bob');
   await Promise.all([alice.established(), bob.established()]);
   const says = await sentence(alice, /^Hop by hop: both sides are encrypted/);

@@ -74,6 +74,14 @@ test('RFC 7118, RFC 8760: a wrong password is told as such and not repeated, the
   assert.equal(await phone.value('localStorage.length + sessionStorage.length + document.cookie.length'), 0);
 });
 
+test('phone page: a number that leads nowhere is told, and the next call can be made', { skip }, async () => {
+  await phone.page.type('#number', 'nobody');
+  await phone.page.keyboard.press('Enter');
+  await phone.complains(/no way to that name/);
+  await phone.becomes('call', 'none');
+  assert.equal(await phone.value('document.activeElement.id'), 'number');
+});
+
 test('phone page: signing out takes the registration away, and a page that is closed too', {
   skip,
 }, async () => {
