@@ -96,6 +96,31 @@ for (const address of ['127.0.0.1', '::1']) {
   });
 }
 
+test('RFC 8445 12.2: a peer that nominates several pairs may send by any of them, and nobody else by none', async () => {
+  const made = await call();
+  const { peer, iced, far, phone } = made;
+  const other = await IcePeer.open();
+  await nominate(made);
+  // A browser towards ice-lite says USE-CANDIDATE with every check; this one is of lower priority.
+  other.send(peer.check(iced, { useCandidate: true, priority: 1 }), iced);
+  await until(() => other.stun.length > 0, 'an answer to the second check');
+  const stranger = await IcePeer.open();
+  for (let i = 1; i <= 20; i += 1) {
+    other.send(rtpPacket(i), iced);
+    stranger.send(rtpPacket(100 + i), iced);
+  }
+  await until(async () => seen(await statsOf(relay, iced.id)) === 40, 'all of them');
+  const { received, dropped, source } = await statsOf(relay, iced.id);
+  assert.deepEqual([received.packets, dropped.source], [20, 20]);
+  // Ours goes by the pair that was chosen.
+  assert.deepEqual(source, { address: '127.0.0.1', port: peer.port });
+  await until(() => phone.rtpReceived.length === 20, 'media of the second pair');
+  phone.rtp.send(rtpPacket(1, 2), far.rtpPort, '127.0.0.1');
+  await until(() => peer.others.length === 1, 'media to the chosen pair');
+  assert.equal(other.others.length, 0);
+  await relay.close([iced.id, far.id]);
+});
+
 test('RFC 8489 9.1: what does not verify gets no answer and changes nothing', async () => {
   const made = await call();
   const { peer, iced, far } = made;

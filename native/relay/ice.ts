@@ -49,6 +49,7 @@ class IceStream implements IceParticipant {
     });
     this.#agent.onSend = ({ component, bytes, ...target }) => door.send(id, component, target, bytes);
     this.#agent.onValid = (component, remote) => door.validate(id, component, remote);
+    this.#agent.onInvalid = (component, remote) => door.invalidate(id, component, remote);
     this.#agent.onSelected = (component, remote) => {
       door.choose(id, component, remote);
       if (component === 1) this.#remote = remote;

@@ -30,6 +30,7 @@ export interface Native {
   /** Addresses are in wire form, empty for none. 1 where it was done. */
   sendDatagram(id: number, component: number, address: Uint8Array, bytes: Uint8Array): number;
   validatePair(id: number, component: number, address: Uint8Array): number;
+  invalidatePair(id: number, component: number, address: Uint8Array): number;
   choosePair(id: number, component: number, address: Uint8Array): number;
   secure(id: number, suite: number, send: Uint8Array, receive: Uint8Array): number;
   passMedia(id: number): number;
@@ -84,6 +85,7 @@ const functions = [
   'dtlsCounts',
   'sendDatagram',
   'validatePair',
+  'invalidatePair',
   'choosePair',
   'secure',
   'passMedia',

@@ -62,6 +62,8 @@ export interface Door {
   send(id: number, component: 1 | 2, target: Transport | undefined, bytes: Uint8Array): boolean;
   /** The peer has answered from there: DTLS of that address is listened to. */
   validate(id: number, component: 1 | 2, remote: Transport): boolean;
+  /** It was before a restart of ICE (RFC 8445 §9), and is no more. */
+  invalidate(id: number, component: 1 | 2, remote: Transport): boolean;
   /** Media comes from there and goes there alone; undefined: it neither comes nor goes. */
   choose(id: number, component: 1 | 2, remote: Transport | undefined): boolean;
   /** From here on the stream is SRTP under these master keys, each with its salt behind it. The caller wipes them. */
@@ -295,6 +297,7 @@ export class Uplink {
       send: (id, component, target, bytes) =>
         native.sendDatagram(id, component, addressBytes(target), bytes) === 1,
       validate: (id, component, remote) => native.validatePair(id, component, addressBytes(remote)) === 1,
+      invalidate: (id, component, remote) => native.invalidatePair(id, component, addressBytes(remote)) === 1,
       choose: (id, component, remote) => native.choosePair(id, component, addressBytes(remote)) === 1,
       secure: (id, suite, send, receive) => native.secure(id, suiteParameters[suite].id, send, receive) === 1,
       passMedia: (id) => native.passMedia(id) === 1,

@@ -50,8 +50,13 @@ export class IceAgent {
    * Before the first call media has no way.
    */
   onSelected: (component: Component, remote: TransportAddress | undefined) => void = () => {};
-  /** The peer has answered a check of ours from there; the pair may be selected later, or never. */
+  /**
+   * The peer is there: it has answered a check of ours, or, where we only answer, has nominated the pair. It may send
+   * from there from now on (RFC 8445 §12.2); the pair may be selected later, or never.
+   */
   onValid: (component: Component, remote: TransportAddress) => void = () => {};
+  /** It was valid before a restart, and is not after it. */
+  onInvalid: (component: Component, remote: TransportAddress) => void = () => {};
   onState: (state: IceState) => void = () => {};
   state: IceState = 'new';
   readonly #options: SessionOptions;
@@ -173,9 +178,17 @@ export class IceAgent {
     this.#previous?.tick(now);
     const session = this.#session;
     if (session.isComplete) {
-      this.#previous = undefined;
+      if (this.#previous !== undefined) this.#leave(this.#previous, session);
       this.#enter('connected');
     } else if (this.state === 'checking' && now >= session.failsAt) this.#enter('failed');
+  }
+
+  /** RFC 8445 §9: the new session has its pairs, and what was before it is over. */
+  #leave(previous: Session, { checklist }: Session): void {
+    this.#previous = undefined;
+    for (const { valid, component, address, port } of previous.checklist.pairs)
+      if (valid && checklist.find(component, { address, port })?.valid !== true)
+        this.onInvalid(component, { address, port });
   }
 
   #enter(state: IceState): void {

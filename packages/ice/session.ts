@@ -312,6 +312,7 @@ export class Session {
 
   /** Both ends agree on the pair; for who only answers a nominated check makes it valid, RFC 8445 §7.3.2. */
   #nominated(pair: Pair, now: number): void {
+    if (!pair.valid) this.#output.valid(pair.component, pair);
     pair.valid = true;
     pair.nominated = true;
     pair.state = 'succeeded';

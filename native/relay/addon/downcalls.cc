@@ -94,6 +94,22 @@ napi_value validatePair(napi_env env, napi_callback_info info) {
   return arguments.result(done ? 1 : 0);
 }
 
+// invalidatePair(id, component, address): ICE has begun anew, and the peer is not there any more; 1 where it is open
+napi_value invalidatePair(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  const std::uint32_t id = arguments.u32(0);
+  const auto component = static_cast<std::uint8_t>(arguments.u32(1));
+  const Address address = addressOf(arguments.bytes(2));
+  if (arguments.failed() || runningRelay() == nullptr || !address.isSet()) return arguments.throwBadArgument();
+  bool done = false;
+  runningRelay()->with(id, [&](Endpoint& endpoint) {
+    if (endpoint.ice == nullptr || !endpoint.ice->active) return;
+    endpoint.ice->invalidate(component, address);
+    done = true;
+  });
+  return arguments.result(done ? 1 : 0);
+}
+
 // choosePair(id, component, address): media comes from there and goes there; no address: nowhere, and nobody is valid
 napi_value choosePair(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
@@ -170,7 +186,7 @@ void defineDowncalls(napi_env env, napi_value exports) {
   const napi_property_descriptor functions[] = {
 #define RINGFENCE_EXPORT(name) {#name, nullptr, name, nullptr, nullptr, nullptr, napi_enumerable, nullptr}
       RINGFENCE_EXPORT(listen),       RINGFENCE_EXPORT(drain),      RINGFENCE_EXPORT(uplinkCounts),
-      RINGFENCE_EXPORT(sendDatagram), RINGFENCE_EXPORT(validatePair), RINGFENCE_EXPORT(choosePair),
+      RINGFENCE_EXPORT(sendDatagram), RINGFENCE_EXPORT(validatePair), RINGFENCE_EXPORT(invalidatePair), RINGFENCE_EXPORT(choosePair),
       RINGFENCE_EXPORT(secure),       RINGFENCE_EXPORT(passMedia),
       RINGFENCE_EXPORT(checkStun),
 #undef RINGFENCE_EXPORT

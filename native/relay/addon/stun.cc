@@ -47,6 +47,12 @@ void StunGate::validate(std::uint8_t component, const Address& source) {
   of.next = (of.next + 1) % mostValidated;
 }
 
+void StunGate::invalidate(std::uint8_t component, const Address& source) {
+  for (Address& address : validated_[component == 2 ? 1 : 0].addresses) {
+    if (address == source) address = Address();
+  }
+}
+
 bool StunGate::isValidated(std::uint8_t component, const Address& source) const {
   for (const Address& address : validated_[component == 2 ? 1 : 0].addresses) {
     if (address == source) return true;

@@ -36,6 +36,7 @@ struct StunGate {
 
   // Addresses that ICE has validated, per component; the oldest gives way.
   void validate(std::uint8_t component, const Address& source);
+  void invalidate(std::uint8_t component, const Address& source);
   [[nodiscard]] bool isValidated(std::uint8_t component, const Address& source) const;
   void forgetValidated();
 
