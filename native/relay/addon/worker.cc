@@ -211,10 +211,13 @@ void Worker::relay(Endpoint& endpoint, bool onRtcpSocket, std::size_t length, co
   // Both kinds share the path of RTP where they share the peer's port.
   Path& path = rtcp && !endpoint.remoteMuxes && (onRtcpSocket || endpoint.hasRemote) ? endpoint.rtcp : endpoint.rtp;
   const bool secure = endpoint.media == Media::srtp;
-  // RFC 8445 §12.2: by the chosen pair, and by any other that is valid: whoever nominates all that it checks towards one
-  // who only answers (RFC 5245 §8.1.1.2, browsers) may send by another pair than the one that we have chosen.
-  if (!path.admits(source, secure, endpoint.signallingHost) &&
-      (endpoint.ice == nullptr || !endpoint.ice->active || !endpoint.ice->isValidated(onRtcpSocket ? 2 : 1, source))) {
+  // RFC 8445 §12.2: by the chosen pair, and, once there is one, by any other that is valid: whoever nominates all that it
+  // checks towards one who only answers (RFC 5245 §8.1.1.2, browsers) may send by another than the one that we have chosen.
+  const auto validElsewhere = [&] {
+    return endpoint.ice != nullptr && endpoint.ice->active && path.source().isSet() &&
+           endpoint.ice->isValidated(onRtcpSocket ? 2 : 1, source);
+  };
+  if (!path.admits(source, secure, endpoint.signallingHost) && !validElsewhere()) {
     row.add(droppedSource);
     return;
   }
