@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { aliceAndBob, leftovers, registered } from '../testing/cast.ts';
 import { ladder } from '../testing/ladder.ts';
-import { user } from '../testing/objects.ts';
-import type { Phone } from '../testing/phone.ts';
+import { route, trunk, user } from '../testing/objects.ts';
+import { Phone } from '../testing/phone.ts';
 import type { PhoneCall } from '../testing/phone-call.ts';
 import { World } from '../testing/world.ts';
 
@@ -158,5 +158,49 @@ test('RFC 5359 §2.18: click to dial: a third party calls both without an offer 
   first.hangUp();
   second.hangUp();
   await world.run(100_000);
+  assert.deepEqual(leftovers(world), []);
+});
+
+test('RFC 5359 §2.10: 3-way conference, third party added: Bob mixes two calls, takes both back from hold, and leaves them apart', async () => {
+  const { world, alice, bob, carol } = await scene();
+  const first = await connect(world, alice, bob);
+  assert.equal(await offer(world, first.taken, 'sendonly'), 200);
+  const second = await connect(world, bob, carol);
+  assert.equal(await offer(world, second.call, 'sendonly'), 200);
+  // His phone is the mixer: for the edge these are two calls, each with media of its own.
+  for (const [one, other] of [
+    [first.taken, first.call],
+    [second.call, second.taken],
+  ] as const) {
+    assert.equal(await offer(world, one, 'sendrecv'), 200);
+    assert.equal(directionOf(other.theirs), 'sendrecv');
+  }
+  assert.equal(world.relay.endpoints.size, 4);
+  assert.ok([...world.relay.endpoints.values()].every(({ linked }) => linked !== undefined));
+  first.call.hangUp();
+  await world.until(() => first.taken.hungUpByPeer);
+  assert.equal(second.taken.state, 'up');
+  second.call.hangUp();
+  await world.run(100_000);
+  assert.deepEqual(leftovers(world), []);
+  assert.equal(world.finished.length, 2);
+});
+
+test('RFC 5359 §2.14: outgoing calls are screened: a destination that is closed gets 403, and nobody outside hears of it', async () => {
+  const world = new World({
+    objects: {
+      users: [user('alice'), user('bob')],
+      trunks: [trunk('carrier', { addresses: ['192.0.2.10'] })],
+      routes: [route('+1900*', { block: 'premium rate' }), route('+*', { trunk: 'carrier' })],
+    },
+  });
+  const { alice } = await aliceAndBob(world);
+  const carrier = new Phone(world, { name: 'carrier', address: '192.0.2.10' }).listen();
+  const call = alice.call('+19005551234');
+  await world.until(() => call.state === 'over');
+  assert.equal(call.status, 403);
+  assert.equal(carrier.calls.length, 0);
+  await world.run(100_000);
+  assert.match(world.finished[0]?.decision ?? '', /premium rate/);
   assert.deepEqual(leftovers(world), []);
 });
