@@ -46,6 +46,7 @@ export type EdgeObjects = {
     readonly registration?: { readonly domain: string; readonly expiresSeconds: number };
     readonly addresses?: readonly string[];
     readonly encryption: Encryption;
+    readonly keying?: 'sdes' | 'dtls' | 'any';
     readonly outboundAuthentication?: { username: string; password: string; allowMd5?: boolean };
     readonly inboundAuthentication?: { username: string; password: string; allowMd5?: boolean };
   }[];
@@ -63,6 +64,8 @@ export type EdgeObjects = {
 
 export type EdgeOptions = {
   readonly workspace: Workspace;
+  /** Name of its folder and its log where a case has several. Default: `edge`, `ringfence.log`. */
+  readonly name?: string;
   readonly address?: string;
   readonly listeners: readonly EdgeListener[];
   readonly objects: EdgeObjects;
@@ -101,7 +104,8 @@ export function edgeVersion(): string {
 export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const { workspace, certificates } = options;
   const address = options.address ?? '127.0.0.1';
-  const home = workspace.path('edge');
+  const name = options.name ?? 'edge';
+  const home = workspace.path(name);
   mkdirSync(home, { recursive: true });
   const ports = new Map<string, number>();
   for (const listener of options.listeners) ports.set(listener.name, await freePort(address));
@@ -114,7 +118,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
         }));
   // JSON is YAML too.
   workspace.write(
-    'edge/ringfence.yaml',
+    `${name}/ringfence.yaml`,
     JSON.stringify(
       {
         domain: DOMAIN,
@@ -149,7 +153,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     ),
   );
   const env = { RINGFENCE_HOME: home };
-  await apply(workspace, env, options.objects);
+  await apply(workspace, name, env, options.objects);
   const launch = async (): Promise<Program> => {
     const started = await Program.start({
       name: 'ringfence',
@@ -161,7 +165,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
         'up',
       ],
       cwd: ROOT,
-      log: workspace.path('ringfence.log'),
+      log: workspace.path(options.name === undefined ? 'ringfence.log' : `${name}.log`),
       env,
     });
     await started.readyWhen(() => started.waitFor(/\bready\b/, 30_000));
@@ -194,16 +198,17 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
 /** `ringfence apply` works on the data folder, before the daemon starts as well as beside it. */
 async function apply(
   workspace: Workspace,
+  name: string,
   env: Readonly<Record<string, string>>,
   objects: EdgeObjects,
 ): Promise<void> {
-  const file = workspace.write('edge/objects.yaml', JSON.stringify(withDomain(objects), null, 2));
+  const file = workspace.write(`${name}/objects.yaml`, JSON.stringify(withDomain(objects), null, 2));
   const program = await Program.start({
     name: 'ringfence apply',
     command: process.execPath,
     args: [MAIN, 'apply', '-f', file],
     cwd: ROOT,
-    log: workspace.path('ringfence-apply.log'),
+    log: workspace.path(`ringfence-apply-${name}.log`),
     env,
   });
   const { code } = await program.waitForExit(120_000);

@@ -107,6 +107,79 @@ async function throughEdge(context: CaseContext, plan: Plan): Promise<string> {
   return proofs.join('; ');
 }
 
+/**
+ * Two edges with a carrier's proxy between them: the phones have SDES over TLS, and the voice between the edges has keys
+ * by DTLS, which the proxy in the middle, though it reads all of the signalling, never sees.
+ */
+async function betweenEdges(context: CaseContext): Promise<string> {
+  const { workspace, closes } = context;
+  const certificates = makeCertificates(workspace);
+  const port = await freePort(CARRIER);
+  const start = (name: 'near' | 'far', user: 'alice' | 'bob', number: string) =>
+    context.edge({
+      name,
+      certificates,
+      mediaPorts: 40,
+      listeners: [
+        { name: 'phones', transport: 'tls', encryption: 'required' },
+        { name: 'inside', transport: 'udp', encryption: 'preferred' },
+      ],
+      objects: {
+        users: [
+          {
+            name: user,
+            number,
+            devices: [{ name: user, password: PASSWORD, encryption: 'required', allowMd5: true }],
+          },
+        ],
+        trunks: [
+          {
+            name: 'middle',
+            target: `sip:${CARRIER}:${port};transport=udp`,
+            addresses: [`${CARRIER}/32`],
+            encryption: 'preferred',
+            keying: 'dtls',
+          },
+        ],
+        routes: [
+          { match: '+*', to: { trunk: 'middle' } },
+          { match: number, from: 'trunks', to: { user } },
+        ],
+      },
+    });
+  const near = await start('near', 'alice', ALICE);
+  const far = await start('far', 'bob', NUMBER);
+  closes(
+    await startKamailio({
+      workspace,
+      name: 'kamailio',
+      config: trunkConfig({
+        address: CARRIER,
+        port,
+        phone: `sip:${NUMBER}@${far.address}:${far.port('inside')}`,
+      }),
+    }),
+  );
+  const phone = async (edge: typeof near, name: 'alice' | 'bob', tone: number): Promise<Baresip> =>
+    closes(
+      await Baresip.start({
+        workspace,
+        certificates,
+        name,
+        transport: 'tls',
+        media: 'srtp',
+        tone,
+        server: { address: edge.address, port: edge.port('phones'), domain: DOMAIN, password: PASSWORD },
+      }),
+    );
+  const alice = await phone(near, 'alice', 440);
+  const bob = await phone(far, 'bob', 1_000);
+  const heard = await talk(alice, bob, `sip:${NUMBER}@${DOMAIN}`);
+  for (const edge of [near, far])
+    expect(/"keyExchange":"dtls","keysExposed":false/.test(edge.log()), 'no record of keys by DTLS');
+  return `${heard}; DTLS-SRTP between the edges; ${expectOwnKeys(alice, bob)}`;
+}
+
 /** Without the edge: one phone calls the other through Kamailio, and answers its challenge. */
 async function joined({ workspace, closes }: CaseContext): Promise<string> {
   const certificates = makeCertificates(workspace);
@@ -153,6 +226,13 @@ export const cases: readonly Case[] = [
       run: (context) => throughEdge(context, plan),
     }),
   ),
+  {
+    name: 'kamailio-between-edges',
+    peer: 'Kamailio, baresip',
+    version,
+    what: 'edge to edge through Kamailio over UDP, DTLS-SRTP between them',
+    run: betweenEdges,
+  },
   {
     name: 'peers-kamailio',
     peer: 'Kamailio, baresip',
