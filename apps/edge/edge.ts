@@ -17,6 +17,7 @@ import { MessageRate } from './message/rate.ts';
 import type { Objects } from './objects/types.ts';
 import { PbxFront } from './pbx/front.ts';
 import { PbxNodes, watchedNodes } from './pbx/nodes.ts';
+import { KnownPeers } from './policy/known-peers.ts';
 import type { RecordingDecision } from './policy/recording.ts';
 import { reachRecorder } from './recording/reach.ts';
 import { Registrar } from './registrar/registrar.ts';
@@ -500,6 +501,7 @@ export class Edge {
         this.#stopNoting ??= this.#after(noteMs, () => this.#noteRinging());
       },
       ...(parts.sounds === undefined ? {} : { sounds: new SoundDesk(parts.sounds) }),
+      peers: new KnownPeers(),
       recorders: {
         of: (domain) => {
           const directory = this.#directory.domain(domain);

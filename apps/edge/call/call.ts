@@ -32,6 +32,7 @@ import { Session } from './session.ts';
 import type { CallPlan, OpenedCall, SetupProblem } from './setup.ts';
 import { SetupMedia } from './setup-media.ts';
 import { type RestoredCall, RestoredSide, snapshotOf } from './snapshot.ts';
+import { suspicious, tellHandshake, tellStripping } from './tampering.ts';
 import type { Transfer } from './transfer.ts';
 import { acceptTrickle, isTrickle } from './trickle.ts';
 
@@ -83,6 +84,8 @@ export class Call implements HuntEvents, InviteOwner {
   #music: HoldMusic | undefined = undefined;
   /** Only of calls of domains that have a policy for recording. */
   #recording: CallRecording | undefined = undefined;
+  /** Legs that were held against what is known of their parties. */
+  readonly #looked = new Set<number>();
   #stopRinging: (() => void) | undefined = undefined;
 
   constructor(
@@ -185,6 +188,8 @@ export class Call implements HuntEvents, InviteOwner {
     if (event.kind === 'unsecured') {
       const { by, reason, detail } = event;
       this.#services.bus.emit({ type: 'media.unsecured', call: this.id, leg: index, by, reason, detail });
+      const one = this.protection().find((record) => record.leg === index);
+      if (one !== undefined) tellHandshake(this.#services, this.id, one, event);
     }
     const trouble = handshakeTrouble(event);
     if (trouble !== undefined) this.#silenced(index, trouble);
@@ -296,6 +301,7 @@ export class Call implements HuntEvents, InviteOwner {
         : setup.final(leg.media, leg.early?.answer ?? sdpOf(response));
     if (!joined.ok) {
       this.#problem = joined.error.warning;
+      tellStripping(this.#services, this.id, leg, joined.error);
       return false;
     }
     this.#state = 'joining';
@@ -339,6 +345,7 @@ export class Call implements HuntEvents, InviteOwner {
     this.keep(protection);
     // Whoever comes from another call is asked to change over first.
     if (!this.#caller.leg.elsewhere) this.recording?.answered();
+    this.#suspect(protection);
   }
 
   /** The caller's answer came with its ACK: the called side gets it with ours, or both are hung up (§13.2.2.4). */
@@ -371,6 +378,21 @@ export class Call implements HuntEvents, InviteOwner {
     this.#padlock.changed(protection, this.#recording?.now);
     this.#tell(protection);
     this.keep(protection);
+    this.#suspect(protection);
+  }
+
+  /** Once for each leg, as soon as its keys are there: is it what its party always was? */
+  #suspect(protection: readonly LegProtection[]): void {
+    const fresh = protection.filter(
+      ({ leg, media }) => media.awaiting === undefined && !this.#looked.has(leg),
+    );
+    if (fresh.length === 0 || this.#state !== 'answered') return;
+    for (const { leg } of fresh) this.#looked.add(leg);
+    if (suspicious(this.#services, { id: this.id, emergency: this.#emergency }, fresh)) this.hangUp('policy');
+  }
+
+  get #emergency(): boolean {
+    return this.callee === 'sos' || this.route.includes('emergency:');
   }
 
   /** Phones that have asked for it are told what protects their call. */
@@ -399,7 +421,7 @@ export class Call implements HuntEvents, InviteOwner {
     this.#recording ??= new CallRecording(this.#services, recorders, {
       id: this.id,
       domain: this.domain,
-      emergency: this.callee === 'sos' || this.route.includes('emergency:'),
+      emergency: this.#emergency,
       legs: () => this.#legs(),
       parties: () => [this.#identity.caller, this.#identity.callee],
       protection: () => this.protection(),

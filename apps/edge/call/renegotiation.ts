@@ -12,6 +12,7 @@ import { statusForCaller } from './hunt.ts';
 import type { CallLeg } from './leg.ts';
 import { dialogMethods, product, sdpOf, warning, withSdp } from './messages.ts';
 import type { CallServices, ClientOwner, InviteOwner } from './services.ts';
+import { tellStripping } from './tampering.ts';
 
 /** What a renegotiation tells its call. */
 export interface RenegotiationEvents {
@@ -83,7 +84,10 @@ export class Renegotiation implements ClientOwner, InviteOwner {
           if (offered.ok) this.#media.abandon(offered.value);
           return;
         }
-        if (!offered.ok) return this.#refuse(488, offered.error.warning);
+        if (!offered.ok) {
+          tellStripping(this.#services, this.from.call, this.from, offered.error);
+          return this.#refuse(488, offered.error.warning);
+        }
         this.#pending = offered.value;
         this.#carry(offered.value.description);
       }),
@@ -188,7 +192,10 @@ export class Renegotiation implements ClientOwner, InviteOwner {
     if (parsed === undefined || !parsed.ok) return this.#refuse(488, 'The other side gave no usable answer');
     const { session } = this.#pending.read;
     const answer = this.#media.reanswer(this.#pending, parsed.value);
-    if (!answer.ok) return this.#refuse(488, answer.error.warning);
+    if (!answer.ok) {
+      tellStripping(this.#services, this.#to.call, this.#to, answer.error);
+      return this.#refuse(488, answer.error.warning);
+    }
     this.#pending = undefined;
     this.#events.changed({ from: this.from, to: this.#to, offer: session, answer: parsed.value });
     void this.#media.applied.then(() =>

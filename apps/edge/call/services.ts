@@ -7,6 +7,7 @@ import type { Configuration } from '../config/schema.ts';
 import type { EventBus } from '../events/bus.ts';
 import type { Troubles } from '../events/troubles.ts';
 import type { MessageRate } from '../message/rate.ts';
+import type { KnownPeers } from '../policy/known-peers.ts';
 import type { Recorders } from '../recording/call-recording.ts';
 import type { SoundDesk } from '../sound/desk.ts';
 import type { CallRecord } from '../store/contract.ts';
@@ -48,6 +49,8 @@ export interface CallServices {
   settingUp(call: { noteSetup(): void }): void;
   /** Plays files to parties; absent: nothing is played. */
   readonly sounds?: SoundDesk;
+  /** What parties have shown of themselves in earlier calls; absent: nothing is held against it. */
+  readonly peers?: KnownPeers;
   /** Who records calls; absent: nobody. */
   readonly recorders?: Recorders;
   readonly dialogs: DialogTable;

@@ -340,6 +340,11 @@ export const Configuration = Type.Object(
           description:
             'INVITE with Replaces, which takes the place of a party in a call. own: of the same user (or trunk), or where that party has asked for it by REFER. tenant: of anybody in the tenant. refuse: 403. Never across tenants.',
         }),
+        onTampering: Type.Union([Type.Literal('tell'), Type.Literal('end')], {
+          default: 'tell',
+          description:
+            'What looks as if somebody were in the middle of a call: a party that always encrypted does not any more, a certificate of it that was steady has changed. tell: an event `call.tampering`, and the new is trusted from then on. end: the event, and the call ends, until the edge is restarted. Emergency calls go on.',
+        }),
         sessionExpires: Type.Integer({
           minimum: 0,
           maximum: 86400,

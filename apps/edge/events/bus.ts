@@ -28,6 +28,7 @@ const severities: Readonly<Record<EdgeEventType, Severity>> = {
   'call.answered': 'info',
   'call.protection': 'info',
   'call.downgraded': 'warning',
+  'call.tampering': 'error',
   'call.ended': 'info',
   'call.forwarded': 'notice',
   'call.media-recovered': 'notice',

@@ -1,5 +1,6 @@
 import type { QualityReport } from '@ringfence/rtp/quality-report.ts';
 import type { Grade } from '../policy/grade.ts';
+import type { TamperKind } from '../policy/known-peers.ts';
 import type { LegProtection } from '../policy/protection.ts';
 import type { Decision } from '../policy/types.ts';
 
@@ -162,6 +163,16 @@ export type EdgeEvent =
       readonly sentence: string;
       readonly detail: string;
       readonly protection: readonly LegProtection[];
+    }
+  /** Somebody may be in the middle. `refused`: what was asked for was not done; `ended`: the call was, by policy. */
+  | {
+      readonly type: 'call.tampering';
+      readonly call: string;
+      readonly leg: number;
+      readonly party: string;
+      readonly kind: TamperKind;
+      readonly evidence: Readonly<Record<string, string | number>>;
+      readonly outcome: 'told' | 'ended' | 'refused';
     }
   /** A call in progress has become less protected than it ever was. */
   | {

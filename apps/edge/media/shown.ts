@@ -137,7 +137,7 @@ function protectionOfStream(stream: StreamState, secureSignalling: boolean): Med
 function awaitedBy(stream: StreamState, dtlsDone: boolean): MediaProtection['awaiting'] {
   if (stream.keying === 'dtls') return dtlsDone ? undefined : 'dtls';
   const { zrtpMode, hello, media, shown } = stream;
-  const expected = zrtpMode === 'end' || (zrtpMode === 'pass' && hello !== undefined);
+  const expected = zrtpMode === 'end' || (zrtpMode !== 'none' && hello !== undefined);
   return media === 'rtp' && expected && shown?.zrtp?.confirmed !== true ? 'zrtp' : undefined;
 }
 

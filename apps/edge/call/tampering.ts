@@ -1,0 +1,69 @@
+import type { Unsecured } from '@ringfence/relay/handshake.ts';
+import type { KnownPeers, TamperFinding, TamperKind } from '../policy/known-peers.ts';
+import type { LegProtection } from '../policy/protection.ts';
+import type { CallServices } from './services.ts';
+
+/** Rules of the media that refuse what would take encryption away. */
+const stripping: ReadonlySet<string> = new Set(['media.downgrade', 'media.answer-unencrypted']);
+
+const ofHandshake: Partial<Record<Unsecured['reason'], true>> = {
+  fingerprint: true,
+  'hello-hash': true,
+  authentication: true,
+};
+
+type Watching = Pick<CallServices, 'bus' | 'config'> & { readonly peers?: KnownPeers };
+
+/**
+ * Holds a call's legs against what is known of their parties. True: by policy (`calls.onTampering`) the call must end;
+ * an emergency call never does.
+ */
+export function suspicious(
+  services: Watching,
+  call: { readonly id: string; readonly emergency: boolean },
+  protection: readonly LegProtection[],
+): boolean {
+  const ends = services.config().calls.onTampering === 'end' && !call.emergency;
+  let found = false;
+  for (const leg of protection)
+    for (const finding of services.peers?.look(leg, !ends) ?? []) {
+      found = true;
+      tell(services, call.id, leg, finding, ends ? 'ended' : 'told');
+    }
+  return found && ends;
+}
+
+/** A handshake that failed because somebody else has answered it: nothing passes on that stream in any case. */
+export function tellHandshake(services: Watching, call: string, leg: LegProtection, event: Unsecured): void {
+  if (ofHandshake[event.reason] !== true) return;
+  const kind: TamperKind = event.by === 'dtls' ? 'dtls-fingerprint' : 'zrtp';
+  tell(services, call, leg, { kind, evidence: { reason: event.reason, detail: event.detail } }, 'refused');
+}
+
+/** An offer or answer that was refused because it would have taken encryption away. */
+export function tellStripping(
+  services: Watching,
+  call: string,
+  leg: { readonly index: number; readonly party: string },
+  problem: { readonly rule: string; readonly warning: string },
+): void {
+  if (!stripping.has(problem.rule)) return;
+  const evidence = { rule: problem.rule, refusal: problem.warning };
+  tell(
+    services,
+    call,
+    { leg: leg.index, party: leg.party },
+    { kind: 'encryption-stripped', evidence },
+    'refused',
+  );
+}
+
+function tell(
+  { bus }: Watching,
+  call: string,
+  { leg, party }: Pick<LegProtection, 'leg' | 'party'>,
+  { kind, evidence }: TamperFinding,
+  outcome: 'told' | 'ended' | 'refused',
+): void {
+  bus.emit({ type: 'call.tampering', call, leg, party, kind, evidence, outcome });
+}

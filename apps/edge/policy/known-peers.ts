@@ -1,0 +1,94 @@
+import type { LegProtection } from './protection.ts';
+
+/** What may be the work of somebody in the middle. */
+export type TamperKind =
+  /** The peer spoke with encryption before, and now does without. */
+  | 'encryption-missing'
+  /** Encryption was offered, or agreed on, and what came back has none: it was refused. */
+  | 'encryption-stripped'
+  /** The certificate of the peer's DTLS is not the one that signalling named. */
+  | 'dtls-fingerprint'
+  /** It is the one that signalling named, but not the one that the peer always had. */
+  | 'dtls-certificate-changed'
+  /** The certificate that a peer shows in TLS is not the one that it always had. */
+  | 'tls-certificate-changed'
+  /** ZRTP is not the one that signalling named, or its keys do not fit. */
+  | 'zrtp';
+
+export interface TamperFinding {
+  readonly kind: TamperKind;
+  readonly evidence: Readonly<Record<string, string | number>>;
+}
+
+interface Known {
+  /** Calls in a row with encryption. */
+  encrypted: number;
+  dtls: Seen | undefined;
+  tls: Seen | undefined;
+}
+
+interface Seen {
+  readonly fingerprint: string;
+  /** In so many calls. */
+  readonly calls: number;
+}
+
+/** So often something must have been the same before a change of it is worth a word. */
+export const steadyAfter = 3;
+
+/**
+ * What parties have shown of themselves in earlier calls, trusted on first use. A party's name holds its tenant, so
+ * tenants never share anything.
+ *
+ * At most `bound` parties are known, each in about 300 octets; the one not heard of for longest is forgotten first.
+ */
+export class KnownPeers {
+  readonly #known = new Map<string, Known>();
+  readonly #bound: number;
+
+  constructor(bound = 10_000) {
+    this.#bound = bound;
+  }
+
+  get size(): number {
+    return this.#known.size;
+  }
+
+  /**
+   * What is suspicious about a party's leg in a new call.
+   *
+   * `learns`: what has changed is trusted from now on, after it was told once. False: it stays suspicious.
+   */
+  look({ party, signalling, media }: LegProtection, learns: boolean): readonly TamperFinding[] {
+    if (party === '' || party === 'unknown' || media.awaiting !== undefined) return [];
+    const before = this.#known.get(party);
+    const known: Known = before ?? { encrypted: 0, dtls: undefined, tls: undefined };
+    const findings: TamperFinding[] = [];
+    if (media.protocol === 'srtp') known.encrypted += 1;
+    else if (media.protocol === 'rtp') {
+      const steady = known.encrypted >= steadyAfter;
+      if (steady)
+        findings.push({ kind: 'encryption-missing', evidence: { encryptedCallsBefore: known.encrypted } });
+      if (!steady || learns) known.encrypted = 0;
+    }
+    const change = (kind: TamperKind, seen: Seen | undefined, now: string | undefined): Seen | undefined => {
+      if (now === undefined) return seen;
+      if (seen === undefined) return { fingerprint: now, calls: 1 };
+      if (seen.fingerprint === now) return { fingerprint: now, calls: seen.calls + 1 };
+      // Browsers make a new certificate for each call: only what has been steady can be suspicious.
+      if (seen.calls < steadyAfter) return { fingerprint: now, calls: 1 };
+      findings.push({ kind, evidence: { before: seen.fingerprint, now, calls: seen.calls } });
+      return learns ? { fingerprint: now, calls: 1 } : seen;
+    };
+    known.dtls = change('dtls-certificate-changed', known.dtls, media.dtls?.peerFingerprint);
+    known.tls = change('tls-certificate-changed', known.tls, signalling.peerFingerprint);
+    // The latest goes to the end.
+    this.#known.delete(party);
+    this.#known.set(party, known);
+    if (this.#known.size > this.#bound) {
+      const [oldest] = this.#known.keys();
+      if (oldest !== undefined) this.#known.delete(oldest);
+    }
+    return findings;
+  }
+}
