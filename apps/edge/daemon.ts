@@ -178,7 +178,7 @@ export class Daemon {
         since: Date.now(),
         version: options.version,
       });
-      const media = await startEngine(config.media, bus, home);
+      const media = await startEngine(config.media, bus, home, zidOf(home));
       cleanup.push(() => (media.adopted ? media.engine.release?.() : undefined) ?? media.engine.stop());
       for (const { key, meaning } of loaded.warnings) bus.emit({ type: 'edge.dangerous', key, meaning });
       const admission = new Admission({
@@ -186,7 +186,11 @@ export class Daemon {
         emit: (event) => bus.emit(event),
       });
       const self: { daemon?: Daemon; transports?: Transports } = {};
-      const [objects, bindings] = await Promise.all([store.objects(), store.bindings()]);
+      const [objects, bindings, zrtpPeers] = await Promise.all([
+        store.objects(),
+        store.bindings(),
+        store.zrtpPeers(),
+      ]);
       const resolver = new TargetFinder({
         transports: ['tls', 'tcp', 'udp'],
         clock: now,
@@ -204,6 +208,7 @@ export class Daemon {
       const edge = new Edge({
         config,
         identityKey: identityKey(join(home, 'keys', 'store.key')),
+        zrtpPeers,
         objects,
         bindings,
         store,
@@ -404,7 +409,12 @@ export class Daemon {
   }
 
   async #startRelay(): Promise<void> {
-    const { engine } = await startEngine(this.#config.media, this.#options.bus, this.#options.home);
+    const { engine } = await startEngine(
+      this.#config.media,
+      this.#options.bus,
+      this.#options.home,
+      zidOf(this.#options.home),
+    );
     this.#useRelay(engine);
   }
 
@@ -467,6 +477,13 @@ export class Daemon {
 /** Derived from the store's key, so that there is one secret to guard and to back up. */
 const identityKey = (storeKey: string): Uint8Array =>
   createHmac('sha256', readFileSync(storeKey)).update('ringfence identity').digest();
+
+/** What ZRTP knows this installation by (RFC 6189 §4.9), over restarts too: phones keep secrets under it. */
+const zidOf = (home: string): Uint8Array =>
+  createHmac('sha256', readFileSync(join(home, 'keys', 'store.key')))
+    .update('ringfence zid')
+    .digest()
+    .subarray(0, 12);
 
 const pause = (milliseconds: number): Promise<void> =>
   new Promise((done) => {

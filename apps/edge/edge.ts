@@ -13,6 +13,7 @@ import type { EventBus } from './events/bus.ts';
 import { Troubles } from './events/troubles.ts';
 import { Identifier } from './identity/identify.ts';
 import { type RestoreOutcome, type RestoreParts, restoreCalls } from './journal/restore.ts';
+import { ZrtpPeers } from './media/zrtp-peers.ts';
 import { MessageRate } from './message/rate.ts';
 import type { Objects } from './objects/types.ts';
 import { PbxFront } from './pbx/front.ts';
@@ -28,6 +29,7 @@ import { SoundDesk } from './sound/desk.ts';
 import type { Sounds } from './sound/sounds.ts';
 import type { Binding, OpenCall, Store } from './store/contract.ts';
 import { isPassing } from './store/store-error.ts';
+import type { ZrtpPeer } from './store/zrtp-rows.ts';
 import { DialogNames } from './subscription/dialog-names.ts';
 import { Tokens } from './tokens.ts';
 import type { Transports } from './transport/contract.ts';
@@ -55,6 +57,8 @@ export interface EdgeParts {
   readonly sounds?: Sounds;
   /** Secret of this node that outlives a restart. Default: a new one. */
   readonly identityKey?: Uint8Array;
+  /** What is kept of the ZRTP of phones. Default nothing. */
+  readonly zrtpPeers?: readonly ZrtpPeer[];
   readonly resolver: Pick<TargetSources, 'resolve' | 'resolveNumeric'>;
   /** Runs something later and gives a function that stops it. Default: timers of the process. */
   after?(milliseconds: number, run: () => void): () => void;
@@ -494,6 +498,9 @@ export class Edge {
       random: () => (parts.random ?? randomReally)(),
       sessionId: () => tokens.digits(),
       run: (step) => this.run(step),
+      zrtpPeers: new ZrtpPeers(parts.zrtpPeers ?? [], (peer) => {
+        parts.store.putZrtpPeer(peer).catch((error) => this.#storeFailed(error));
+      }),
       record: (call, state) => parts.store.putCall(call, state),
       route: (flow, request, followTarget, party) => this.#route(flow, request, followTarget, party),
       settingUp: (call) => {

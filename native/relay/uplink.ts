@@ -227,8 +227,10 @@ export class Uplink {
         entry?.ice?.receive(arrived);
         break;
       case rising.zrtp:
-      case rising.zrtpPassing:
         entry?.zrtp?.receive(arrived);
+        break;
+      case rising.zrtpPassing:
+        (entry?.zrtp ?? this.#passing(id))?.receive(arrived);
         break;
       case rising.event: {
         const event = readEvent(bytes);
@@ -270,6 +272,13 @@ export class Uplink {
     const entry = this.#entries.get(id) ?? this.#enter({ id, address: '', rtpPort: 0, rtcpPort: 0 });
     entry.zrtp ??= zrtp(entry.endpoint, this.#door);
     return entry.zrtp;
+  }
+
+  /** An endpoint that ZRTP may pass, of which nothing was signalled, is heard of with its first packet. */
+  #passing(id: number): ZrtpParticipant | undefined {
+    const participant = this.#zrtpOf(id);
+    participant?.configure({ mode: 'pass', demanded: false });
+    return participant;
   }
 
   #close(id: number): void {

@@ -35,6 +35,7 @@ export type EdgeObjects = {
       keying?: 'sdes' | 'dtls' | 'any';
       ice?: 'off' | 'answer' | 'lite' | 'full';
       allowMd5?: boolean;
+      zrtp?: 'off' | 'pass' | 'end' | 'demand';
     }[];
   }[];
   readonly trunks?: readonly {

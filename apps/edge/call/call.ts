@@ -35,6 +35,7 @@ import { type RestoredCall, RestoredSide, snapshotOf } from './snapshot.ts';
 import { suspicious, tellHandshake, tellStripping } from './tampering.ts';
 import type { Transfer } from './transfer.ts';
 import { acceptTrickle, isTrickle } from './trickle.ts';
+import { ZrtpWatch } from './zrtp-watch.ts';
 
 /** A BYE's answer waits so long for the record to be on disk, no longer. */
 const recordPatience = 200;
@@ -66,6 +67,8 @@ export class Call implements HuntEvents, InviteOwner {
   readonly #caller: CallerSide;
   readonly #startedAt: number;
   readonly #padlock: Padlock;
+  /** Of calls alone with ZRTP that was seen or is demanded. */
+  #zrtp: ZrtpWatch | undefined = undefined;
   #state: State = 'setup';
   #hunt: Search | undefined = undefined;
   #winner: CallLeg | undefined = undefined;
@@ -177,15 +180,18 @@ export class Call implements HuntEvents, InviteOwner {
   pressed(index: number, key: string, durationMs: number): void {
     const leg = this.#legs().find((one) => one.index === index);
     if (this.#state !== 'answered' || leg === undefined) return;
+    this.#zrtp?.pressed(leg, key);
     pressedInRtp(this.#services, this.id, leg, this.other(leg), { key, duration: durationMs });
     this.#recording?.key(leg, key);
   }
 
   /** Keys of a stream, or the want of them. What the record says changes with it. */
   handshake(index: number, event: HandshakeEvent): void {
-    const leg = this.#legs().find((one) => one.index === index)?.media;
-    if (leg === undefined || this.#media?.handshake(leg, event) !== true) return;
-    if (event.kind === 'unsecured') {
+    const leg = this.#legs().find((one) => one.index === index);
+    if (leg?.media === undefined || this.#media?.handshake(leg.media, event) !== true) return;
+    // Most phones have no ZRTP; of those that must, the watch tells.
+    const unasked = event.kind === 'unsecured' && event.by === 'zrtp' && event.reason === 'timeout';
+    if (event.kind === 'unsecured' && !unasked) {
       const { by, reason, detail } = event;
       this.#services.bus.emit({ type: 'media.unsecured', call: this.id, leg: index, by, reason, detail });
       const one = this.protection().find((record) => record.leg === index);
@@ -194,6 +200,8 @@ export class Call implements HuntEvents, InviteOwner {
     const trouble = handshakeTrouble(event);
     if (trouble !== undefined) this.#silenced(index, trouble);
     else if (this.#state === 'answered') this.#changed();
+    if (event.kind === 'zrtp-passed' || (event.kind !== 'ice' && event.by === 'zrtp'))
+      this.#watchZrtp().handshake(leg, event);
     // Nothing is sent there any more; whether somebody still is there the dialog says (RFC 7675 §5.1).
     if (event.kind === 'ice' && event.state === 'lost') this.#session?.probe();
   }
@@ -203,6 +211,20 @@ export class Call implements HuntEvents, InviteOwner {
     if (this.#state === 'answered') return void this.#end('answered', 488, 'media', why);
     if (this.#state === 'joining' || index === this.#caller.leg.index)
       this.#refuse(488, 'media', 'failed', why);
+  }
+
+  #watchZrtp(): ZrtpWatch {
+    this.#zrtp ??= new ZrtpWatch(this.#services, {
+      id: this.id,
+      legs: () => this.#legs(),
+      end: (leg, why) => this.#silenced(leg.index, why),
+      confirm: (leg, sas) => {
+        const confirmed = leg.media !== undefined && this.#media?.confirmSas(leg.media, sas) === true;
+        if (confirmed) this.#changed();
+        return confirmed;
+      },
+    });
+    return this.#zrtp;
   }
 
   /** Nobody rings for ever, and for the caller no longer than it wants (RFC 3261 §13.3.1: then 487). */
@@ -366,6 +388,7 @@ export class Call implements HuntEvents, InviteOwner {
       confirming: () =>
         this.#caller.confirming || this.transfer?.joining === true || this.#recovery !== undefined,
     });
+    if (ZrtpWatch.isDemanded(this.#legs())) this.#watchZrtp().answered();
   }
 
   #changed(agreed?: Agreed): void {
@@ -610,6 +633,7 @@ export class Call implements HuntEvents, InviteOwner {
     this.transfer?.ended();
     this.#recovery?.stop();
     this.#recording?.ended();
+    this.#zrtp?.stop();
     const legs = this.#legs();
     if (this.#caller.leg.status === 0) this.#caller.leg.status = status;
     this.#hunt?.stop(this.#reasons);

@@ -8,6 +8,7 @@ import type { CallLeg } from './leg.ts';
 import type { CallServices } from './services.ts';
 import {
   type AcceptedCall,
+  mediaOptions,
   type OpenedCall,
   problemOf,
   type SetupProblem,
@@ -52,7 +53,7 @@ export async function openJoining(
       : [continued(services, partner)];
   const opened = await CallMedia.openJoined(
     relay,
-    { dscp: services.config().media.dscp, newSessionId: () => services.sessionId() },
+    mediaOptions(services),
     session,
     continued(services, former),
     callees,

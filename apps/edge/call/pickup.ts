@@ -8,6 +8,7 @@ import type { Call } from './call.ts';
 import { namedBy, ownerOf } from './named-leg.ts';
 import { continued } from './open-joining.ts';
 import type { AcceptedCall } from './setup.ts';
+import { mediaOptions } from './setup.ts';
 import { type Place, Transfer } from './transfer.ts';
 import { Rejoined } from './transfer-sides.ts';
 
@@ -73,13 +74,9 @@ export function startPickup(door: Doorway, { call, leg }: Place, made: Call, acc
       return err({ status: 503, cause: 'media', warning });
     };
     if (relay === undefined || partner === undefined) return fail('The media process is not running');
-    const opened = await CallMedia.open(
-      relay,
-      { dscp: services.config().media.dscp, newSessionId: () => services.sessionId() },
-      accepted.offer,
-      accepted.side,
-      [continued(services, partner)],
-    );
+    const opened = await CallMedia.open(relay, mediaOptions(services), accepted.offer, accepted.side, [
+      continued(services, partner),
+    ]);
     if (!opened.ok) return fail(`No media ports: ${opened.error}`);
     return ok({
       media: opened.value,

@@ -4,7 +4,7 @@ import type { SipRequest } from '@ringfence/sip/message/types.ts';
 import type { ServerTransaction } from '@ringfence/sip/transaction/transaction.ts';
 import type { Flow } from '@ringfence/sip/transport/flow.ts';
 import type { Encryption } from '../config/schema.ts';
-import { CallMedia } from '../media/call-media.ts';
+import { CallMedia, type MediaOptions } from '../media/call-media.ts';
 import type { MediaWishes } from '../media/keying.ts';
 import type { LegSide } from '../media/leg.ts';
 import type { ReadSession } from '../media/read-offer.ts';
@@ -82,7 +82,7 @@ export async function openMedia(
     return err({ status: 503, cause: 'media', warning: 'The media process is not running' });
   const opened = await CallMedia.open(
     relay,
-    { dscp: services.config().media.dscp, newSessionId: () => services.sessionId() },
+    mediaOptions(services),
     accepted.offer,
     accepted.side,
     targets.map((target) => sideOf(services, target.flow, target.demanded, target)),
@@ -131,6 +131,12 @@ export const searching = (
     },
   };
 };
+
+export const mediaOptions = (services: CallServices): MediaOptions => ({
+  dscp: services.config().media.dscp,
+  newSessionId: () => services.sessionId(),
+  retained: (party) => services.zrtpPeers.retained(party),
+});
 
 export function sideOf(
   services: CallServices,

@@ -10,6 +10,7 @@ import type { CallRecord } from '../store/contract.ts';
 import type { CallerSide } from './caller.ts';
 import { CallLeg, type LegEvents } from './leg.ts';
 import type { CallServices } from './services.ts';
+import { mediaOptions } from './setup.ts';
 
 /**
  * What is needed beside its record to go on with an answered call in another process: both dialogs, how their peers
@@ -116,7 +117,7 @@ export class RestoredSide implements CallerSide {
     const [first, second] = call.state.legs;
     this.leg = restoreLeg(services, events, call, first);
     this.callee = restoreLeg(services, events, call, second);
-    const options = { dscp: services.config().media.dscp, newSessionId: () => services.sessionId() };
+    const options = mediaOptions(services);
     const [caller, callee] = [restoreMedia(first.media, call.live), restoreMedia(second.media, call.live)];
     this.leg.media = caller;
     this.callee.media = callee;

@@ -236,6 +236,58 @@ export type EdgeEvent =
       readonly reason: string;
       readonly detail: string;
     }
+  /** ZRTP has gone from end to end, and this end has keys: whoever is not one of the two cannot listen. */
+  | {
+      readonly type: 'zrtp.passed';
+      readonly call: string;
+      readonly leg: number;
+      readonly party: string;
+      /** Hexadecimal. */
+      readonly zid: string;
+      /** The Hello is the one that signalling has named; absent where it named none. */
+      readonly helloMatches?: boolean;
+    }
+  /** Keys by ZRTP between this party and the edge. */
+  | {
+      readonly type: 'zrtp.secured';
+      readonly call: string;
+      readonly leg: number;
+      readonly party: string;
+      readonly zid: string;
+      /** What its user sees; so does the record of the call. */
+      readonly sas: string;
+      readonly sasType: string;
+      readonly continuity: 'new' | 'continued' | 'mismatch';
+      readonly verified: boolean;
+      readonly cipher: string;
+      readonly group: string;
+    }
+  /** A user has pressed the keys that say that both see the same short authentication string. */
+  | {
+      readonly type: 'zrtp.sas-confirmed';
+      readonly call: string;
+      readonly leg: number;
+      readonly party: string;
+      readonly sas: string;
+    }
+  /** A sign of somebody in the middle; `ended`: the call was ended for it. */
+  | {
+      readonly type: 'zrtp.tampering';
+      readonly call: string;
+      readonly leg: number;
+      readonly party: string;
+      readonly what: 'hello-hash' | 'zid' | 'continuity' | 'authentication';
+      readonly evidence: Readonly<Record<string, string>>;
+      readonly ended: boolean;
+    }
+  /** ZRTP is demanded of this party and did not come: the call was ended. 0 seconds: it failed. */
+  | {
+      readonly type: 'zrtp.missing';
+      readonly call: string;
+      readonly leg: number;
+      readonly party: string;
+      readonly seconds: number;
+    }
   | { readonly type: 'media.down'; readonly reason: string; readonly calls: number }
   | { readonly type: 'media.up'; readonly threads: number }
   | {

@@ -501,6 +501,9 @@ export class CallMedia {
     const retained = party === undefined ? undefined : this.#options.retained?.(party);
     state.shown = awaitingZrtp(leg.side, state, state.shown);
     this.#relay.configure(state.endpoint.id, { ...base, ...zrtpConfig(leg.side, state, retained) });
+    // It is on its way.
+    retained?.rs1.fill(0);
+    retained?.rs2?.fill(0);
   }
 
   #configure(leg: MediaLeg, state: StreamState, stream: ReadStream, offerer: Offerer): void {

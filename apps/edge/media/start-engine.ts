@@ -34,6 +34,7 @@ export async function startEngine(
   media: Configuration['media'],
   bus: EventBus,
   home: string,
+  zid: Uint8Array,
 ): Promise<StartedEngine> {
   if (media.engine === 'rtpengine') {
     const engine = await RtpengineEngine.start({
@@ -66,6 +67,7 @@ export async function startEngine(
     portRange: media.ports,
     oneWayAfterMs: media.silenceSeconds * 1000,
     graceMs: media.graceSeconds * 1000,
+    zid,
     ...(media.graceSeconds === 0 ? {} : { door }),
     ...(media.threads === 0 ? {} : { threads: media.threads }),
   });

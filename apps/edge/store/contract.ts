@@ -1,4 +1,5 @@
 import type { Objects } from '../objects/types.ts';
+import type { ZrtpPeer } from './zrtp-rows.ts';
 
 /** How a binding stands at the PBX that it was passed on to. Times are Unix ms. */
 export interface Upstream {
@@ -115,6 +116,10 @@ export interface Store {
   ): Promise<void>;
   /** `journal`: what another process goes on with, while the call lives; empty where it cannot. */
   putCall(record: CallRecord, journal?: string): Promise<void>;
+  /** What is kept of the ZRTP of phones. */
+  zrtpPeers(): Promise<readonly ZrtpPeer[]>;
+  /** In place of what was kept of that party. Its secrets are sealed under the store's key, and overwritten here. */
+  putZrtpPeer(peer: ZrtpPeer): Promise<void>;
   /** Calls that were live when the last process died. Asked before anything is written. */
   openCalls(): Promise<readonly OpenCall[]>;
   /**

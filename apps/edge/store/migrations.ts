@@ -140,6 +140,16 @@ export const migrations: readonly Migration[] = [
       ALTER TABLE calls ADD COLUMN grade TEXT NOT NULL DEFAULT ''
     `,
   },
+  {
+    version: 9,
+    name: 'ZRTP of known phones',
+    sql: `
+      -- party holds the domain; sealed: retained secrets, bound to party and ZID
+      CREATE TABLE zrtp_peers (
+        party TEXT PRIMARY KEY, zid BLOB NOT NULL, sealed BLOB NOT NULL
+      ) STRICT, WITHOUT ROWID;
+    `,
+  },
 ];
 
 export const layoutVersion = migrations.at(-1)!.version;

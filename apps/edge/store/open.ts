@@ -6,6 +6,7 @@ import { assembleObjects } from './object-rows.ts';
 import { packCall, unpackCall } from './pack-call.ts';
 import { type Batch, lengthOf, type Reply, type Request, type WorkerOptions, Write } from './protocol.ts';
 import { isPassing, StoreError, type StoreErrorCode } from './store-error.ts';
+import type { ZrtpPeer } from './zrtp-rows.ts';
 
 export interface StoreOptions {
   /** SQLite database; created with mode 0600 where it is missing. */
@@ -122,6 +123,18 @@ class ThreadedStore implements Store {
   async bindings(): Promise<readonly Binding[]> {
     const reply = await this.#ask((id) => ({ kind: 'bindings', id }));
     return reply.kind === 'bindings' ? reply.bindings : [];
+  }
+
+  async zrtpPeers(): Promise<readonly ZrtpPeer[]> {
+    const reply = await this.#ask((id) => ({ kind: 'zrtp-peers', id }));
+    return reply.kind === 'zrtp-peers' ? reply.peers : [];
+  }
+
+  async putZrtpPeer(peer: ZrtpPeer): Promise<void> {
+    await this.#ask((id) => ({ kind: 'put-zrtp-peer', id, peer }));
+    // The thread has a copy of its own, which it overwrites.
+    peer.rs1.fill(0);
+    peer.rs2.fill(0);
   }
 
   async openCalls(): Promise<readonly OpenCall[]> {
@@ -310,6 +323,7 @@ class ThreadedStore implements Store {
       case 'objects':
       case 'bindings':
       case 'open-calls':
+      case 'zrtp-peers':
       case 'count':
         this.#answers.get(reply.id)?.resolve(reply);
         this.#answers.delete(reply.id);

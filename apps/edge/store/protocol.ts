@@ -1,5 +1,6 @@
 import type { Binding } from './contract.ts';
 import type { OpenedObjects } from './object-rows.ts';
+import type { ZrtpPeer } from './zrtp-rows.ts';
 
 export interface WorkerOptions {
   readonly file: string;
@@ -48,6 +49,8 @@ export type Request =
       readonly now: number;
       readonly keep: readonly number[];
     }
+  | { readonly kind: 'zrtp-peers'; readonly id: number }
+  | { readonly kind: 'put-zrtp-peer'; readonly id: number; readonly peer: ZrtpPeer }
   | { readonly kind: 'close'; readonly id: number };
 
 export type Reply =
@@ -58,6 +61,7 @@ export type Reply =
   | { readonly kind: 'objects'; readonly id: number; readonly objects: OpenedObjects }
   | { readonly kind: 'bindings'; readonly id: number; readonly bindings: readonly Binding[] }
   | { readonly kind: 'open-calls'; readonly id: number; readonly calls: readonly JournalRow[] }
+  | { readonly kind: 'zrtp-peers'; readonly id: number; readonly peers: readonly ZrtpPeer[] }
   | { readonly kind: 'count'; readonly id: number; readonly count: number }
   | { readonly kind: 'failed'; readonly id: number; readonly code: string; readonly message: string }
   | { readonly kind: 'objects-changed' };

@@ -366,3 +366,38 @@ test('two that open a new store at once agree on one key', async () => {
   for (const store of stores) await store.close();
   await withStore(options, async () => {});
 });
+
+test('RFC 6189 §4.9: secrets of ZRTP come back as they were put, sealed on disk and for their row alone', async () => {
+  const options = newHome();
+  const peer = (fill: number, verified: boolean) => ({
+    party: `device:alice@example.test/${fill}`,
+    zid: new Uint8Array(12).fill(fill),
+    rs1: new Uint8Array(32).fill(fill),
+    rs2: new Uint8Array(fill === 1 ? 0 : 32).fill(fill + 100),
+    verified,
+  });
+  await withStore(options, async (store) => {
+    await store.putZrtpPeer(peer(1, false));
+    await store.putZrtpPeer({ ...peer(2, true), rs1: new Uint8Array(32).fill(66) });
+    await store.putZrtpPeer(peer(2, true));
+    await store.putZrtpPeer({ ...peer(3, false), rs1: new Uint8Array(0), rs2: new Uint8Array(0) });
+  });
+  assert.ok(!readFileSync(options.file).includes(Buffer.alloc(16, 2)), 'no secret stands in the file');
+  await withStore(options, async (store) => {
+    assert.deepEqual(await store.zrtpPeers(), [
+      peer(1, false),
+      peer(2, true),
+      { ...peer(3, false), rs1: new Uint8Array(0), rs2: new Uint8Array(0) },
+    ]);
+  });
+  const database = new DatabaseSync(options.file);
+  database.exec("UPDATE zrtp_peers SET party = 'device:mallory@example.test/1' WHERE party LIKE '%/1'");
+  database.close();
+  await withStore(options, async (store) => {
+    assert.deepEqual(
+      (await store.zrtpPeers()).map(({ party }) => party),
+      [peer(2, true).party, peer(3, false).party],
+      'moved to another row it does not open',
+    );
+  });
+});

@@ -9,6 +9,7 @@ import { readObjects } from './object-rows.ts';
 import { type Batch, lengthOf, type Reply, type Request, type WorkerOptions, Write } from './protocol.ts';
 import { openSealer, type Sealer } from './seal.ts';
 import { asStoreError, StoreError } from './store-error.ts';
+import { listZrtpPeers, putZrtpPeer } from './zrtp-rows.ts';
 
 interface Opened {
   readonly database: DatabaseSync;
@@ -156,6 +157,13 @@ function serve(port: MessagePort, options: WorkerOptions, { database, sealer, re
           id: request.id,
           count: inTransaction(database, () => calls.closeInterrupted(request.now, request.keep)),
         });
+        return;
+      case 'zrtp-peers':
+        reply({ kind: 'zrtp-peers', id: request.id, peers: listZrtpPeers(database, sealer) });
+        return;
+      case 'put-zrtp-peer':
+        putZrtpPeer(database, sealer, request.peer);
+        reply({ kind: 'count', id: request.id, count: 1 });
         return;
       case 'close':
         clearInterval(watch);

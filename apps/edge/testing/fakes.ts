@@ -13,6 +13,7 @@ import { SeededRandom } from '@ringfence/testkit/random.ts';
 import type { VirtualTime } from '@ringfence/testkit/virtual-time.ts';
 import type { Objects } from '../objects/types.ts';
 import type { Binding, CallRecord, OpenCall, Store } from '../store/contract.ts';
+import type { ZrtpPeer } from '../store/zrtp-rows.ts';
 
 /** An endpoint as the fake media process knows it. */
 export interface FakeEndpoint {
@@ -243,6 +244,16 @@ export class FakeStore implements Store {
 
   bindings(): Promise<readonly Binding[]> {
     return Promise.resolve([...this.table.values()]);
+  }
+
+  readonly zrtp = new Map<string, ZrtpPeer>();
+
+  zrtpPeers(): Promise<readonly ZrtpPeer[]> {
+    return Promise.resolve([...this.zrtp.values()]);
+  }
+
+  putZrtpPeer(peer: ZrtpPeer): Promise<void> {
+    return this.#write(() => void this.zrtp.set(peer.party, peer));
   }
 
   putBindings(

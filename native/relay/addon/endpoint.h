@@ -141,6 +141,7 @@ struct Endpoint {
 
   // A first octet below 64 is STUN, ZRTP or DTLS here; elsewhere it is dropped as whatever else is no RTP.
   bool negotiates = false;
+  bool risen = false;  // JavaScript knows of it
   ZrtpState zrtp;
   std::unique_ptr<StunGate> ice;
   std::unique_ptr<DtlsEndpoint> dtls;

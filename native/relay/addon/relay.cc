@@ -203,6 +203,7 @@ Status Relay::takePart(const Spec& spec, Endpoint& endpoint) {
     if (dtls_->equip(*dtls)) endpoint.dtls = std::move(dtls);
   }
   endpoint.negotiates = spec.ice || spec.dtls || spec.zrtp;
+  endpoint.risen = endpoint.negotiates;
   if (endpoint.negotiates) tellOpened(endpoint, spec);
   return Status::ok;
 }
@@ -320,12 +321,17 @@ void Relay::applyNegotiation(Endpoint& endpoint, const Config& config) {
   if (endpoint.ice != nullptr && config.ice.present) {
     endpoint.ice->theirs.ufrag = config.ice.ufrag;
     endpoint.ice->theirs.password = config.ice.password;
+    endpoint.risen = true;
     uplink_.tell(Rising::iceConfigured, endpoint.id, config.ice.section);
   }
   if (config.zrtp.mode != endpoint.zrtp.mode) forgetPassedZrtp(endpoint);
   endpoint.zrtp.mode = config.zrtp.mode;
   endpoint.zrtp.demanded = config.zrtp.demanded;
-  if (config.zrtp.present) uplink_.tell(Rising::zrtpConfigured, endpoint.id, config.zrtp.section);
+  // A pass that nothing is known of concerns JavaScript once there is ZRTP: most phones have none.
+  if (config.zrtp.present && (endpoint.risen || config.zrtp.section.size() > 1 || config.zrtp.section[0] != 0)) {
+    endpoint.risen = true;
+    uplink_.tell(Rising::zrtpConfigured, endpoint.id, config.zrtp.section);
+  }
   if (endpoint.dtls != nullptr) {
     endpoint.dtls->active = config.dtls.present;
     endpoint.dtls->settings = config.dtls.settings;
@@ -527,7 +533,7 @@ void Relay::writeStats(const Endpoint& endpoint, Writer& reply) {
 void Relay::release(Endpoint& endpoint) {
   ports_.close(endpoint);
   if (endpoint.id == 0) return;
-  if (endpoint.negotiates) uplink_.tell(Rising::closed, endpoint.id, {});
+  if (endpoint.risen) uplink_.tell(Rising::closed, endpoint.id, {});
   Row(rows_ + std::size_t{slotOf(endpoint.id)} * counterCount).clear();
   freeSlots_.push_back(slotOf(endpoint.id));
 }

@@ -61,6 +61,7 @@ void receiveZrtp(Endpoint& endpoint, const Datagram& datagram, Uplink& uplink) {
     seal(*to);
   }
   sendDatagram(*to, 1, Address(), bytes);
+  endpoint.risen = true;
   // Watching falls behind before relaying does.
   if (!uplink.datagram(Rising::zrtpPassing, endpoint.id, 1, datagram.source, bytes)) endpoint.row.add(droppedUplink);
 }
