@@ -193,6 +193,46 @@ test('RFC 6189 §6: where nobody answers that is told, and plain RTP goes on whe
   await closeCall(made);
 });
 
+test('RFC 6189 §8.1: a phone that begins anew with another Hello gets new keys, under the Hello that was announced', async () => {
+  const first = await ZrtpPhone.open();
+  const made = await call(first, { helloHash: first.session.helloHash });
+  const hellos: string[] = [];
+  const listen = (phone: ZrtpPhone): void => {
+    phone.phone.rtp.on('message', (datagram) => {
+      if (datagram.toString('latin1', 16, 24) === 'Hello   ')
+        hellos.push(Buffer.from(helloHashOf(datagram.subarray(12, -4))).toString('hex'));
+    });
+  };
+  listen(first);
+  await talk(made);
+  const before = securedOf(made.ending.id)?.zrtp?.sas;
+  told.length = 0;
+  made.plain.rtpReceived.length = 0;
+
+  const second = await ZrtpPhone.open();
+  phones.push(second);
+  listen(second);
+  near.configure(made.ending.id, {
+    media: 'rtp',
+    remote: second.phone.remote,
+    zrtp: { mode: 'end', demanded: false, helloHash: second.session.helloHash },
+  });
+  await near.flush();
+  await talk({ ...made, phone: second });
+  assert.notEqual(securedOf(made.ending.id)?.zrtp?.sas, before);
+  const announced = Buffer.from(made.ending.zrtp?.helloHash ?? []).toString('hex');
+  assert.deepEqual([...new Set(hellos)], [announced]);
+  await closeCall(made);
+});
+
+test('endpoints have Hellos of their own', async () => {
+  const opened = await openAll(near, [spec(true), spec(true), spec(true)]);
+  const hashes = opened.map(({ zrtp }) => Buffer.from(zrtp?.helloHash ?? []).toString('hex'));
+  assert.equal(new Set(hashes).size, 3);
+  assert.ok(hashes.every((hash) => hash.length === 64));
+  await near.close(opened.map(({ id }) => id));
+});
+
 test('two media processes agree on keys, and what goes between them is SRTP', async () => {
   const [a, b] = [await Phone.open(), await Phone.open()];
   const [nearEnd, nearPlain] = await openAll(near, [spec(true), spec(false)]);
