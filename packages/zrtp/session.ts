@@ -23,11 +23,11 @@ import {
 } from './message/short.ts';
 import { checkCommit, choose, chooseKeyAgreement } from './negotiate.ts';
 import { type FailureReason, reasonOf, type ZrtpOptions, type ZrtpOutput } from './options.ts';
-import { nextRetained, securedOutput, srtpKeys, wasVerified } from './outcome.ts';
+import { securedOutput, srtpKeys, wasVerified } from './outcome.ts';
 import { decodePacket, type Packet } from './packet.ts';
 import { Peer } from './peer.ts';
 import { findPreshared, type RetainedSecrets } from './retained-secret.ts';
-import { goClearMessage, isPeersGoClear, receiveRelay, sendRelay } from './secure-state.ts';
+import { goClearMessage, isPeersGoClear, SecureStream } from './secure-state.ts';
 import { grace, helloSchedule, messageSchedule, patientHelloSchedule, silence } from './timers.ts';
 import { Wire } from './wire.ts';
 import { helloHashOf, zrtpVersion } from './zrtp-hash.ts';
@@ -83,11 +83,7 @@ export class ZrtpSession {
   #peersError: number | undefined;
   #badConfirm = false;
   #badHelloHash = false;
-  #relayed: Uint8Array | undefined;
-  #relaying = false;
-  #pbx: Uint8Array | undefined;
-  #kept: RetainedSecrets | undefined;
-  #keeps = false;
+  #secure: SecureStream | undefined;
 
   constructor(options: ZrtpOptions) {
     this.#options = options;
@@ -169,10 +165,7 @@ export class ZrtpSession {
     if (this.#state === 'clearing') this.#becomeClear();
     else if (this.#state !== 'secure') {
       if (this.#state !== 'failed' && this.#state !== 'clear') this.#failInTime(now);
-    } else if (this.#relaying) {
-      this.#relaying = false;
-      this.#wire.tell({ kind: 'sas-relay-done', delivered: false });
-    }
+    } else this.#secure?.onRepeatsOver();
   }
 
   #onSilence(now: number): void {
@@ -223,11 +216,19 @@ export class ZrtpSession {
     else if (type === 'Confirm1') this.#onConfirm1(message, peer, now);
     else if (type === 'Confirm2') this.#onConfirm2(message, peer, now);
     else if (type === 'Conf2ACK') this.#onConf2Ack();
-    else if (type === 'GoClear ') this.#onGoClear(message, now);
     else if (type === 'ClearACK') this.#onClearAck();
-    else if (type === 'SASrelay') this.#onSasRelay(message, peer);
-    else if (type === 'RelayACK') this.#onRelayAck();
-    else this.#wire.suspect('malformed');
+    else this.#handleSecure(type, message, now);
+  }
+
+  /** What only means something once both ends have confirmed. */
+  #handleSecure(type: string, message: Uint8Array, now: number): void {
+    const known = type === 'GoClear ' || type === 'SASrelay' || type === 'RelayACK';
+    if (!known) return this.#wire.suspect('malformed');
+    const secure = this.#secure;
+    if (this.#state !== 'secure' || secure === undefined) return;
+    if (type === 'GoClear ') this.#onGoClear(message, secure, now);
+    else if (type === 'SASrelay') secure.onSasRelay(message);
+    else secure.onRelayAck();
   }
 
   /** §4.1: what a Hello may do without being authenticated is to be the first one. */
@@ -528,11 +529,10 @@ export class ZrtpSession {
     this.#wire.stopAll();
     this.#state = 'secure';
     this.#master = exchange.master ?? this.#master;
-    const pbx = this.#offersEnrollment ? this.#master?.enrollmentSecret() : undefined;
-    this.#pbx = exchange.held?.pbx ?? pbx;
-    const output = securedOutput(exchange, peer, this.#confirm!, this.#cacheSeconds, this.#pbx);
-    this.#kept = output.retained;
-    this.#keeps = output.cacheSeconds > 0;
+    const offered = this.#offersEnrollment ? this.#master?.enrollmentSecret() : undefined;
+    const pbx = exchange.held?.pbx ?? offered;
+    const output = securedOutput(exchange, peer, this.#confirm!, this.#cacheSeconds, pbx);
+    this.#secure = new SecureStream(this.#wire, exchange, peer, this.#confirm!, output, pbx);
     this.#wire.tell(output);
     exchange.own.srtp.fill(0);
     exchange.theirs.srtp.fill(0);
@@ -540,30 +540,17 @@ export class ZrtpSession {
 
   /** People have compared the short authentication string, and it was the same: what is kept is verified now, §7.1. */
   confirmSas(): void {
-    this.#retain({ verified: true });
+    this.#secure?.confirmSas();
   }
 
   /** It was not the same: somebody is in the middle, and nothing of this session is worth keeping. */
   denySas(): void {
-    if (this.#state === 'secure') this.#wire.tell({ kind: 'forget', peerZid: this.#peer!.zid });
-    this.#keeps = false;
+    this.#secure?.denySas();
   }
 
   /** A person wants to trust the PBX that has offered it; never without being asked, §7.3.1. */
   enroll(): void {
-    if (this.#confirm?.enrollment === true && this.#peer!.hello.mitm && this.#master !== undefined)
-      this.#retain({ pbx: this.#master.enrollmentSecret() });
-  }
-
-  /** §4.6.1.1: after a mismatch only the comparison of the SAS lets anything be kept. */
-  #retain(change: Pick<RetainedSecrets, 'pbx'> & { readonly verified?: boolean }): void {
-    const exchange = this.#exchange;
-    if (this.#state !== 'secure' || exchange === undefined || !this.#keeps) return;
-    if (this.#kept === undefined && change.verified !== true) return;
-    const next = this.#kept ?? nextRetained(exchange, false, this.#pbx);
-    if (next === undefined) return;
-    this.#kept = { ...next, ...change };
-    this.#wire.tell({ kind: 'retain', peerZid: this.#peer!.zid, retained: this.#kept });
+    this.#secure?.enroll(this.#master);
   }
 
   /**
@@ -571,26 +558,9 @@ export class ZrtpSession {
    * @throws MisuseError `zrtp-relay` where we have not declared ourselves as such, or nothing is secure yet.
    */
   relaySas(content: RelayContent, now: number): void {
-    if (this.#state !== 'secure' || this.#options.mitm !== true)
+    if (this.#secure === undefined || this.#state !== 'secure' || this.#options.mitm !== true)
       throw new MisuseError('zrtp-relay', 'a SAS is relayed by a PBX whose stream is secure');
-    const exchange = this.#exchange!;
-    const trusted = exchange.shared.s3 !== undefined;
-    this.#relaying = true;
-    sendRelay(this.#wire, exchange.own, this.#own.random(16), content, trusted, now);
-  }
-
-  #onSasRelay(message: Uint8Array, peer: Peer): void {
-    if (this.#state !== 'secure') return;
-    const first = this.#relayed === undefined || !equal(this.#relayed, message);
-    const trusted = peer.hello.mitm && this.#exchange!.shared.s3 !== undefined;
-    if (receiveRelay(this.#wire, message, this.#exchange!.theirs, trusted, first)) this.#relayed = message;
-  }
-
-  #onRelayAck(): void {
-    if (!this.#relaying || this.#state !== 'secure') return;
-    this.#relaying = false;
-    this.#wire.stop('T2');
-    this.#wire.tell({ kind: 'sas-relay-done', delivered: true });
+    this.#secure.relaySas(content, this.#own.random(16), now);
   }
 
   /**
@@ -598,15 +568,15 @@ export class ZrtpSession {
    * @throws MisuseError `zrtp-clear` where the peer does not allow it.
    */
   goClear(now: number): void {
-    if (this.#state !== 'secure' || this.#confirm?.allowClear !== true)
+    const { exchange, confirm } = this.#secure ?? {};
+    if (this.#state !== 'secure' || exchange === undefined || confirm?.allowClear !== true)
       throw new MisuseError('zrtp-clear', 'the peer does not allow to go clear');
     this.#state = 'clearing';
-    this.#wire.repeat('T2', goClearMessage(this.#exchange!.own), messageSchedule, now);
+    this.#wire.repeat('T2', goClearMessage(exchange.own), messageSchedule, now);
   }
 
-  #onGoClear(message: Uint8Array, now: number): void {
-    if (this.#state !== 'secure') return;
-    if (!isPeersGoClear(message, this.#exchange!.theirs)) return this.#wire.suspect('clear-mac');
+  #onGoClear(message: Uint8Array, secure: SecureStream, now: number): void {
+    if (!isPeersGoClear(message, secure.exchange.theirs)) return this.#wire.suspect('clear-mac');
     if (!this.#allowsClear) {
       if (this.#wire.runs('T2')) return;
       this.#wire.tell({ kind: 'clear-refused' });
@@ -627,6 +597,7 @@ export class ZrtpSession {
     this.#wire.stopAll();
     this.#exchange?.wipe();
     this.#exchange = undefined;
+    this.#secure = undefined;
     this.#master?.renew();
     this.#state = 'clear';
     this.#wire.tell({ kind: 'cleared' });
@@ -656,7 +627,8 @@ export class ZrtpSession {
   }
 
   #onErrorAck(): void {
-    if (this.#state === 'failed' || (this.#state === 'secure' && !this.#relaying)) this.#wire.stop('T2');
+    if (this.#state === 'failed' || (this.#state === 'secure' && this.#secure?.relaying === false))
+      this.#wire.stop('T2');
   }
 
   /** Ends the exchange and tells the peer, again and again until it acknowledges. */
@@ -678,6 +650,7 @@ export class ZrtpSession {
   #wipe(): void {
     this.#exchange?.wipe();
     this.#exchange = undefined;
+    this.#secure = undefined;
     this.#answered = undefined;
     this.#own.chain.wipe();
     if (this.#master !== this.#options.multistream) this.#master?.wipe();
