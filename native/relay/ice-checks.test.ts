@@ -177,3 +177,29 @@ for (const [offerer, answerer, ports] of [
     await relay.close([a, b, nearA, nearB].map(({ id }) => id));
   });
 }
+
+test('a check that was heard and is repeated 2,000 times a second takes nothing from what the peer says next', async () => {
+  const peer = await IcePeer.open();
+  const [iced] = await openAll(relay, [{ ...plain, ice: 'lite' }]);
+  assert.ok(iced);
+  relay.configure(iced.id, peer.describe());
+  await relay.flush();
+  peer.send(peer.check(iced, { useCandidate: true }), iced);
+  await until(() => events.length > 0, 'the pair');
+  const listener = await IcePeer.open();
+  const heard = peer.check(iced);
+  peer.send(heard, iced);
+  await until(() => peer.stun.length === 2, 'its answer');
+  let repeated = 0;
+  let asked = 0;
+  const began = performance.now();
+  for (let elapsed = 0; elapsed < 2_000; elapsed = performance.now() - began) {
+    for (; repeated < elapsed * 2; repeated += 1) listener.send(heard, iced);
+    for (; asked < elapsed / 50; asked += 1) peer.send(peer.check(iced), iced);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  await until(() => peer.stun.length === 2 + asked, `${asked} answers`);
+  assert.ok(asked >= 30 && repeated > 1_000, `${asked} ${repeated}`);
+  assert.equal(listener.stun.length, 0);
+  await relay.close([iced.id]);
+});

@@ -1,6 +1,7 @@
 #include "stun.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include <openssl/rand.h>
 
@@ -81,11 +82,25 @@ bool StunGate::isExpected(ConstBytes transaction, std::uint8_t component, const 
   return false;
 }
 
-bool StunGate::mayRise(double nowMs) {
-  tokens_ = std::min(mostAtOnce, tokens_ + (nowMs - countedAt_) * perMs);
-  countedAt_ = nowMs;
-  if (tokens_ < 1) return false;
-  tokens_ -= 1;
+bool StunGate::Allowance::take(double nowMs) {
+  tokens = std::min(mostAtOnce, tokens + (nowMs - countedAt) * perMs);
+  countedAt = nowMs;
+  if (tokens < 1) return false;
+  tokens -= 1;
+  return true;
+}
+
+bool StunGate::mayRise(ConstBytes transaction, double nowMs) {
+  std::uint64_t id = 0;
+  std::memcpy(&id, transaction.data() + transaction.size() - sizeof id, sizeof id);
+  if (std::find(recent_.begin(), recent_.end(), id) != recent_.end()) return repeated_.take(nowMs);
+  if (!first_.take(nowMs)) return false;
+  if (recent_.size() < mostRecent) {
+    recent_.push_back(id);
+    return true;
+  }
+  recent_[nextRecent_] = id;
+  nextRecent_ = (nextRecent_ + 1) % mostRecent;
   return true;
 }
 
@@ -117,7 +132,7 @@ void receiveStun(Endpoint& endpoint, const Datagram& datagram, Uplink& uplink) {
       }
       break;
   }
-  if (!gate.mayRise(monotonicMs()) ||
+  if (!gate.mayRise(message.transaction, monotonicMs()) ||
       !uplink.datagram(Rising::stun, endpoint.id, datagram.component, datagram.source, datagram.bytes)) {
     endpoint.row.add(droppedUplink);
   }

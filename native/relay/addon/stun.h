@@ -43,13 +43,22 @@ struct StunGate {
   // A request of ours has left: its response may come from where it went.
   void expect(ConstBytes transaction, std::uint8_t component, const Address& target);
   bool isExpected(ConstBytes transaction, std::uint8_t component, const Address& source);
-  // What verifies is bounded too: whoever has heard one check can repeat it.
-  bool mayRise(double nowMs);
+  // What verifies is bounded too: whoever has heard a check can repeat it. Repeats have a bound of their own, and take
+  // nothing from what the peer says next.
+  bool mayRise(ConstBytes transaction, double nowMs);
 
  private:
   static constexpr std::size_t mostSent = 128;
-  static constexpr double mostAtOnce = 64;
-  static constexpr double perMs = 0.1;
+  static constexpr std::size_t mostRecent = 256;
+
+  struct Allowance {
+    double mostAtOnce;
+    double perMs;
+    double tokens = mostAtOnce;
+    double countedAt = 0;
+
+    bool take(double nowMs);
+  };
 
   struct Sent {
     std::array<std::uint8_t, 12> transaction;
@@ -63,8 +72,11 @@ struct StunGate {
   std::array<Validated, 2> validated_;
   std::vector<Sent> sent_;  // the oldest gives way
   std::size_t nextSent_ = 0;
-  double tokens_ = mostAtOnce;
-  double countedAt_ = 0;
+  // Last 64 bits of the transactions that have come up last.
+  std::vector<std::uint64_t> recent_;
+  std::size_t nextRecent_ = 0;
+  Allowance first_{64, 0.1};
+  Allowance repeated_{16, 0.02};
 };
 
 // Fresh ones from the CSPRNG: 48 bits of name, 144 bits of password. False: there is no randomness.
