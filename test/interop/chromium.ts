@@ -14,6 +14,8 @@ const PASSWORDS = { alice: 'blue-harbour-42', bob: 'quiet-meadow-17' } as const;
 const TONES = { alice: 440, bob: 1_000 } as const;
 /** What is dialled, and the name that the phone behind the trunk is called by. */
 const NUMBER = '555';
+/** Folder for the picture of the manual: `RINGFENCE_PICTURES=docs/pictures`. */
+const PICTURES = process.env.RINGFENCE_PICTURES;
 type Name = keyof typeof PASSWORDS;
 
 /** An edge with its phone page, users alice and bob, and a trunk that is the phone at `carrier`. */
@@ -132,6 +134,7 @@ async function withinACall(context: CaseContext): Promise<string> {
   const says = await sentence(alice, /^Hop by hop: both sides are encrypted/);
   await until('alice hears bob', 5_000, async () => ((await alice.listen(TONES.bob)) >= 0.5 ? true : null));
 
+  if (PICTURES !== undefined) await alice.picture(`${PICTURES}/phone-page.png`);
   await alice.press('hold');
   await until('alice holds', 5_000, async () => ((await alice.text('progress')) === 'On hold' ? true : null));
   await sleep(700);

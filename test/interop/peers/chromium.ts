@@ -158,6 +158,15 @@ export class Chromium implements Phone {
     await this.page.click(`#${id}`);
   }
 
+  /** What a phone's screen shows, as PNG. */
+  async picture(path: string): Promise<void> {
+    const height = await this.value<number>('document.querySelector("footer").getBoundingClientRect().bottom');
+    await this.page.screenshot({
+      path: path as `${string}.png`,
+      clip: { x: 0, y: 0, width: 390, height: Math.ceil(height) + 16 },
+    });
+  }
+
   /** The line's state and what the page complains of, for failures. */
   async says(): Promise<string> {
     return `${await this.text('line')}; ${await this.text('progress')}; ${await this.text('problem')}`;
