@@ -1,14 +1,16 @@
 /** The phone page in Chromium: with a desk phone over SDES, with another browser, and with a trunk in plain RTP. */
 import { readFileSync } from 'node:fs';
 import { account } from './baresip.ts';
-import type { Edge } from './edge.ts';
+import { DOMAIN, type Edge } from './edge.ts';
 import { type Case, type CaseContext, expect } from './harness/case.ts';
 import { certificatesIn, makeCertificates } from './harness/certificates.ts';
 import { type Phone, talk } from './harness/phone-call.ts';
 import { sleep, until } from './harness/process.ts';
 import { runCases } from './harness/run-cases.ts';
+import { secondsOfTone } from './harness/tone.ts';
 import { Baresip, baresipVersion } from './peers/baresip.ts';
 import { Chromium, chromiumVersion } from './peers/chromium.ts';
+import { Linphone, linphoneVersion } from './peers/linphone.ts';
 
 const PASSWORDS = { alice: 'blue-harbour-42', bob: 'quiet-meadow-17' } as const;
 const TONES = { alice: 440, bob: 1_000 } as const;
@@ -19,18 +21,22 @@ const PICTURES = process.env.RINGFENCE_PICTURES;
 type Name = keyof typeof PASSWORDS;
 
 /** An edge with its phone page, users alice and bob, and a trunk that is the phone at `carrier`. */
-async function edgeWithPage({ edge, workspace }: CaseContext, carrier?: string): Promise<Edge> {
+async function edgeWithPage({ edge, workspace }: CaseContext, carrier?: string, zrtp = false): Promise<Edge> {
   return edge({
     certificates: certificatesIn(workspace),
     listeners: [
       { name: 'browsers', transport: 'wss', encryption: 'required', phonePage: true },
-      { name: 'phones', transport: 'tls', encryption: 'required' },
+      { name: 'phones', transport: 'tls', encryption: zrtp ? 'preferred' : 'required' },
       { name: 'inside', transport: 'udp', encryption: 'none' },
     ],
     objects: {
       users: (['alice', 'bob'] as const).map((name) => ({
         name,
-        devices: [{ name, password: PASSWORDS[name], encryption: 'required', allowMd5: name === 'bob' }],
+        devices: [
+          zrtp && name === 'bob'
+            ? { name, password: PASSWORDS[name], encryption: 'none', zrtp: 'end' }
+            : { name, password: PASSWORDS[name], encryption: 'required', allowMd5: name === 'bob' },
+        ],
       })),
       ...(carrier === undefined
         ? {}
@@ -47,13 +53,14 @@ async function withBrowsers<const Names extends readonly Name[]>(
   context: CaseContext,
   names: Names,
   carrier?: string,
+  zrtp = false,
 ): Promise<{ readonly edge: Edge; readonly browsers: { readonly [At in keyof Names]: Chromium } }> {
   const { workspace, closes } = context;
   if (carrier === undefined) makeCertificates(workspace);
   const certificate = readFileSync(certificatesIn(workspace).certificate, 'utf8');
   const start = async (name: Name): Promise<Chromium> =>
     closes(await Chromium.start({ workspace, name, certificate, tone: TONES[name] }));
-  const [edge, ...browsers] = await Promise.all([edgeWithPage(context, carrier), ...names.map(start)]);
+  const [edge, ...browsers] = await Promise.all([edgeWithPage(context, carrier, zrtp), ...names.map(start)]);
   await Promise.all(
     browsers.map(async (browser, at) => {
       const name = names[at]!;
@@ -158,6 +165,49 @@ async function withinACall(context: CaseContext): Promise<string> {
   return `padlock: ${says} held and resumed; digit 5 by RFC 4733; ${clean(alice)}`;
 }
 
+/** A softphone whose ZRTP ends at the edge: both people see the same string, and the page says so. */
+async function comparing(context: CaseContext): Promise<string> {
+  const { workspace, closes } = context;
+  const { edge, browsers } = await withBrowsers(context, ['alice'], undefined, true);
+  const [alice] = browsers;
+  const bob = closes(
+    await Linphone.start({
+      workspace,
+      certificates: certificatesIn(workspace),
+      name: 'bob',
+      transport: 'tls',
+      media: 'zrtp',
+      tone: TONES.bob,
+      server: {
+        address: edge.address,
+        port: edge.port('phones'),
+        domain: DOMAIN,
+        password: PASSWORDS.bob,
+      },
+    }),
+  );
+  alice.dial('bob');
+  await Promise.all([alice.established(), bob.established()]);
+  const shown = await until('a string in the page', 10_000, async () => (await alice.text('sas')) || null);
+  const theirs = await bob.sas();
+  expect(shown === theirs, `the page shows ${shown}, linphonec ${theirs}`);
+  expect(!edge.log().includes('"verified":true'), 'it counts as compared before anybody has');
+  await until('tones both ways', 6_000, async () => ((await alice.listen(TONES.bob)) >= 1 ? true : null));
+  await alice.press('match');
+  await until('the page says that it is the same', 5_000, async () =>
+    (await alice.text('sas-label')).includes('have found these to be the same') ? true : null,
+  );
+  await until('the record says that somebody has compared', 3_000, () =>
+    edge.log().includes('"verified":true') ? true : null,
+  );
+  alice.hangUp();
+  await Promise.all([alice.ended(), bob.ended()]);
+  await bob.stop();
+  const heard = secondsOfTone(bob.heard(), TONES.alice);
+  expect(heard >= 1, `linphonec heard ${TONES.alice} Hz for ${heard.toFixed(1)} s`);
+  return `both show ${shown}; confirmed in the page, and so in the record; tones both ways; ${clean(alice)}`;
+}
+
 const both = (): string | null => (baresipVersion() === null ? null : chromiumVersion());
 
 export const cases: readonly Case[] = [
@@ -188,6 +238,13 @@ export const cases: readonly Case[] = [
     version: both,
     what: 'the phone page calls out over a trunk in plain RTP',
     run: withTrunk,
+  },
+  {
+    name: 'chromium-sas',
+    peer: 'Chromium, linphonec (bzrtp)',
+    version: () => (linphoneVersion() === null ? null : chromiumVersion()),
+    what: 'DTLS-SRTP to ZRTP that ends at the edge: the authentication string in the page, and its confirmation',
+    run: comparing,
   },
   {
     name: 'chromium-within-a-call',

@@ -160,7 +160,9 @@ export class Chromium implements Phone {
 
   /** What a phone's screen shows, as PNG. */
   async picture(path: string): Promise<void> {
-    const height = await this.value<number>('document.querySelector("footer").getBoundingClientRect().bottom');
+    const height = await this.value<number>(
+      'document.querySelector("footer").getBoundingClientRect().bottom',
+    );
     await this.page.screenshot({
       path: path as `${string}.png`,
       clip: { x: 0, y: 0, width: 390, height: Math.ceil(height) + 16 },
