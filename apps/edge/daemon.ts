@@ -421,6 +421,7 @@ export class Daemon {
   #useRelay(relay: MediaEngine): void {
     this.#relay = relay;
     relay.onEvent(this.#engineEvents.take);
+    relay.retell?.();
   }
 
   #stopTimers(): void {

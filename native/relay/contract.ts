@@ -219,6 +219,11 @@ export interface Relay {
    */
   tap?(from: number, to: number): void;
   untap?(to: number): void;
+  /**
+   * How ICE, DTLS and ZRTP of all endpoints stand is told again, as events: for an edge that has taken over, once it
+   * knows whose endpoints they are. What happened while there was no edge is among it.
+   */
+  retell?(): void;
   /** A person has compared the short authentication string of this endpoint's ZRTP. */
   confirmSas?(id: number): void;
   /**

@@ -177,6 +177,12 @@ export class ControlConnection implements RunningRelay {
     this.#send();
   }
 
+  retell(): void {
+    if (!this.#isUp()) return;
+    this.#frames.begin(frameTypes.retell, 0);
+    this.#send();
+  }
+
   confirmSas(id: number): void {
     if (!this.#isUp()) return;
     this.#frames.begin(frameTypes.confirmSas, 0);

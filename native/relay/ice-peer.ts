@@ -5,9 +5,9 @@ import { once } from 'node:events';
 import { decodeStun } from '@ringfence/ice/stun/decode.ts';
 import { type EncodeOptions, encodeStun } from '@ringfence/ice/stun/encode.ts';
 import { verifyIntegrity } from '@ringfence/ice/stun/integrity.ts';
-import type { ReadStun, StunAttributes } from '@ringfence/ice/stun/message.ts';
+import type { ReadStun, StunAttributes, TransportAddress } from '@ringfence/ice/stun/message.ts';
 import type { EndpointConfig, EndpointOpened } from './contract.ts';
-import type { IceConfig, IceCredentials } from './handshake.ts';
+import type { IceCandidate, IceConfig, IceCredentials } from './handshake.ts';
 
 const secret = (password: string): Uint8Array => new TextEncoder().encode(password);
 
@@ -93,6 +93,39 @@ export class IcePeer {
 
   send(bytes: Uint8Array, { address, rtpPort }: EndpointOpened, port = rtpPort): void {
     this.socket.send(bytes, port, address);
+  }
+
+  /** Answers every request as an agent that only answers does. */
+  answerAll(password = this.credentials.password, from: IcePeer = this): void {
+    this.socket.on('message', (bytes, { address, port }) => {
+      const read = decodeStun(Uint8Array.from(bytes));
+      if (!read.ok || read.value.class !== 'request') return;
+      from.socket.send(this.success(read.value, { address, port }, password), port, address);
+    });
+  }
+
+  success(request: ReadStun, mapped: TransportAddress, password: string): Uint8Array {
+    const { transactionId } = request;
+    return encodeStun(
+      { class: 'success', method: 1, transactionId, attributes: { mapped } },
+      { key: secret(password) },
+    );
+  }
+
+  get requests(): readonly ReadStun[] {
+    return this.stun.filter((read) => read.class === 'request');
+  }
+
+  /** Where it is, as a candidate of its SDP. */
+  candidate(component: 1 | 2 = 1): IceCandidate {
+    return {
+      foundation: '1',
+      component,
+      priority: 0x7e_ff_ff_ff,
+      address: this.address,
+      port: this.port,
+      kind: 'host',
+    };
   }
 
   /** The last answer, which is of that endpoint's password. */

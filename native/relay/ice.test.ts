@@ -257,8 +257,9 @@ test('20,000 forged checks a second: voice goes on, of that endpoint and of othe
   const forged = flooder.check(iced, { username: `${iced.ice?.ufrag}:phone` }, 'A'.repeat(24));
   const heard = peer.check(iced);
   const started = performance.now();
-  for (let elapsed = 0; elapsed < 1500; elapsed = performance.now() - started) {
-    for (; sent.forged < elapsed * 20; sent.forged += 1)
+  for (let elapsed = 0; sent.forged < 30_000; elapsed = performance.now() - started) {
+    assert.ok(elapsed < 20_000, 'the flood takes too long here');
+    for (let left = 40; sent.forged < elapsed * 20 && left > 0; left -= 1, sent.forged += 1)
       flooder.send(sent.forged % 10 === 0 ? heard : forged, iced);
     while (sent.voice < 30 + elapsed / 20) talk();
     await new Promise((resolve) => setTimeout(resolve, 1));
@@ -267,11 +268,14 @@ test('20,000 forged checks a second: voice goes on, of that endpoint and of othe
     () => arrived().every((count) => count === sent.voice),
     `${sent.voice} packets of voice each way`,
   );
-  assert.ok(sent.forged >= 29_000 && sent.voice > 90, `${sent.forged} forged checks`);
+  assert.ok(sent.forged === 30_000 && sent.voice > 90, `${sent.voice} packets of voice`);
   // The burst, and a hundred a second.
-  assert.ok(flooder.stun.length < 64 + 300, `${flooder.stun.length} answers`);
+  assert.ok(
+    flooder.stun.length < 64 + 100 * Math.ceil((performance.now() - started) / 1000),
+    `${flooder.stun.length} answers`,
+  );
   const { dropped, received } = await statsOf(relay, iced.id);
-  assert.ok(dropped.authentication > 5000, `${dropped.authentication} refused`);
+  assert.ok(dropped.authentication > 3000, `${dropped.authentication} refused`);
   assert.equal(received.lost, 0);
   assert.equal(events.length, 1);
   await relay.close([made, beside].flatMap(({ iced, far }) => [iced.id, far.id]));

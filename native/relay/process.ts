@@ -67,6 +67,7 @@ function handle(type: number, request: number, body: Uint8Array): void {
     const first = new DataView(body.buffer, body.byteOffset, 4).getUint32(0);
     return writeList(frames, request, first, relay.tick(), idAt);
   }
+  if (type === frameTypes.retell) return uplink.tellAgain();
   if (type === frameTypes.trickle) return uplink.trickle(body);
   if (type === frameTypes.confirmSas) return uplink.confirmSas(body);
   let length = -1;
@@ -117,7 +118,6 @@ function serve(descriptor: number): void {
   socket.on('error', () => {});
   socket.on('close', detached);
   writeGreeting(frames, { instance: options.instance, pid: process.pid });
-  uplink.tellAgain();
   flush();
 }
 

@@ -120,7 +120,7 @@ test('what nobody asks for is closed again', async () => {
   await reserve.stop();
 });
 
-test('another kind is never served from a stock: address, ports, DSCP and suites must be the same', async () => {
+test('another kind is never served from a stock: address, ports, DSCP and suites must be the same, and nothing of its own is in it', async () => {
   const relay = new CountingRelay();
   const reserve = new Reserve(relay, { periodMs });
   for (let i = 0; i < 8; i += 1) await reserve.open([spec]);
@@ -130,6 +130,9 @@ test('another kind is never served from a stock: address, ports, DSCP and suites
     { ...spec, ports: 'mux' as const },
     { ...spec, dscp: 0 },
     { ...spec, suites: ['AEAD_AES_256_GCM' as const] },
+    { ...spec, ice: 'lite' as const },
+    { ...spec, dtls: true },
+    { ...spec, zrtp: true },
   ]) {
     const before = relay.requests.length;
     await reserve.open([other]);

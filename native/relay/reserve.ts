@@ -178,6 +178,10 @@ export class Reserve implements RunningRelay {
     this.#relay.hush?.(id);
   }
 
+  retell(): void {
+    this.#relay.retell?.();
+  }
+
   confirmSas(id: number): void {
     this.#relay.confirmSas?.(id);
   }

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { adoptRelay, startRelay } from './client.ts';
 import type { EndpointSpec, RelayEvent } from './contract.ts';
-import { until } from './loopback.ts';
+import { IcePeer } from './ice-peer.ts';
+import { openAll, rtpPacket, until } from './loopback.ts';
 import { FrameWriter, headerLength, longestFrame, mostListed } from './protocol/frames.ts';
 import { readList, writeList } from './protocol/replies.ts';
 
@@ -53,6 +54,47 @@ test('the next edge takes over what the one before has left: the same process, i
   await until(() => events.length > 0, 'down');
   assert.equal(events[0]?.kind, 'down');
   await second.stop();
+});
+
+test('what ICE has come to is told again to the edge that takes over, and its media has gone on', async (t) => {
+  t.after(() => IcePeer.closeAll());
+  const door = doorOf(t);
+  const first = await startRelay({ threads: 1, door, graceMs: 20_000 });
+  const peer = await IcePeer.open();
+  const far = await IcePeer.open();
+  const leg: EndpointSpec = { local: '127.0.0.1', ports: 'mux', dscp: 46, suites: [] };
+  const remote = { address: '127.0.0.1', rtpPort: far.port, rtcpPort: far.port };
+  const [iced, plain] = await openAll(first, [
+    { ...leg, ice: 'lite', config: peer.describe() },
+    { ...leg, config: { media: 'rtp', remote } },
+  ]);
+  assert.ok(iced && plain);
+  first.link(iced.id, plain.id);
+  await first.flush();
+  await first.release();
+  // While nobody is there.
+  peer.send(peer.check(iced, { useCandidate: true }), iced);
+  await until(() => peer.stun.length === 1, 'the answer');
+  peer.send(rtpPacket(1), iced);
+  await until(() => far.others.length === 1, 'media without an edge');
+
+  const second = await adoptRelay(door);
+  const events: RelayEvent[] = [];
+  assert.ok(second !== undefined);
+  t.after(() => second.stop());
+  second.onEvent((event) => {
+    if (event.kind === 'ice') events.push(event);
+  });
+  second.retell?.();
+  await until(() => events.length > 0, 'how ICE stands');
+  assert.deepEqual(events, [
+    {
+      kind: 'ice',
+      endpoint: iced.id,
+      state: 'connected',
+      remote: { address: '127.0.0.1', port: peer.port },
+    },
+  ]);
 });
 
 test('while an edge has it nobody else gets it, and without an edge it waits no longer than its grace time', async (t) => {

@@ -70,7 +70,7 @@ export interface Door {
   secure(id: number, suite: Suite, send: Uint8Array, receive: Uint8Array): boolean;
   /** ZRTP was demanded, passes, and both ends have keys: media may pass, too. */
   passMedia(id: number): boolean;
-  /** Tells the edge at once; kept and told again to an edge that takes over. */
+  /** Tells the edge at once; kept, and told again to an edge that takes over and asks. */
   tell(event: HandshakeEvent): void;
 }
 
@@ -166,7 +166,7 @@ export class Uplink {
     if (!reader.failed) this.#entries.get(id)?.zrtp?.confirmSas();
   }
 
-  /** For an edge that has just come: how things stand. */
+  /** For an edge that has taken over: how things stand. */
   tellAgain(): void {
     for (const { told } of this.#entries.values()) for (const event of told.values()) this.#onEvent(event);
   }

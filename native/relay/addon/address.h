@@ -48,6 +48,10 @@ class Address {
     }
     return false;
   }
+  [[nodiscard]] bool isLoopback() const {
+    if (family() == AF_INET) return ntohl(storage_.v4.sin_addr.s_addr) >> 24 == 127;
+    return family() == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&storage_.v6.sin6_addr);
+  }
   [[nodiscard]] bool sameHost(const Address& other) const {
     if (family() != other.family()) return false;
     if (family() == AF_INET) return storage_.v4.sin_addr.s_addr == other.storage_.v4.sin_addr.s_addr;

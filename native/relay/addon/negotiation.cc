@@ -44,6 +44,8 @@ bool sendDatagram(Endpoint& endpoint, std::uint8_t component, const Address& tar
   const Path& path = second && !endpoint.remoteMuxes ? endpoint.rtcp : endpoint.rtp;
   const Address& to = target.isSet() ? target : path.target();
   if (!to.isUnicast() || to.port() == 0 || to.family() != endpoint.local.family()) return false;
+  // A candidate that a peer has named leads to no service of this machine.
+  if (to.isLoopback() && endpoint.local.isUnicast() && !endpoint.local.isLoopback()) return false;
   // A STUN request: whoever answers it has to name it.
   if (endpoint.ice != nullptr && bytes.size() >= StunMessage::headerLength && load16(bytes.data()) == 0x0001) {
     endpoint.ice->expect(bytes.subspan(8, 12), component, to);

@@ -28,6 +28,8 @@ export const frameTypes = {
   tap: 15,
   /** u32 id: the second of a `tap` sends nothing of it any more. */
   untap: 16,
+  /** How handshakes stand is told again. */
+  retell: 17,
   /** The media process ends at once, whatever it holds. Without it the closing of the socket leaves it waiting for another edge. */
   end: 8,
   reply: 0x80,
