@@ -5,6 +5,7 @@ import type { RelayEvent } from './contract.ts';
 import type { RunningRelay } from './control.ts';
 import { NativeCertificate } from './dtls.ts';
 import { type DtlsCall, DtlsPeer, dtlsCall, isDtls, told } from './dtls-loopback.ts';
+import { dtlsSuites } from './handshake.ts';
 import { hex, Phone, protect, rtpPacket, seen, statsOf, unprotect, until } from './loopback.ts';
 
 const giveUpMs = 700;
@@ -258,4 +259,110 @@ test('RFC 3711 §9.2: a key of DTLS that has served as many sources as it may ta
   assert.equal((await statsOf(relay, it.near.id)).received.packets, 64);
   peer.stop();
   await it.close();
+});
+
+test('CVE-2023-49786: behind the NAT of a phone a neighbour that comes first neither takes its call nor ends it', async () => {
+  const it = await dtlsCall(relay);
+  const certificate = new NativeCertificate();
+  // SDP names an address inside; of the one that signalling came from any port may be the phone's.
+  relay.configure(it.near.id, {
+    media: 'srtp',
+    remote: { address: '127.0.0.9', rtpPort: 4000, rtcpPort: 4000, signalling: '127.0.0.1' },
+    dtls: { role: 'server', fingerprints: [certificate.fingerprint], suites: dtlsSuites },
+  });
+  await relay.flush();
+  const neighbour = await Phone.open('127.0.0.1', true);
+  const failing = new DtlsPeer({ phone: neighbour, near: it.near }, 'client');
+  failing.start();
+  await until(() => failing.association.look().state === 'failed', 'the neighbour refused');
+  failing.stop();
+  // And one that begins and says no more.
+  const flights = () => neighbour.rtpReceived.filter((packet) => packet[0] === 22 && packet[13] === 2).length;
+  const before = flights();
+  const stalling = new DtlsPeer({ phone: neighbour, near: it.near }, 'client');
+  neighbour.rtp.on('message', (packet) => {
+    if (packet[13] === 2) stalling.stop();
+  });
+  stalling.association.receive = (
+    (receive) => (datagram: Uint8Array) =>
+      datagram[13] === 2 ? [] : receive(datagram)
+  )(stalling.association.receive.bind(stalling.association));
+  stalling.start();
+  await until(() => flights() > before, 'the flight of the server');
+  stalling.stop();
+  const peer = new DtlsPeer(it, 'client', { certificate });
+  peer.start();
+  await until(() => secured(it).length === 1, 'the keys of the phone');
+  await until(() => peer.association.look().state === 'secured', 'keys there');
+  await talk(it, peer.contexts(), 1);
+  assert.equal(unsecured(it).length, 0);
+  peer.stop();
+  neighbour.close();
+  await it.close();
+});
+
+test('where only a wrong certificate comes, that is told, also behind a NAT', async () => {
+  const it = await dtlsCall(relay);
+  relay.configure(it.near.id, {
+    media: 'srtp',
+    remote: { address: '127.0.0.9', rtpPort: 4000, rtcpPort: 4000, signalling: '127.0.0.1' },
+    dtls: { role: 'server', fingerprints: [new NativeCertificate().fingerprint], suites: dtlsSuites },
+  });
+  await relay.flush();
+  const peer = new DtlsPeer(it, 'client');
+  peer.start();
+  await until(() => unsecured(it).length === 1, 'it');
+  assert.equal(unsecured(it)[0]?.reason, 'fingerprint');
+  peer.stop();
+  await it.close();
+});
+
+test('a certificate is exchanged when its time has come; who was told of the old one is shown the old one', async () => {
+  const own = await startRelay({ threads: 1, pollMs: 20, dtls: { certificateMs: 150 } });
+  const seenThere: RelayEvent[] = [];
+  own.onEvent((event) => seenThere.push(event));
+  try {
+    const first = await dtlsCall(own);
+    const second = await dtlsCall(own);
+    assert.equal(hex(second.near.dtls?.value), hex(first.near.dtls?.value));
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const third = await dtlsCall(own);
+    assert.notEqual(hex(third.near.dtls?.value), hex(first.near.dtls?.value));
+    for (const it of [first, third]) {
+      // The peer takes no certificate but the one of this leg.
+      const peer = new DtlsPeer(it, 'client');
+      it.configure({ role: 'server', fingerprints: [peer.certificate.fingerprint] });
+      await own.flush();
+      peer.start();
+      await until(() => told(seenThere, 'secured', it.near.id).length === 1, 'keys');
+      peer.stop();
+    }
+  } finally {
+    await own.stop();
+  }
+});
+
+test('no more handshakes go on at once than may; who comes then is served when there is room', async () => {
+  const own = await startRelay({
+    threads: 1,
+    pollMs: 20,
+    dtls: { retransmitMs: 40, giveUpMs: 400, mostHandshakes: 1 },
+  });
+  const seenThere: RelayEvent[] = [];
+  own.onEvent((event) => seenThere.push(event));
+  try {
+    const [stalled, waiting] = [await dtlsCall(own), await dtlsCall(own)];
+    // Ours begins, and nobody is there: it takes the only place.
+    stalled.configure({ role: 'client', fingerprints: [new NativeCertificate().fingerprint] });
+    await until(() => stalled.phone.rtpReceived.length > 0, 'a ClientHello');
+    const peer = new DtlsPeer(waiting, 'client');
+    waiting.configure({ role: 'server', fingerprints: [peer.certificate.fingerprint] });
+    await own.flush();
+    peer.start();
+    await until(() => told(seenThere, 'secured', waiting.near.id).length === 1, 'the second');
+    assert.equal(told(seenThere, 'unsecured', stalled.near.id)[0]?.reason, 'timeout');
+    peer.stop();
+  } finally {
+    await own.stop();
+  }
 });

@@ -18,6 +18,11 @@ namespace {
 constexpr int niceness = 5;
 constexpr double busyMs = 50;  // until a handshake of ours is tried again that had no room
 constexpr std::size_t longestEvent = 512;
+// Where the address of the peer is not known for sure, whoever came first and gets on has so long before others are heard,
+// and so many may fail, until that is told.
+constexpr double strangerMs = 1000;
+constexpr double otherThanStrangerMs = 3000;
+constexpr std::uint8_t mostStrangers = 8;
 
 // The numbers are those of ../protocol/handshake-events.ts.
 enum : std::uint8_t { securedEvent = 6, unsecuredEvent = 7, byDtls = 0, withFingerprint = 1 };
@@ -215,14 +220,17 @@ void Dtls::handle(const Input& input, double nowMs) {
   } else {
     hello(*session, input, nowMs);
   }
-  if (session->association != nullptr) return settle(session, guard);
+  if (session->association != nullptr) return settle(session, nowMs, guard);
   guard.unlock();
   send(session, input.source);
 }
 
 void Dtls::take(DtlsSession& session, const Input& input, double nowMs) {
   if (session.validated) session.remote = input.source;
-  if (!(session.remote == input.source)) return count(droppedUseless);
+  if (!(session.remote == input.source)) {
+    if (!isStranger(session) || !session.counted || nowMs - session.begunMs < strangerMs) return count(droppedUseless);
+    return hello(session, input, nowMs);
+  }
   session.association->receive(input.bytes, nowMs, flight_);
 }
 
@@ -241,6 +249,7 @@ void Dtls::hello(DtlsSession& session, const Input& input, double nowMs) {
       return count(verifications);
     }
   }
+  release(session);
   if (!associate(session, nowMs)) return count(droppedBusy);
   session.remote = input.source;
   if (session.validated) {
@@ -255,6 +264,7 @@ bool Dtls::associate(DtlsSession& session, double nowMs) {
   session.association = DtlsAssociation::create(session.certificate, session.settings, limits_.timing, nowMs);
   if (session.association == nullptr) return false;
   session.counted = true;
+  session.begunMs = nowMs;
   handshakes_++;
   count(begun);
   return true;
@@ -273,29 +283,45 @@ void Dtls::expire(double nowMs) {
     flight_.clear();
     if (session->association != nullptr) {
       session->association->passTime(nowMs, flight_);
-      settle(session, guard);
+      settle(session, nowMs, guard);
     } else if (session->settings.server) {
-      guard.unlock();
-      silent(session);
+      silent(session, guard);
     } else if (!associate(*session, nowMs)) {
       schedule(session, nowMs + busyMs);
     } else {
       session->association->start(nowMs, flight_);
-      settle(session, guard);
+      settle(session, nowMs, guard);
     }
   }
 }
 
-// Told, and listened for still: the answer may have come long before the peer picks up.
-void Dtls::silent(const Session& session) {
+// Told, and listened for still: the answer may have come long before the peer picks up. Where somebody came and failed, that
+// is what is told, and it is over.
+void Dtls::silent(const Session& session, std::unique_lock<std::mutex>& guard) {
   DtlsSummary summary;
   summary.failure = DtlsFailure::timeout;
   summary.detail = "no ClientHello has come";
-  tellUnsecured(session->endpoint, summary);
+  const bool over = session->strange != nullptr;
+  if (over) {
+    summary = *session->strange;
+    session->finished = true;
+  }
+  guard.unlock();
+  withEndpoint(slots_, session->endpoint, [&](Endpoint& endpoint) {
+    if (endpoint.dtls == nullptr || endpoint.dtls->session != session) return;
+    if (over) dropKeys(endpoint);
+    tellUnsecured(endpoint.id, summary);
+  });
+  if (over) count(failed);
+}
+
+// The peer may be behind a NAT, and whoever else is there may come first: one who fails does not end the call for it.
+bool Dtls::isStranger(const DtlsSession& session) const {
+  return session.settings.server && !session.validated && !(session.remote == session.signalled);
 }
 
 // After each step of an association. Gives the lock back before it takes that of a worker.
-void Dtls::settle(const Session& session, std::unique_lock<std::mutex>& guard) {
+void Dtls::settle(const Session& session, double nowMs, std::unique_lock<std::mutex>& guard) {
   DtlsAssociation& association = *session->association;
   const DtlsAssociation::State state = association.state();
   const Address remote = session->remote;
@@ -312,8 +338,15 @@ void Dtls::settle(const Session& session, std::unique_lock<std::mutex>& guard) {
   session->counted = false;
   handshakes_--;
   if (!good) {
-    session->finished = true;
+    const bool stranger = isStranger(*session) && ++session->strangers < mostStrangers;
     release(*session);
+    if (stranger) {
+      session->strange = std::make_unique<DtlsSummary>(summary);
+      guard.unlock();
+      schedule(session, nowMs + otherThanStrangerMs);
+      return send(session, remote);
+    }
+    session->finished = true;
   }
   guard.unlock();
   schedule(session, std::numeric_limits<double>::infinity());

@@ -43,6 +43,10 @@ struct DtlsSession {
   Address remote;
   bool counted = false;  // among the handshakes that go on
   bool finished = false;
+  double begunMs = 0;  // of the association
+  // Without ICE, of others than the one that SDP named: they may be neighbours of the peer at its address.
+  std::uint8_t strangers = 0;
+  std::unique_ptr<DtlsSummary> strange;
   // May another HelloVerifyRequest go out? So many a second, whoever forges ClientHellos.
   static constexpr std::uint32_t mostVerifications = 50;
   bool verifies(double nowMs) {
@@ -124,8 +128,9 @@ class Dtls {
   void hello(DtlsSession& session, const Input& input, double nowMs);
   bool associate(DtlsSession& session, double nowMs);
   void expire(double nowMs);
-  void silent(const Session& session);
-  void settle(const Session& session, std::unique_lock<std::mutex>& guard);
+  void silent(const Session& session, std::unique_lock<std::mutex>& guard);
+  bool isStranger(const DtlsSession& session) const;
+  void settle(const Session& session, double nowMs, std::unique_lock<std::mutex>& guard);
   void send(const Session& session, const Address& target);
   void schedule(const Session& session, double atMs);
   void release(DtlsSession& session);
