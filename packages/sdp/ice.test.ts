@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { SeededRandom } from '@ringfence/testkit/random.ts';
+import fc from 'fast-check';
 import { iceAttributes, mostCandidates, parseCandidate, parseFragment, serializeCandidate } from './ice.ts';
 import { parseSession } from './parse.ts';
 
@@ -96,4 +98,66 @@ test('RFC 8840 §9: a fragment with candidates', () => {
   assert.equal(fragment?.candidates.length, 1);
   assert.equal(fragment?.ended, true);
   assert.equal(parseFragment(new Uint8Array(9000)), undefined);
+});
+
+test('property: a candidate that is written reads as it was', () => {
+  const text = fc
+    .array(fc.constantFrom(...'aZ09+/'), { minLength: 1, maxLength: 32 })
+    .map((all) => all.join(''));
+  const address = fc.oneof(
+    fc.tuple(fc.nat(255), fc.nat(255), fc.nat(255), fc.nat(255)).map((octets) => octets.join('.')),
+    fc.constantFrom('2001:db8::1', '::1', 'fe80::1:2'),
+  );
+  fc.assert(
+    fc.property(
+      text,
+      fc.constantFrom(1, 2),
+      fc.integer({ min: 1, max: 2 ** 31 - 1 }),
+      address,
+      fc.integer({ min: 1, max: 65_535 }),
+      fc.constantFrom('host', 'srflx', 'prflx', 'relay'),
+      (foundation, component, priority, at, port, kind) => {
+        const candidate = { foundation, component, priority, address: at, port, kind } as const;
+        assert.deepEqual(parseCandidate(serializeCandidate(candidate)), candidate);
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
+test('fuzz: 20,000 bent candidates and fragments give a value each, and no more than 32 candidates', () => {
+  const random = new SeededRandom(8839);
+  const line = '1 1 UDP 2130706431 203.0.113.141 8998 typ host raddr 10.0.0.1 rport 5';
+  const fragment = `a=ice-ufrag:8hhY\r\na=ice-pwd:asd88fgpdd777uzjYhagZg\r\nm=audio 9 RTP/AVP 0\r\na=mid:1\r\na=candidate:${line}\r\na=end-of-candidates\r\n`;
+  const alphabet = '\0\r\n\t =:/.-+09azAZ\u00e4\u2028';
+  let taken = 0;
+  let refused = 0;
+  for (let run = 0; run < 20_000; run += 1) {
+    const characters = [...(run % 2 === 0 ? line : fragment.repeat(random.integer(1, 40)))];
+    for (let i = random.integer(1, 4); i > 0; i -= 1)
+      characters[random.integer(0, characters.length - 1)] =
+        alphabet[random.integer(0, alphabet.length - 1)]!;
+    const text = characters.join('').slice(0, random.chance(0.2) ? random.integer(0, 90) : undefined);
+    if (run % 2 === 0) {
+      const candidate = parseCandidate(text);
+      if (candidate === undefined) refused += 1;
+      else {
+        taken += 1;
+        // Nothing but what is on the list: it can be written into a line of ours.
+        assert.match(
+          serializeCandidate(candidate),
+          /^[A-Za-z0-9+/]{1,32} [12] UDP \d+ [0-9a-fA-F.:]+ \d+ typ [a-z]+$/,
+        );
+      }
+    } else {
+      const read = parseFragment(Buffer.from(text));
+      if (read === undefined) refused += 1;
+      else {
+        taken += 1;
+        assert.ok(read.candidates.length <= mostCandidates);
+      }
+    }
+  }
+  assert.equal(taken + refused, 20_000);
+  assert.ok(taken > 1_000 && refused > 1_000, `${taken} ${refused}`);
 });
