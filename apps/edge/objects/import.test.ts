@@ -398,6 +398,16 @@ for (const [what, yaml, words] of [
   ['a pattern with letters', route('').replace('"1"', 'abc'), /is not a pattern/],
   ['a star in the middle', route('').replace('"1"', '1*2'), /is not a pattern/],
   [
+    'a recorder that is no trunk',
+    'domains: [{name: a.example, recording: {recorder: vault, users: [alice], consent: notified}}]',
+    /domains\[0\]\.recording\.recorder: there is no trunk `vault` in domain a\.example/,
+  ],
+  [
+    'consent of a kind that there is not',
+    'domains: [{name: a.example, recording: {recorder: vault, users: [alice], consent: assumed}}]',
+    /consent/,
+  ],
+  [
     'a route to nowhere',
     'routes: [{match: "1", to: {trunk: no}}]',
     /objects.yaml:1:35: routes\[0\].to.trunk: there is no trunk `no` in domain a.example/,

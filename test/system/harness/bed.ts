@@ -27,9 +27,16 @@ export interface ObjectLines {
   readonly trunks?: readonly Record<string, unknown>[];
   readonly routes?: readonly Record<string, unknown>[];
   readonly pbx?: readonly Record<string, unknown>[];
+  readonly domains?: readonly Record<string, unknown>[];
 }
 
-export const objectsText = ({ users = [], trunks = [], routes = [], pbx = [] }: ObjectLines): string =>
+export const objectsText = ({
+  users = [],
+  trunks = [],
+  routes = [],
+  pbx = [],
+  domains,
+}: ObjectLines): string =>
   JSON.stringify({
     users: users.map(({ name, domain, encryption = 'preferred', number, allowMd5, keying, ice }) => ({
       name,
@@ -49,6 +56,7 @@ export const objectsText = ({ users = [], trunks = [], routes = [], pbx = [] }: 
     trunks,
     routes,
     pbx,
+    ...(domains === undefined ? {} : { domains }),
   });
 
 export type PhonePlace = Partial<
