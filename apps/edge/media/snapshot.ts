@@ -1,9 +1,11 @@
 import type { Fingerprint } from '@ringfence/relay/handshake.ts';
+import { parseZrtpHash, serializeZrtpHash } from '@ringfence/sdp/zrtp.ts';
 import type { Suite } from '@ringfence/srtp/suite.ts';
 import type { HandshakeState } from './handshake.ts';
 import type { KeyExchange } from './keying.ts';
 import { type LegSide, MediaLeg, type StreamState } from './leg.ts';
 import type { Shown } from './shown.ts';
+import type { ZrtpMode } from './zrtp.ts';
 
 /** Media of one leg as plain data. Keys are not in it: they live in the media process. */
 export interface MediaLegSnapshot {
@@ -33,6 +35,16 @@ interface StreamSnapshot {
   readonly mid?: string;
   readonly bundled?: true;
   readonly shown?: Shown;
+  readonly zrtp?: ZrtpSnapshot;
+}
+
+/** Hashes of Hellos as `a=zrtp-hash` writes them. */
+interface ZrtpSnapshot {
+  readonly mode?: ZrtpMode;
+  /** The peer's, what we say to it, and of our own Hello. */
+  readonly hello?: string;
+  readonly says?: string;
+  readonly own?: string;
 }
 
 /**
@@ -82,7 +94,36 @@ function snapshotHandshakes(stream: StreamState): Partial<StreamSnapshot> {
     ...(mid === undefined ? {} : { mid }),
     ...(bundled === undefined ? {} : { bundled }),
     ...(shown === undefined ? {} : { shown }),
+    ...snapshotZrtp(stream),
   };
+}
+
+function snapshotZrtp({ endpoint, hello, says, zrtpMode }: StreamState): Pick<StreamSnapshot, 'zrtp'> {
+  const own = endpoint.zrtp;
+  if (hello === undefined && says === undefined && own === undefined) return {};
+  return {
+    zrtp: {
+      ...(zrtpMode === undefined ? {} : { mode: zrtpMode }),
+      ...(hello === undefined ? {} : { hello: serializeZrtpHash(hello) }),
+      ...(says === undefined ? {} : { says: says === 'own' ? says : serializeZrtpHash(says) }),
+      ...(own === undefined
+        ? {}
+        : { own: serializeZrtpHash({ version: own.version, value: own.helloHash }) }),
+    },
+  };
+}
+
+function restoreZrtp({ mode, hello, says }: ZrtpSnapshot): Partial<StreamState> {
+  return {
+    ...(mode === undefined ? {} : { zrtpMode: mode }),
+    ...(hello === undefined ? {} : { hello: parseZrtpHash(hello) }),
+    ...(says === undefined ? {} : { says: says === 'own' ? says : parseZrtpHash(says) }),
+  };
+}
+
+function ownHello(own: string | undefined): Pick<StreamState['endpoint'], 'zrtp'> {
+  const hash = own === undefined ? undefined : parseZrtpHash(own);
+  return hash === undefined ? {} : { zrtp: { version: hash.version, helloHash: hash.value } };
 }
 
 function restoreHandshakes(stream: StreamSnapshot): Partial<StreamState> {
@@ -94,6 +135,7 @@ function restoreHandshakes(stream: StreamSnapshot): Partial<StreamState> {
     ...(mid === undefined ? {} : { mid }),
     ...(bundled === undefined ? {} : { bundled }),
     ...(shown === undefined ? {} : { shown }),
+    ...(stream.zrtp === undefined ? {} : restoreZrtp(stream.zrtp)),
   };
 }
 
@@ -118,6 +160,7 @@ export function restoreMedia(snapshot: MediaLegSnapshot, live: boolean): MediaLe
               ...(stream.dtls === undefined
                 ? {}
                 : { dtls: { hash: stream.dtls[0], value: Buffer.from(stream.dtls[1], 'hex') } }),
+              ...ownHello(stream.zrtp?.own),
             },
             mux: stream.mux,
             media: stream.media,
