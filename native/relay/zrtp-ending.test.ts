@@ -225,6 +225,51 @@ test('RFC 6189 §8.1: a phone that begins anew with another Hello gets new keys,
   await closeCall(made);
 });
 
+test('retained secrets that come again while keys are agreed on change nothing', async () => {
+  const phoneZid = Uint8Array.from(randomBytes(12));
+  const rs1 = Uint8Array.from(randomBytes(32));
+  const phone = await ZrtpPhone.open({ zid: phoneZid, retained: () => ({ rs1, verified: false }) });
+  const retained = { zid: phoneZid, rs1, verified: false };
+  const made = await call(phone, { retained });
+  const again = () =>
+    near.configure(made.ending.id, {
+      media: 'rtp',
+      remote: phone.phone.remote,
+      zrtp: { mode: 'end', demanded: false, retained },
+    });
+  phone.phone.rtp.on('message', () => again());
+  await talk(made);
+  assert.equal(securedOf(made.ending.id)?.zrtp?.continuity, 'continued');
+  assert.equal(phone.secured?.continuity, 'continued');
+  await closeCall(made);
+});
+
+test('a flood of Hellos to one endpoint leaves the handshake and the voice of another alone', async () => {
+  const flooded = await call(await ZrtpPhone.open());
+  const stranger = await ZrtpPhone.open();
+  phones.push(stranger);
+  let hello: Uint8Array | undefined;
+  stranger.phone.rtp.on('message', (datagram) => (hello ??= datagram));
+  stranger.start(stranger.phone.remote.rtpPort);
+  await until(() => hello !== undefined, 'a Hello');
+  const made = await call(await ZrtpPhone.open());
+  let sent = 0;
+  const flood = setInterval(() => {
+    for (let i = 0; i < 100; i++, sent++)
+      flooded.phone.phone.rtp.send(hello!, flooded.ending.rtpPort, '127.0.0.1');
+  }, 5);
+  try {
+    await until(() => sent >= 2000, 'some of the flood');
+    await talk(made);
+    await until(() => sent >= 6000, 'the rest');
+  } finally {
+    clearInterval(flood);
+  }
+  assert.equal(securedOf(flooded.ending.id), undefined);
+  await closeCall(made);
+  await closeCall(flooded);
+});
+
 test('endpoints have Hellos of their own', async () => {
   const opened = await openAll(near, [spec(true), spec(true), spec(true)]);
   const hashes = opened.map(({ zrtp }) => Buffer.from(zrtp?.helloHash ?? []).toString('hex'));

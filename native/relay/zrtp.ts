@@ -37,6 +37,7 @@ class ZrtpStream implements ZrtpParticipant {
   #hello: Uint8Array | undefined;
   #config: ZrtpConfig | undefined;
   #retained: ZrtpRetained | undefined;
+  #lent: ZrtpRetained | undefined;
   #session: ZrtpSession | undefined;
   #watch: PassingWatch | undefined;
   #secured: ZrtpSecuredOutput | undefined;
@@ -130,9 +131,11 @@ class ZrtpStream implements ZrtpParticipant {
   }
 
   #retainedOf(peerZid: Uint8Array): RetainedSecrets | undefined {
-    const known = this.#retained;
-    if (known === undefined || !equal(known.zid, peerZid)) return undefined;
-    return { rs1: known.rs1, ...(known.rs2 && { rs2: known.rs2 }), verified: known.verified };
+    if (this.#retained === undefined || !equal(this.#retained.zid, peerZid)) return undefined;
+    // The session has its own: another configuration may come while it agrees on keys.
+    this.#lent = copyOf(this.#retained);
+    const { rs1, rs2, verified } = this.#lent;
+    return { rs1, ...(rs2 && { rs2 }), verified };
   }
 
   #keepRetained(retained: ZrtpRetained): void {
@@ -144,6 +147,8 @@ class ZrtpStream implements ZrtpParticipant {
     clearTimeout(this.#timer);
     this.#session?.close();
     this.#session = undefined;
+    if (this.#lent) wipeRetained(this.#lent);
+    this.#lent = undefined;
     this.#secured = undefined;
     this.#stranger = undefined;
     this.#keyed = false;
