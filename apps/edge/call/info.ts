@@ -9,6 +9,7 @@ import type { CallLeg } from './leg.ts';
 import { packageOf, protectionPackage, readConfirmation } from './protection-info.ts';
 import { mostRelayed, relayWithin } from './relay-within.ts';
 import type { CallServices } from './services.ts';
+import { tricklePackage } from './trickle.ts';
 
 /** A request within an answered call that means something to the other side only. */
 export interface Inside {
@@ -27,7 +28,7 @@ const dtmfTypes = ['application/dtmf-relay', 'application/dtmf'] as const;
 
 /**
  * INFO with a key that was pressed goes to the other side, written anew; without a body it is answered here. Of
- * packages (RFC 6086) there is one, for phones that have asked for it: others get 469.
+ * packages (RFC 6086) there is one here, for phones that have asked for it: others get 469.
  *
  * Which key it was is told to nobody else: it may be part of a secret.
  */
@@ -41,9 +42,13 @@ export function acceptInfo(services: CallServices, inside: Inside): void {
     );
   const info = request.headers.get('Info-Package');
   if (info !== undefined) {
-    if (!leg.takesProtection) return answer(469, new HeaderList().add('Recv-Info', ''));
-    if (packageOf(info) !== protectionPackage)
-      return answer(469, new HeaderList().add('Recv-Info', protectionPackage));
+    if (!leg.takesProtection || packageOf(info) !== protectionPackage) {
+      const known = [
+        ...(leg.takesProtection ? [protectionPackage] : []),
+        ...(leg.media?.ice === true ? [tricklePackage] : []),
+      ];
+      return answer(469, new HeaderList().add('Recv-Info', known.join(', ')));
+    }
     const sas = readConfirmation(request.body);
     return answer(sas !== undefined && inside.confirmSas(sas) ? 200 : 400);
   }
