@@ -423,7 +423,7 @@ export class Call implements HuntEvents, InviteOwner {
     for (const leg of [this.#caller.leg, this.#winner]) {
       if (leg?.takesProtection !== true) continue;
       leg.told ??= new ProtectionInfo(this.#services, leg);
-      leg.told.tell(protection);
+      leg.told.tell(protection, this.#recording?.now);
     }
   }
 

@@ -1,5 +1,5 @@
 import { HeaderList } from '@ringfence/sip/message/header-list.ts';
-import { gradeOf } from '../policy/grade.ts';
+import { gradeOf, type Recording } from '../policy/grade.ts';
 import { type CallGrade, lived } from '../policy/grade-life.ts';
 import { asSeenBy } from '../policy/leg-level.ts';
 import type { LegProtection } from '../policy/protection.ts';
@@ -41,9 +41,14 @@ export class ProtectionInfo {
     this.#leg = leg;
   }
 
-  tell(protection: readonly LegProtection[]): void {
+  /** `recording`: somebody has the call forked to him. That he does is told, who it is is not. */
+  tell(protection: readonly LegProtection[], recording?: Recording): void {
     const legs = asSeenBy(protection, this.#leg.index);
-    this.#life = lived(this.#life, gradeOf(legs), this.#services.now());
+    const unnamed = recording && {
+      by: 'a recorder',
+      protection: { ...recording.protection, party: 'seen:recorder' },
+    };
+    this.#life = lived(this.#life, gradeOf(legs, unnamed), this.#services.now());
     const { grade, sentence, now } = this.#life;
     const shared = sasOf(protection, this.#leg.index);
     const text = JSON.stringify({ grade, now, sentence, ...shared });

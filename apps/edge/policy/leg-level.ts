@@ -81,6 +81,7 @@ const seen: Readonly<Record<string, string>> = {
   'seen:self': 'your phone',
   'seen:other': 'the other side',
   'seen:line': 'the line to the other side',
+  'seen:recorder': 'a recorder',
 };
 
 /** The records of a call as the party of one leg may know them: without names, of people as of machines. */

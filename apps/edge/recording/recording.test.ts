@@ -127,6 +127,19 @@ test('RFC 7866 §6.1, §7.1: a call of a user of the policy is offered to the re
   assert.equal(told(all, 'recording.stopped').length, 1);
 });
 
+test('a phone that asks what protects its call hears that it is recorded, and not by whom', async () => {
+  const all = await cast({}, { phones: { transport: 'wss', says: [['Recv-Info', 'ringfence-protection']] } });
+  const call = await talking(all);
+  const infos = all.bob.heard.flatMap((message) =>
+    message.kind === 'request' && message.method === 'INFO' ? [Buffer.from(message.body).toString()] : [],
+  );
+  const last = JSON.parse(infos.at(-1) ?? '{}') as { sentence: string; grade: string };
+  assert.match(last.sentence, /the call is recorded by a recorder/);
+  assert.equal(last.sentence.includes('vault'), false);
+  assert.notEqual(last.grade, 'end-to-end');
+  await over(all, call);
+});
+
 test('the keys of the call and those of the recorder have nothing in common, and no key of either is in the metadata', async () => {
   const all = await cast();
   const call = await talking(all);
