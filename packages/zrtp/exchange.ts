@@ -118,6 +118,7 @@ export class Exchange {
     const s0 = dhSecret(type, result, this.#zids, totalHash, this.shared);
     result.fill(0);
     this.pair?.wipe();
+    this.pair = undefined;
     this.#derive(s0, totalHash, true);
     return true;
   }
