@@ -36,9 +36,9 @@ export function lived(before: CallGrade | undefined, now: Graded, at: number): C
   if (since !== undefined && at - since <= longestHandshakeMs)
     // Nothing is decided yet, neither for the better nor for the worse.
     return { ...before, awaitingSince: since };
-  if (before.awaiting && !now.awaiting && before.changes.length === 1) {
+  const openingMs = at - (before.changes[0]?.at ?? at);
+  if (before.awaiting && !now.awaiting && before.changes.length === 1 && openingMs <= longestHandshakeMs) {
     // The keys that the call was answered for have come: it is judged by what they are.
-    const openingMs = at - (before.changes[0]?.at ?? at);
     const fresh = { ...begun(now, at), openingMs };
     return { ...fresh, sentence: sentenceOf(fresh) };
   }

@@ -302,6 +302,11 @@ test('keys that are being agreed on when a call is answered are waited for, but 
   life = lived(life, waiting, 60_000);
   life = lived(life, done, 60_300);
   assert.equal(life.grade, 'hop-by-hop');
+  // It comes, but too late: what passed without it counts.
+  const clear = gradeOf([leg(0, { ...rtp, awaiting: 'zrtp' }), leg(1, { ...rtp, awaiting: 'zrtp' })]);
+  const late = lived(lived(undefined, clear, 0), gradeOf(both(zrtp())), longestHandshakeMs + 1);
+  assert.equal(late.grade, 'in-the-clear');
+  assert.match(late.sentence, /and then it was end to end\.$/);
   // It never comes.
   life = lived(life, waiting, 70_000);
   life = lived(life, waiting, 70_000 + longestHandshakeMs + 1);
