@@ -225,6 +225,29 @@ trunks:
     assert.equal(desk.try(text.replace('[PCMA]', wrong)).ok, false, wrong);
 });
 
+test('keying and ice of devices and trunks are stored and exported as they were; others are refused', () => {
+  const desk = new Desk();
+  const text = `
+users:
+  - name: alice
+    devices:
+      - {name: desk, password: a-long-and-quiet-secret, keying: dtls, ice: full}
+trunks:
+  - {name: t, target: 'sip:192.168.0.10', encryption: preferred, keying: any, ice: 'off'}
+`;
+  assert.equal(desk.apply(text).length, 3);
+  assert.deepEqual(desk.apply(desk.export(), { prune: true }), []);
+  const { users, trunks } = desk.objects();
+  const { keying, ice } = users[0]!.devices[0]!;
+  assert.deepEqual([keying, ice, trunks[0]!.keying, trunks[0]!.ice], ['dtls', 'full', 'any', 'off']);
+  assert.equal(desk.apply(text.replace('keying: dtls', 'keying: sdes')).length, 1);
+  for (const [from, to] of [
+    ['keying: dtls', 'keying: zrtp'],
+    ['ice: full', 'ice: on'],
+  ] as const)
+    assert.equal(desk.try(text.replace(from, to)).ok, false, to);
+});
+
 test('an export has no secrets and round-trips', () => {
   const desk = new Desk();
   desk.apply(good);
