@@ -4,6 +4,7 @@ import type { Case, CaseContext } from './harness/case.ts';
 import { expect } from './harness/case.ts';
 import { makeCertificates } from './harness/certificates.ts';
 import { talk } from './harness/phone-call.ts';
+import { sleep, until } from './harness/process.ts';
 import { runCases } from './harness/run-cases.ts';
 import { Baresip, baresipVersion } from './peers/baresip.ts';
 import { Linphone, linphoneVersion } from './peers/linphone.ts';
@@ -93,6 +94,31 @@ async function ended(context: CaseContext, kind: 'srtp' | 'rtp'): Promise<string
   return `${heard}; alice and the edge have the SAS ${sas} (${told.group}, ${told.cipher})`;
 }
 
+/** Two calls of one phone: the second one continues the secret that both have kept of the first. */
+async function continued(context: CaseContext): Promise<string> {
+  const { edge, alice, bob } = await called(context, 'rtp', 'end');
+  for (const calls of [1, 2]) {
+    alice.dial(bob.uri);
+    await until('ZRTP with the edge', 8_000, async () => {
+      await sleep(100);
+      return eventsOf(edge, 'zrtp.secured').length >= calls ? true : null;
+    });
+    await sleep(1_000);
+    alice.hangUp();
+    await until('the call ends', 8_000, async () => {
+      await sleep(100);
+      return eventsOf(edge, 'call.ended').length >= calls ? true : null;
+    });
+  }
+  await Promise.all([alice.stop(), bob.stop()]);
+  const [first, second] = eventsOf(edge, 'zrtp.secured');
+  expect(first?.continuity === 'new', `the first call is ${first?.continuity}`);
+  expect(second?.continuity === 'continued', `the second call is ${second?.continuity}`);
+  expect(first?.zid === second?.zid, 'the phone has changed its ZID');
+  expect(eventsOf(edge, 'zrtp.tampering').length === 0, 'the edge tells of tampering');
+  return 'a new phone in the first call, its secret continued in the second';
+}
+
 /** With ZRTP off a phone that would like it talks in the clear. */
 async function off(context: CaseContext): Promise<string> {
   const { edge, alice, bob } = await called(context, 'linphone', 'off');
@@ -125,6 +151,13 @@ export const cases: readonly Case[] = [
     version: both,
     what: 'linphonec with ZRTP that is demanded calls baresip with SDES',
     run: (context) => ended(context, 'srtp'),
+  },
+  {
+    name: 'zrtp-continued',
+    peer: 'linphonec (bzrtp), baresip',
+    version: both,
+    what: 'linphonec with ZRTP that ends at the edge calls twice; both have kept a secret (RFC 6189 section 4.9)',
+    run: continued,
   },
   {
     name: 'zrtp-off',
