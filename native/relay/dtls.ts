@@ -68,7 +68,7 @@ export class NativeAssociation {
       options.role === 'server' ? 1 : 0,
       Uint8Array.from(fingerprints),
       Uint8Array.from(options.suites, (suite) => suiteParameters[suite].id),
-      options.retransmitMs ?? 250,
+      options.retransmitMs ?? 50,
       options.giveUpMs ?? 30_000,
     );
   }

@@ -16,7 +16,7 @@ import type { CallerSide } from './caller.ts';
 import { EarlyOffers } from './early-offers.ts';
 import { outcomeOf, recordEnded, recordLive } from './ending.ts';
 import type { ForwardedWay } from './forward.ts';
-import { handshakeTrouble } from './handshake-trouble.ts';
+import { handshakeTrouble, isSilence } from './handshake-trouble.ts';
 import { type Agreed, HoldMusic } from './hold-music.ts';
 import { type HuntEvents, type Search, statusForCaller } from './hunt.ts';
 import { acceptInfo, acceptMessageInside, pressedInRtp } from './info.ts';
@@ -197,7 +197,9 @@ export class Call implements HuntEvents, InviteOwner {
       const one = this.protection().find((record) => record.leg === index);
       if (one !== undefined) tellHandshake(this.#services, this.id, one, event);
     }
-    const trouble = handshakeTrouble(event);
+    // It may ring for minutes: who has not been told yet where we are, or looks at no early answer, begins nothing before.
+    const early = this.#state === 'setup' && isSilence(event);
+    const trouble = early ? undefined : handshakeTrouble(event);
     if (trouble !== undefined) this.#silenced(index, trouble);
     else if (this.#state === 'answered') this.#changed();
     if (event.kind === 'zrtp-passed' || (event.kind !== 'ice' && event.by === 'zrtp'))

@@ -10,6 +10,11 @@ const reasons: Readonly<Record<Unsecured['reason'], string>> = {
   authentication: 'The DTLS handshake could not be authenticated',
 };
 
+/** Nothing has come of the peer: it may not have begun. */
+export const isSilence = (event: HandshakeEvent): boolean =>
+  (event.kind === 'ice' && event.state === 'failed') ||
+  (event.kind === 'unsecured' && event.by === 'dtls' && event.reason === 'timeout');
+
 /** Why a call cannot go on after that, for Reason and Warning; undefined where it can. */
 export function handshakeTrouble(event: HandshakeEvent): string | undefined {
   // Whether media without keys by ZRTP may pass is for the ZRTP policy of its leg to say.

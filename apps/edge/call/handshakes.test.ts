@@ -331,12 +331,11 @@ test('RFC 8445: `ice: off` answers without ICE what is offered with it', async (
   await over(talk);
 });
 
-test('RFC 5763 §5: who sits behind NAT without ICE begins the handshake, for nothing of ours would reach it', async () => {
+test('RFC 5763 §5: who offers without ICE begins the handshake: before our answer it would take nothing of ours', async () => {
   const world = new World({ objects: { users: [user('alice', settings.dtls), user('bob')] } });
   const { alice, bob } = await aliceAndBob(world, { media: 'dtls' });
   bob.onInvite = (call) => call.answer();
-  const behind = offerOf(alice).replaceAll('203.0.113.1', '192.168.7.7');
-  const call = alice.call('bob', { sdp: behind });
+  const call = alice.call('bob', { sdp: offerOf(alice) });
   await world.until(() => call.state === 'up');
   assert.equal(said(call).dtls?.setup, 'passive');
   await over({ world, call });
@@ -428,12 +427,33 @@ test('RFC 5763 §6.7.1: before anybody has answered, the caller whose handshake 
   await world.until(() => call.theirs !== '');
   const { endpoint, call: own } = at(world, call);
   world.edge.run(() =>
-    own.handshake(0, { kind: 'unsecured', endpoint, by: 'dtls', reason: 'timeout', detail: '' }),
+    own.handshake(0, { kind: 'unsecured', endpoint, by: 'dtls', reason: 'alert', detail: '' }),
   );
   await world.until(() => call.state === 'over');
   assert.equal(call.status, 488);
-  assert.match(call.final!.headers.get('Warning') ?? '', /handshake was not answered/);
+  assert.match(call.final!.headers.get('Warning') ?? '', /has broken off the DTLS handshake/);
   await over({ world, call });
+});
+
+test('however long it rings: a caller of whom nothing has come yet is no failure, told early where we are or not', async () => {
+  for (const early of [false, true]) {
+    const world = new World({ objects: { users: [user('alice', settings.dtls), user('bob')] } });
+    const { alice, bob } = await aliceAndBob(world, { media: 'dtls' });
+    bob.onInvite = (call) => (early ? call.early() : call.ring());
+    const call = alice.call('bob');
+    await world.until(() => call.state === 'ringing');
+    const own = [...world.edge.calls.values()][0]!;
+    const endpoint = [...world.relay.endpoints.keys()].find((id) => own.legOfEndpoint(id) === 0)!;
+    world.edge.run(() => {
+      own.handshake(0, { kind: 'ice', endpoint, state: 'failed' });
+      own.handshake(0, { kind: 'unsecured', endpoint, by: 'dtls', reason: 'timeout', detail: '' });
+    });
+    await world.run(60_000);
+    assert.equal(call.state, 'ringing');
+    bob.calls[0]!.answer();
+    await world.until(() => call.state === 'up');
+    await over({ world, call });
+  }
 });
 
 test('RFC 7675 §5.1: consent that ran out ends the call once the peer neither answers nor sends anything', async () => {

@@ -24,7 +24,8 @@ export type Offerer = 'us' | 'peer';
 
 /**
  * Our part in DTLS, RFC 5763 §5. Of a choice that is ours: what it was before, so that the association lives on
- * (RFC 8842 §5.3), else the active one, where the peer can be reached at all before it has sent us something.
+ * (RFC 8842 §5.3), else the active one with ICE, which says when the peer is there to answer. Without ICE it has heard nothing
+ * of us yet, and a call may ring for minutes before it does: it comes to us.
  */
 function roleOf(
   { setup }: DtlsAttributes,
@@ -48,7 +49,7 @@ export function agreeHandshake(
   const { dtls } = stream;
   const checks = ice === undefined ? undefined : stream.ice;
   if (dtls === undefined && checks === undefined) return undefined;
-  const reachable = checks !== undefined || stream.behindNat !== true;
+  const reachable = checks !== undefined;
   const kept = checks !== undefined && before.ufrag === checks.ufrag ? before.controlling : undefined;
   return {
     ...(dtls === undefined ? {} : { role: roleOf(dtls, offerer, before.role, reachable) }),

@@ -29,8 +29,6 @@ export interface ReadStream {
   /** In place of `crypto`: the peer's certificate, and its part in the handshake. */
   readonly dtls?: DtlsAttributes;
   readonly ice?: IceAttributes;
-  /** The address that it names is not where it is: nothing reaches it before it has sent something. */
-  readonly behindNat?: true;
   readonly mid?: string;
   /** It is the one of several that was to share a transport which is taken (RFC 9143). */
   readonly bundled?: true;
@@ -200,7 +198,7 @@ function placeOf(
   media: MediaDescription,
   signalling: string,
   ice: boolean,
-): Pick<ReadStream, 'remote' | 'behindNat'> | 'unusable' {
+): Pick<ReadStream, 'remote'> | 'unusable' {
   const connection = connectionOf(session, media);
   if (connection === undefined) return 'unusable';
   const { address, addressType } = connection;
@@ -216,7 +214,6 @@ function placeOf(
       rtcpPort: rtcpMux(media) ? media.port : (control?.port ?? Math.min(media.port + 1, 65535)),
       signalling,
     },
-    ...(outside ? { behindNat: true } : {}),
   };
 }
 

@@ -11,7 +11,7 @@
 namespace ringfence {
 
 struct DtlsTiming {
-  std::uint32_t retransmitMs = 250;  // the first time, doubled with each up to 4 s (RFC 6347 §4.2.4.1)
+  std::uint32_t retransmitMs = 50;  // the first time, as browsers do, doubled with each up to 4 s (RFC 6347 §4.2.4.1)
   double giveUpMs = 30000;
 };
 
