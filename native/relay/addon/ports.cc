@@ -128,9 +128,6 @@ bool Ports::openSteady(Endpoint& endpoint) {
   const bool good = bind(fd, bound.raw(), bound.rawLength()) == 0 && connect(fd, remote.raw(), remote.rawLength()) == 0;
   allowReuse(endpoint.rtpSocket, 0);
   allowReuse(fd, 0);
-  // What came between bind and connect may be anybody's.
-  for (char octet = 0; good && recv(fd, &octet, 1, MSG_DONTWAIT) >= 0;) {
-  }
   if (!good) closeSocket(fd);
   endpoint.steadySocket = fd;
   return good;

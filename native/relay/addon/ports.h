@@ -20,6 +20,7 @@ class Ports {
   void close(Endpoint& endpoint);
 
   // The endpoint's steady socket, for the source that RTP was learned from. Called by the worker under its lock.
+  // What it has received before it was connected may be anybody's, and is there to be read with its source.
   static bool openSteady(Endpoint& endpoint);
   static void closeSteady(Endpoint& endpoint);
 

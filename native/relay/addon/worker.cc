@@ -29,6 +29,9 @@ enum : std::uint64_t { onRtp = 0, onRtcp = 1, onSteady = 2 };
 // Accepted RTP packets before a steady socket is worth its making.
 constexpr std::uint8_t steadyAfter = 20;
 
+// Packets that may have come in the moment of its making.
+constexpr int mostUnsettled = 64;
+
 void sleepMicroseconds(std::uint32_t microseconds) {
   const timespec pause{0, static_cast<long>(microseconds) * 1000};
   clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, nullptr);
@@ -169,37 +172,46 @@ void Worker::readable(std::uint64_t key) {
   if (slot.id.load() != id || slot.worker.load() != this) return;  // closed or moved since epoll_wait
   Endpoint& endpoint = *slot.endpoint;
   const std::uint64_t kind = key & 3;
+  if (kind == onSteady) {
+    if (endpoint.steadySocket >= 0) receive(endpoint, endpoint.steadySocket, false, true);
+  } else {
+    receive(endpoint, kind == onRtcp ? endpoint.rtcpSocket : endpoint.rtpSocket, kind == onRtcp, false);
+  }
+  if (endpoint.steadySocket < 0 && endpoint.steadyPackets >= steadyAfter) settle(endpoint);
+}
+
+// False: nothing was there. Connected: only the learned source can have sent it.
+bool Worker::receive(Endpoint& endpoint, int socket, bool onRtcpSocket, bool connected) {
   Address source;
   ssize_t length = -1;
-  if (kind == onSteady) {
-    if (endpoint.steadySocket < 0) return;
-    length = recv(endpoint.steadySocket, packet_.get(), longestPacket, MSG_DONTWAIT | MSG_TRUNC);
+  if (connected) {
+    length = recv(socket, packet_.get(), longestPacket, MSG_DONTWAIT | MSG_TRUNC);
     source = endpoint.rtp.source();
   } else {
     socklen_t sourceLength = Address::capacity;
-    length = recvfrom(kind == onRtcp ? endpoint.rtcpSocket : endpoint.rtpSocket, packet_.get(), longestPacket,
-                      MSG_DONTWAIT | MSG_TRUNC, source.raw(), &sourceLength);
+    length = recvfrom(socket, packet_.get(), longestPacket, MSG_DONTWAIT | MSG_TRUNC, source.raw(), &sourceLength);
   }
-  if (length < 0) return;
+  if (length < 0) return false;
   if (static_cast<std::size_t>(length) > longestPacket) {
     endpoint.row.add(droppedMalformed);
-    return;
+    return true;
   }
   if (endpoint.negotiates && length > 0 && packet_[0] < 64) {
     const ConstBytes bytes(packet_.get(), static_cast<std::size_t>(length));
-    receiveHandshake(endpoint, {bytes, source, static_cast<std::uint8_t>(kind == onRtcp ? 2 : 1)}, negotiators_);
-    return;
+    receiveHandshake(endpoint, {bytes, source, static_cast<std::uint8_t>(onRtcpSocket ? 2 : 1)}, negotiators_);
+    return true;
   }
   if (endpoint.waits) {
     if (endpoint.early == nullptr) endpoint.early = std::make_unique<EarlyPackets>();
-    endpoint.early->keep(ConstBytes(packet_.get(), static_cast<std::size_t>(length)), source, kind == onRtcp, now_);
-    return;
+    endpoint.early->keep(ConstBytes(packet_.get(), static_cast<std::size_t>(length)), source, onRtcpSocket, now_);
+    return true;
   }
   if (endpoint.media != Media::opaque) {
-    relay(endpoint, kind == onRtcp, static_cast<std::size_t>(length), source);
-  } else if (kind != onRtcp) {
+    relay(endpoint, onRtcpSocket, static_cast<std::size_t>(length), source);
+  } else if (!onRtcpSocket) {
     relayOpaque(endpoint, static_cast<std::size_t>(length), source);
   }
+  return true;
 }
 
 // Check, authenticate, accept, in this order: nothing but a counter changes before a packet is found good.
@@ -264,7 +276,7 @@ void Worker::relay(Endpoint& endpoint, bool onRtcpSocket, std::size_t length, co
       endpoint.digitReader.packet(ConstBytes(packet + header.length, length - header.length), header.timestamp,
                                   endpoint.clockRates.of(header.payloadType) / 1000.0, row);
     }
-    if (endpoint.steadySocket < 0 && ++endpoint.steadyPackets >= steadyAfter) settle(endpoint);
+    if (endpoint.steadySocket < 0 && endpoint.steadyPackets < steadyAfter) endpoint.steadyPackets++;
     // What ZRTP has sealed is nobody's to copy.
     if (!endpoint.taps.empty() && endpoint.accept && !endpoint.zrtp.sealed) copyToTaps(endpoint, length, header);
   }
@@ -298,6 +310,13 @@ void Worker::learn(Endpoint& endpoint, Path& path, const Address& source) {
 void Worker::settle(Endpoint& endpoint) {
   endpoint.steadyPackets = 0;
   if (!endpoint.rtp.latched() || endpoint.rtp.learning() || !Ports::openSteady(endpoint)) return;
+  // What came meanwhile, in its order: at the old socket, and at the new one before it was connected, when anybody's came.
+  for (int i = 0; i < mostUnsettled && receive(endpoint, endpoint.rtpSocket, false, false); i++) {
+  }
+  for (int i = 0; endpoint.steadySocket >= 0 && receive(endpoint, endpoint.steadySocket, false, false); i++) {
+    if (i == mostUnsettled) Ports::closeSteady(endpoint);
+  }
+  if (endpoint.steadySocket < 0) return;
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.u64 = std::uint64_t{endpoint.id} << 2 | onSteady;

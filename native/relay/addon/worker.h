@@ -62,6 +62,7 @@ class Worker {
 
   void run();
   void readable(std::uint64_t key);
+  bool receive(Endpoint& endpoint, int socket, bool onRtcpSocket, bool connected);
   void relay(Endpoint& endpoint, bool onRtcpSocket, std::size_t length, const Address& source);
   static void learn(Endpoint& endpoint, Path& path, const Address& source);
   void settle(Endpoint& endpoint);
