@@ -4,6 +4,7 @@ import { commandLinePage } from '../apps/edge/command/reference.ts';
 import { configurationSchemaText } from '../apps/edge/config/json-schema.ts';
 import { configurationPage } from '../apps/edge/config/reference.ts';
 import { rejectReasonsPage } from '../apps/edge/policy/reject-reasons.ts';
+import { eventSchemaText } from './event-schema.ts';
 import { repositoryRoot } from './imports.ts';
 import { coveragePage } from './rfc-coverage.ts';
 
@@ -12,6 +13,7 @@ export const generated: Readonly<Record<string, () => string>> = {
   'docs/configuration.md': configurationPage,
   'docs/command-line.md': commandLinePage,
   'docs/ringfence.schema.json': configurationSchemaText,
+  'docs/events.schema.json': eventSchemaText,
   'docs/reject-reasons.md': rejectReasonsPage,
   'docs/rfc-coverage.md': coveragePage,
 };

@@ -1,6 +1,7 @@
 import type { EdgeEvent, EdgeEventType, Severity, Subscriber } from './types.ts';
 
-const severities: Readonly<Record<EdgeEventType, Severity>> = {
+/** How much each matters; docs/events.schema.json and every export have it from here. */
+export const severities: Readonly<Record<EdgeEventType, Severity>> = {
   'edge.ready': 'notice',
   'edge.draining': 'notice',
   'edge.stopped': 'notice',

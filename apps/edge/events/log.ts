@@ -1,13 +1,13 @@
 import { untilNext } from '@ringfence/bytes/moment.ts';
 import type { Configuration } from '../config/schema.ts';
 import { severityRank } from './bus.ts';
+import { eventJson } from './envelope.ts';
 import type { EdgeEvent, Severity, Subscriber } from './types.ts';
 
 /** Lines are gathered to the next multiple of this into one write; a notice and what is graver is written at once. */
 const gatherMs = 50;
 /** Characters that are never held back. */
 const mostHeld = 64 * 1024;
-const typeKey = '{"type":';
 
 /** Writes events, one a line: JSON for machines, a short sentence for people. */
 export class EventLog {
@@ -38,14 +38,8 @@ export class EventLog {
   }
 }
 
-/** The event's own fields behind time and severity, its type under the name `event`. */
-function jsonLine(event: EdgeEvent, time: number, severity: Severity): string {
-  const head = `{"time":"${new Date(time).toISOString()}","severity":"${severity}","event":`;
-  const json = JSON.stringify(event);
-  if (json.startsWith(typeKey)) return `${head}${json.slice(typeKey.length)}\n`;
-  const { type, ...fields } = event;
-  return `${head}${JSON.stringify(type)},${JSON.stringify(fields).slice(1)}\n`;
-}
+const jsonLine = (event: EdgeEvent, time: number, severity: Severity): string =>
+  `${eventJson(event, time, severity)}\n`;
 
 function textLine({ type, ...fields }: EdgeEvent, time: number, severity: Severity): string {
   const clock = new Date(time).toISOString().slice(11, 23);

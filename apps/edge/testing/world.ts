@@ -9,6 +9,7 @@ import { EngineEvents } from '../media/engine-events.ts';
 import type { Objects } from '../objects/types.ts';
 import type { Sounds } from '../sound/sounds.ts';
 import type { Binding, CallRecord } from '../store/contract.ts';
+import { checkEvent } from './event-schema.ts';
 import { FakeRelay, FakeStore } from './fakes.ts';
 import { Network } from './network.ts';
 import { domain } from './objects.ts';
@@ -69,6 +70,7 @@ export class World {
     this.relay = new FakeRelay(this.time, this.random);
     this.bus = new EventBus(() => this.time.now);
     this.bus.subscribe((event) => this.events.push(event));
+    this.bus.subscribe(checkEvent);
     const draws = new SeededRandom(options.seed ?? 1);
     const config = testConfiguration();
     this.edge = new Edge({
