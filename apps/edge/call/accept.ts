@@ -321,6 +321,7 @@ function begin(door: Doorway, judged: Judged, decision: Decision, targets: Accep
     services.bus.emit({
       type: 'call.started',
       call: id,
+      domain: directory.name,
       caller,
       callee,
       principal: described,

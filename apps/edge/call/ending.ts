@@ -47,9 +47,17 @@ export async function recordEnded(
     for (const leg of legs)
       qualities.push(leg.media === undefined ? undefined : qualityOf(stats[leg.index] ?? [], leg.media));
   }
+  const partner = legs.length > 1 ? legs.at(-1)?.party : undefined;
   services.bus.emit({
     type: 'call.ended',
     call: facts.id,
+    domain: facts.domain,
+    caller: facts.caller,
+    callee: facts.callee,
+    principal: facts.principal,
+    route: facts.route,
+    ...(partner === undefined ? {} : { partner }),
+    delayMs: Math.max(0, (facts.ringingAt ?? answeredAt ?? endedAt) - facts.startedAt),
     disposition: facts.disposition,
     status: facts.status,
     cause: facts.cause,

@@ -258,9 +258,19 @@ export class CallLeg implements DialogOwner {
 
   /** A phone whose connection is gone may be back in a moment, and would talk on into nothing without its BYE. */
   #farewell(dialog: Dialog, headers: HeaderList | undefined, tries: number): void {
+    const { bus, now } = this.#services;
+    const sentAt = now();
     this.send(dialog.request('BYE', headers === undefined ? {} : { headers }), {
-      response: (response) => {
-        if (response.status >= 200) this.forget();
+      response: ({ status }) => {
+        if (status < 200) return;
+        this.forget();
+        if (bus.wants('call.disconnected'))
+          bus.emit({
+            type: 'call.disconnected',
+            party: this.party,
+            status,
+            milliseconds: Math.round(now() - sentAt),
+          });
       },
       failed: (reason) => {
         if (reason !== 'transport' || tries <= 1 || this.#followTarget || !this.flow.reliable)

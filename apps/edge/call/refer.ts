@@ -183,8 +183,8 @@ function begin(
     return side;
   });
   door.calls.set(plan.id, call);
-  const { id, caller, callee, principal, route, decision } = plan;
-  services.bus.emit({ type: 'call.started', call: id, caller, callee, principal, route, decision });
+  const { id, domain, caller, callee, principal, route, decision } = plan;
+  services.bus.emit({ type: 'call.started', call: id, domain, caller, callee, principal, route, decision });
   if (side === undefined) throw new Error('a call makes its side');
   return { call, side };
 }

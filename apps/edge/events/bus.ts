@@ -31,6 +31,7 @@ export const severities: Readonly<Record<EdgeEventType, Severity>> = {
   'call.downgraded': 'warning',
   'call.tampering': 'error',
   'call.ended': 'info',
+  'call.disconnected': 'debug',
   'call.forwarded': 'notice',
   'call.media-recovered': 'notice',
   'call.dtmf': 'debug',

@@ -129,6 +129,7 @@ export type EdgeEvent =
   | {
       readonly type: 'call.started';
       readonly call: string;
+      readonly domain: string;
       readonly caller: string;
       readonly callee: string;
       readonly principal: string;
@@ -185,6 +186,16 @@ export type EdgeEvent =
   | {
       readonly type: 'call.ended';
       readonly call: string;
+      readonly domain: string;
+      readonly caller: string;
+      readonly callee: string;
+      /** Who called, and by which route: as in `call.started`. */
+      readonly principal: string;
+      readonly route: string;
+      /** Who answered, or was tried last; absent where nobody was. */
+      readonly partner?: string;
+      /** From the INVITE to the first ringing, answer or refusal (session request delay, RFC 6076 §4.3). */
+      readonly delayMs: number;
       readonly disposition: string;
       readonly status: number;
       readonly cause: string;
@@ -193,6 +204,13 @@ export type EdgeEvent =
       /** The worst of its life; absent where nobody answered. */
       readonly grade?: Grade;
       readonly sentence?: string;
+    }
+  /** A party has answered our BYE after so long (session disconnect delay, RFC 6076 §4.4). */
+  | {
+      readonly type: 'call.disconnected';
+      readonly party: string;
+      readonly status: number;
+      readonly milliseconds: number;
     }
   /** After the death of the media process: both sides have taken new ports and keys. */
   | { readonly type: 'call.media-recovered'; readonly call: string; readonly milliseconds: number }
