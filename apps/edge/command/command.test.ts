@@ -90,7 +90,7 @@ test('what is mistyped gives exit code 2 and the nearest word', () => {
     return assert.fail('was understood');
   };
   assert.match(said('user', 'ad', 'x'), /did you mean `add`/);
-  assert.match(said('user'), /needs one of: add, list, password, remove/);
+  assert.match(said('user'), /needs one of: add, list, password, audit, remove/);
   assert.match(said('user', 'add'), /needs NAME/);
   assert.match(said('user', 'add', 'a', 'b'), /one word too many/);
   assert.match(said('user', 'add', 'a', '--numbr', '1'), /did you mean `--number`/);
@@ -126,7 +126,7 @@ test('users are added with phone settings and a password shown once, listed, giv
       '--allow-md5',
       '--password-stdin',
     ],
-    'tWelve-monkeys\n',
+    'tWelve-monkeys-at-dusk\n',
   ) as object;
   assert.ok(!('password' in second), 'a password that was given is not shown');
   const [alice] = shell.json(['user', 'list']) as [
@@ -159,6 +159,26 @@ test('users are added with phone settings and a password shown once, listed, giv
   assert.deepEqual(shell.json(['user', 'list']), []);
 });
 
+test('an audit names whose passwords and PINs fall to guessing, and never what they are', () => {
+  const shell = new Shell();
+  shell.ok(['user', 'add', 'alice']);
+  const clean = shell.json(['user', 'audit']);
+  assert.deepEqual(clean, { passwords: 1, pins: 0, weak: [] });
+  const weak = ['--password-stdin', '--dangerous-weak-password'];
+  shell.fails(3, ['user', 'add', 'bob', '--password-stdin'], /guessed soon \(strength 1 of 4/, 'tuesday2024');
+  shell.ok(['user', 'add', 'bob', ...weak], 'Bob2019');
+  shell.ok(['user', 'add', 'carol', ...weak], 'trustno1');
+  shell.ok(['user', 'add', 'dave', ...weak], '7391');
+  const pins = shell.file('voicemail.conf', '[default]\n1011 => 1011,Bob\n1012 => 830517,Carol\n');
+  const { status, stdout } = shell.run(['user', 'audit', '--pins', pins]);
+  assert.equal(status, 1);
+  assert.match(stdout, /user bob .*made from a name/);
+  assert.match(stdout, /user carol .*1,000 most used/);
+  assert.match(stdout, /user dave .*four digits/);
+  assert.match(stdout, /mailbox 1011 .*extension/);
+  assert.doesNotMatch(stdout, /alice|1012|Bob2019|trustno1|7391/);
+});
+
 test('a user that a route leads to is not removed', () => {
   const shell = new Shell();
   shell.ok(['user', 'add', 'alice']);
@@ -170,7 +190,7 @@ test('apply, check and export go together', () => {
   const shell = new Shell();
   const objects = shell.file(
     'objects.yaml',
-    'users: [{name: bob, devices: [{name: bob, password: tWelve-monkeys}]}]\ntrunks: [{name: t, target: "sips:t.example", addresses: [192.0.2.1]}]\nroutes: [{match: default, to: {trunk: t}}]\n',
+    'users: [{name: bob, devices: [{name: bob, password: tWelve-monkeys-at-dusk}]}]\ntrunks: [{name: t, target: "sips:t.example", addresses: [192.0.2.1]}]\nroutes: [{match: default, to: {trunk: t}}]\n',
   );
   assert.match(shell.ok(['check', '-f', objects]), /\+ user bob/);
   assert.ok(!existsSync(join(shell.home, 'ringfence.db')), 'check made a database');

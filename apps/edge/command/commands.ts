@@ -171,6 +171,26 @@ export const commands: readonly Command[] = [
         },
       },
       {
+        words: 'audit',
+        description:
+          'Tries what attackers try first (names of the account, common passwords, PINs) against the hashes that are kept of passwords, and names whose password fell, never the password. With --pins also judges the PINs of mailboxes or features of a PBX. Exits 1 where something is weak.',
+        options: {
+          deep: {
+            type: 'boolean',
+            description: 'All 50,000 common passwords; default: the first 10,000. Half a second for a login.',
+          },
+          pins: {
+            type: 'string',
+            value: 'FILE',
+            description: "Lines of `mailbox,pin`, or Asterisk's voicemail.conf.",
+          },
+          domain: { ...domainOption, description: 'Only this tenant.' },
+          config: configOption,
+          json: jsonOption,
+        },
+        examples: ['ringfence user audit --pins /etc/asterisk/voicemail.conf'],
+      },
+      {
         words: 'remove NAME',
         description: 'Removes a user with its devices and registrations.',
         options: { domain: domainOption, config: configOption, json: jsonOption },

@@ -13,6 +13,7 @@ import { applyOrRefuse, objectsFrom } from './objects-input.ts';
 import { describeSettings, phoneSettings } from './phone-settings.ts';
 import { askHidden, complain, print, printJson, readStandardInput, table } from './terminal.ts';
 import { UsageError } from './usage-error.ts';
+import { audit } from './user-audit.ts';
 
 export function run(invocation: Invocation): Promise<number> | number {
   switch (invocation.action) {
@@ -22,6 +23,8 @@ export function run(invocation: Invocation): Promise<number> | number {
       return changePassword(invocation);
     case 'remove':
       return remove(invocation);
+    case 'audit':
+      return audit(invocation);
     default:
       return list(invocation);
   }

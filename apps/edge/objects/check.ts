@@ -17,6 +17,8 @@ export interface CheckOptions {
   readonly defaultDomain: string;
   /** `--dangerous-weak-password` */
   readonly weakPasswords: boolean;
+  /** Least strength of passwords in that domain. */
+  strength(domain: string): number;
 }
 
 /** What each object shows by itself; names within the file, references and the store come later. */
@@ -50,19 +52,23 @@ function checkUser(user: UserObject, key: string, options: CheckOptions, report:
       domain,
       domain.split('.')[0]!,
       ...(user.number === undefined ? [] : [user.number]),
+      ...(user.displayName === undefined ? [] : [user.displayName]),
     ];
-    checkPassword(device.password, names, `${key}.devices[${i}].password`, options, report);
+    checkPassword(device.password, names, domain, `${key}.devices[${i}].password`, options, report);
   });
 }
 
 function checkPassword(
   password: string,
   names: readonly string[],
+  domain: string,
   key: string,
   options: CheckOptions,
   report: Report,
 ): void {
-  const weakness = options.weakPasswords ? undefined : passwordWeakness(password, names);
+  const weakness = options.weakPasswords
+    ? undefined
+    : passwordWeakness(password, names, options.strength(domain.toLowerCase()));
   if (weakness !== undefined) {
     report.value(
       key,
@@ -116,7 +122,9 @@ function checkTrunk(trunk: TrunkObject, key: string, options: CheckOptions, repo
     }
     // the other side chose its own password for us
     if (side === 'inboundAuthentication' && given.password !== undefined) {
-      checkPassword(given.password, [given.username, trunk.name], `${key}.${side}.password`, options, report);
+      const domain = trunk.domain ?? options.defaultDomain;
+      const names = [given.username, trunk.name, domain];
+      checkPassword(given.password, names, domain, `${key}.${side}.password`, options, report);
     }
   }
 }

@@ -73,14 +73,14 @@ users:
     displayName: 'Alice "A" Ätsch'
     number: +4930123
     devices:
-      - {name: alice, password: tWelve-monkeys, allowMd5: true}
-      - {name: alice-desk, password: tHirteen-monkeys, encryption: preferred}
-  - {name: bob, domain: b.example, devices: [{name: bob, password: fOurteen-monkeys}]}
+      - {name: alice, password: tWelve-monkeys-at-dusk, allowMd5: true}
+      - {name: alice-desk, password: tHirteen-monkeys-at-dusk, encryption: preferred}
+  - {name: bob, domain: b.example, devices: [{name: bob, password: fOurteen-monkeys-at-dusk}]}
 trunks:
   - name: carrier
     target: sip:carrier.example;transport=tls
     certificateNames: [carrier.example]
-    inboundAuthentication: {username: carrier-in, password: fifteen-monkeys-in}
+    inboundAuthentication: {username: carrier-in, password: fifteen-monkeys-at-dusk-in}
     outboundAuthentication: {username: me, password: x, allowMd5: true}
   - {name: pbx, target: "sip:10.0.0.9:5060", encryption: none, addresses: [10.0.0.9, "fd00::/64"]}
 routes:
@@ -283,7 +283,7 @@ test('a change names what differs, without values', () => {
   desk.apply(good);
   assert.deepEqual(
     desk.apply(
-      'users: [{name: alice, number: "5", devices: [{name: alice, allowMd5: true}, {name: alice-desk, password: sIxteen-monkeys}]}]',
+      'users: [{name: alice, number: "5", devices: [{name: alice, allowMd5: true}, {name: alice-desk, password: sIxteen-monkeys-at-dusk}]}]',
     ),
     [
       'change user a.example/alice displayName,number',
@@ -373,12 +373,12 @@ for (const [what, yaml, words] of [
   ],
   [
     'one device name twice',
-    'users: [{name: a, devices: [{name: d, password: tWelve-monkeys}]}, {name: b, devices: [{name: d, password: tWelve-monkeys}]}]',
+    'users: [{name: a, devices: [{name: d, password: tWelve-monkeys-at-dusk}]}, {name: b, devices: [{name: d, password: tWelve-monkeys-at-dusk}]}]',
     /unique within a domain/,
   ],
   [
     'a trunk login that is a device',
-    'users: [{name: a, devices: [{name: d, password: tWelve-monkeys}]}]\ntrunks: [{name: t, target: "sips:t.example", inboundAuthentication: {username: d, password: tWelve-monkeys}}]',
+    'users: [{name: a, devices: [{name: d, password: tWelve-monkeys-at-dusk}]}]\ntrunks: [{name: t, target: "sips:t.example", inboundAuthentication: {username: d, password: tWelve-monkeys-at-dusk}}]',
     /already belongs to device d/,
   ],
   ['a target that is no URI', trunk('target: t.example'), /is not a target/],
@@ -457,7 +457,7 @@ test('nothing crosses between tenants', () => {
   );
   // the same names live in both
   desk.apply(
-    'users: [{name: alice, domain: b.example, number: +4930123, devices: [{name: alice, password: sEventeen-monkeys}]}]',
+    'users: [{name: alice, domain: b.example, number: +4930123, devices: [{name: alice, password: sEventeen-monkeys-at-dusk}]}]',
   );
   assert.equal(desk.objects().users.filter((u) => u.name === 'alice').length, 2);
 });
@@ -517,7 +517,7 @@ test('random objects are applied whole or not at all, and round-trip', () => {
   const name = fc.constantFrom('a', 'b', 'B', 'c-1', 'ü', '');
   const domain = fc.option(fc.constantFrom('a.example', 'b.example', 'A.example'), { nil: undefined });
   const devices = fc.array(
-    fc.record({ name, password: fc.constantFrom('tWelve-monkeys', 'short'), allowMd5: fc.boolean() }),
+    fc.record({ name, password: fc.constantFrom('tWelve-monkeys-at-dusk', 'short'), allowMd5: fc.boolean() }),
     { maxLength: 2 },
   );
   const user = fc.record({ name, domain, number: fc.constantFrom('1', '2', '+3', 'x'), devices });

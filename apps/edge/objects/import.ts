@@ -14,6 +14,7 @@ import {
 } from '../store/object-rows.ts';
 import { ObjectWriter } from '../store/object-writer.ts';
 import type { Sealer } from '../store/seal.ts';
+import { usualStrength } from './account-settings.ts';
 import { checkObjects } from './check.ts';
 import { deviceSettingsOf } from './device-settings.ts';
 import { checkTogether, type Keyed } from './fit-together.ts';
@@ -67,7 +68,8 @@ export function applyObjects(
   options: ApplyOptions,
 ): Result<readonly Change[], ConfigProblem[]> {
   const report = read.report();
-  checkObjects(read.objects, options, report);
+  const strength = strengths(readObjectRows(database).domains, read.objects);
+  checkObjects(read.objects, { ...options, strength }, report);
   if (report.problems.length > 0) return err(report.problems);
   let changes: readonly Change[] = [];
   try {
@@ -83,6 +85,12 @@ export function applyObjects(
     if (!(error instanceof DryRun)) throw error;
   }
   return ok(changes);
+}
+
+/** What each domain demands of passwords: as the file says, else as the store does. */
+function strengths(stored: readonly Domain[], { domains = [] }: ObjectsFile): (domain: string) => number {
+  const demanded = new Map([...stored, ...domains].map((d) => [d.name.toLowerCase(), d.accounts]));
+  return (domain) => demanded.get(domain)?.passwordStrength ?? usualStrength;
 }
 
 function write(

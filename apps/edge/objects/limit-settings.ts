@@ -1,4 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
+import { AccountPolicy } from './account-settings.ts';
 import { RecordingPolicy } from './recording-settings.ts';
 
 const bounds = {
@@ -55,6 +56,7 @@ export const DomainObject = Type.Object(
     limits: Type.Optional(CallLimits),
     userLimits: Type.Optional(CallLimits),
     recording: Type.Optional(RecordingPolicy),
+    accounts: Type.Optional(AccountPolicy),
   },
   { additionalProperties: false },
 );

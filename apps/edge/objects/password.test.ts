@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { randomFillSync } from 'node:crypto';
 import { test } from 'node:test';
 import { generatePassword, passwordWeakness } from './password.ts';
+import { pinWeakness } from './pin.ts';
 
 const random = (bytes: Uint8Array) => void randomFillSync(bytes);
 
@@ -45,3 +46,41 @@ for (const password of [
 test('a sentence of four words is not weak', () => {
   assert.equal(passwordWeakness('correct horse battery staple', ['alice']), undefined);
 });
+
+for (const [password, least, weak] of [
+  ['tuesday2024', 3, true],
+  ['abcd1234efgh', 3, true],
+  ['correct horse battery staple', 4, false],
+  ['geheim-sehr-9', 3, false],
+  ['Gx8#kq2L', 3, true],
+  ['Gx8#kq2L', 2, false],
+] as const)
+  test(`${password} is ${weak ? '' : 'not '}refused where strength ${least} is demanded`, () => {
+    const weakness = passwordWeakness(password, ['alice'], least);
+    assert.equal(weakness?.startsWith('would be guessed soon') ?? false, weak, weakness);
+  });
+
+test('names of the account make a password no stronger', () => {
+  const password = 'Hollowbrook-2471';
+  assert.equal(passwordWeakness(password, ['alice'], 3), undefined);
+  assert.match(passwordWeakness(password, ['alice', 'hollowbrook'], 3) ?? '', /guessed soon/);
+});
+
+for (const [pin, weak] of [
+  ['1234', true],
+  ['4321', true],
+  ['0000', true],
+  ['2580', true],
+  ['1987', true],
+  ['101', true],
+  ['1011', true],
+  ['101101', true],
+  ['4567', true],
+  ['7373', true],
+  ['12a4', true],
+  ['7392', false],
+  ['830517', false],
+] as const)
+  test(`PIN ${pin} of extension 1011, +4930124567, is ${weak ? 'weak' : 'good'}`, () => {
+    assert.equal(pinWeakness(pin, ['1011', '+4930124567']) !== undefined, weak);
+  });

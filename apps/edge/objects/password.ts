@@ -1,3 +1,5 @@
+import { strengthOf } from './strength.ts';
+
 const minimumLength = 8;
 const generatedLength = 20;
 /** Without 0 O o 1 l I, which are mistaken for each other when read from paper. */
@@ -10,8 +12,12 @@ const common = new Set(
   ),
 );
 
-/** Why a password would be guessed soon; undefined where it may be used. `names` are those that it must not repeat. */
-export function passwordWeakness(password: string, names: readonly string[]): string | undefined {
+/**
+ * Why a password would be guessed soon; undefined where it may be used.
+ *
+ * `names` are those that it must not repeat; `least` is the strength that it must have, 0 to 4 as zxcvbn counts.
+ */
+export function passwordWeakness(password: string, names: readonly string[], least = 0): string | undefined {
   if (password.length < minimumLength)
     return `has ${password.length} characters, fewer than ${minimumLength}`;
   const lower = password.toLowerCase();
@@ -25,7 +31,22 @@ export function passwordWeakness(password: string, names: readonly string[]): st
   if (/^[0-9]+$/.test(password) && password.length < 16) return 'is digits only';
   if (new Set(lower).size < 5) return 'repeats a few characters';
   if (isRun(lower)) return 'runs along the alphabet or the keyboard';
-  return undefined;
+  if (least === 0 || isRandom(password)) return undefined;
+  const strength = strengthOf(password, [...names, ...common]);
+  return strength < least
+    ? `would be guessed soon (strength ${strength} of 4, at least ${least} here)`
+    : undefined;
+}
+
+/** As long and as mixed as those that are made here: words and patterns would make it no weaker than demanded. */
+function isRandom(password: string): boolean {
+  return (
+    password.length >= generatedLength &&
+    new Set(password).size >= 12 &&
+    /[a-z]/.test(password) &&
+    /[A-Z]/.test(password) &&
+    /[0-9]/.test(password)
+  );
 }
 
 function isRun(text: string): boolean {

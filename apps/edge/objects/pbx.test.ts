@@ -77,7 +77,7 @@ for (const [what, yaml, words] of [
   ],
   [
     'users beside it',
-    `${good}\nusers: [{name: alice, devices: [{name: alice, password: tWelve-monkeys}]}]`,
+    `${good}\nusers: [{name: alice, devices: [{name: alice, password: tWelve-monkeys-at-dusk}]}]`,
     /has users at the edge/,
   ],
 ] as const)

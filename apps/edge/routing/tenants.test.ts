@@ -50,7 +50,7 @@ const tenant = (domain: string, net: number) =>
           domain,
           ...(pick([0, 1], i) === 0 ? {} : { number: userNumbers[i] }),
           ...(pick([0, 1], i + 3) === 0 ? {} : { limits: { calls: 0 } }),
-          devices: [{ name, password: 'tWelve-monkeys', encryption: pick(['required', 'none'], i) }],
+          devices: [{ name, password: 'tWelve-monkeys-at-dusk', encryption: pick(['required', 'none'], i) }],
         })),
         trunks: trunks.map((name, i) => ({
           name,
@@ -58,7 +58,7 @@ const tenant = (domain: string, net: number) =>
           targets: [{ target: `sip:10.${net}.0.${i}` }, { target: `sip:10.${net}.1.${i}` }],
           addresses: [`10.${net}.0.${i}`],
           certificateNames: [`${name}.${domain}`],
-          inboundAuthentication: { username: name, password: 'fOurteen-monkeys' },
+          inboundAuthentication: { username: name, password: 'fOurteen-monkeys-at-dusk' },
           encryption: 'none',
           rewrite: {
             outbound: { called: [{ prefix: String(net) }] },
