@@ -107,8 +107,7 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
   // A dialog of the PBX is taken over there, by its rights.
   const atPbx =
     directory.pbx !== undefined && replacedAtPbx(sources.names, directory.name, request) !== undefined;
-  const pickup =
-    request.headers.has('Replaces') && !dialled.emergency && !atPbx ? judgePickup(door, arrival) : undefined;
+  const pickup = atPbx ? undefined : judgePickup(door, arrival, dialled);
   if (pickup !== undefined && pickup.decision.verdict !== 'accept')
     return refuse(door, arrival, dialled, pickup.decision);
   if (pickup !== undefined && sdpOf(request) === undefined) return refuse(door, arrival, dialled, offerless);
@@ -383,11 +382,11 @@ const offerless: Decision = {
   cause: 'media',
   status: 488,
   reason: 'Not Acceptable Here',
-  warning: 'An INVITE with Replaces must carry an SDP offer',
+  warning: 'An INVITE that takes a call over must carry an SDP offer',
   reasons: [
     {
       rule: 'pickup.offer-missing',
-      text: 'An INVITE with Replaces must carry an SDP offer.',
+      text: 'An INVITE that takes a call over must carry an SDP offer.',
       evidence: { method: 'INVITE' },
     },
   ],

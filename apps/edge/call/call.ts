@@ -5,7 +5,7 @@ import { makeResponse } from '@ringfence/sip/message/build.ts';
 import { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import type { SipRequest, SipResponse } from '@ringfence/sip/message/types.ts';
 import type { ServerTransaction } from '@ringfence/sip/transaction/transaction.ts';
-import { reasonsFor, reasonsIn } from '../headers/reason.ts';
+import { elsewhere, reasonsFor, reasonsIn } from '../headers/reason.ts';
 import type { CallMedia } from '../media/call-media.ts';
 import { challengesOf } from '../pbx/credentials.ts';
 import type { LegProtection } from '../policy/protection.ts';
@@ -60,6 +60,8 @@ export class Call implements HuntEvents, InviteOwner {
   referrals = 0;
   /** What is being done at the request of one of its parties. */
   transfer: Transfer | undefined = undefined;
+  /** The transfer or pickup that it is made for, until that is done. */
+  comesOf: Transfer | undefined = undefined;
   /** The last REFER that was left to the other party. */
   passed: PassedRefer | undefined = undefined;
   readonly #services: CallServices;
@@ -244,6 +246,38 @@ export class Call implements HuntEvents, InviteOwner {
     return this.#state === 'answered' && this.transfer === undefined && !this.#caller.confirming;
   }
 
+  /** Those who ring now, for a caller whom somebody else could answer in their place; nobody where that cannot be. */
+  get rung(): readonly CallLeg[] {
+    const free = this.#state === 'setup' && this.transfer === undefined && this.#setup?.delayed === false;
+    return free ? (this.#hunt?.legs ?? []).filter(({ endedAt }) => endedAt === undefined) : [];
+  }
+
+  /**
+   * Somebody who was not rung takes the call (RFC 3891 §3): the others stop ringing, and the caller is answered. `ready`:
+   * it has confirmed that, and can be asked to talk to whoever it is. False: its offer leaves nothing to answer with.
+   */
+  pickedUp(ready: () => void): boolean {
+    const media = this.#media;
+    const description = this.#state === 'setup' ? media?.answeringFirst() : undefined;
+    if (media === undefined || description === undefined) return false;
+    this.#state = 'joining';
+    this.#stopRinging?.();
+    this.#early?.stop();
+    this.#hunt?.stop(elsewhere);
+    const take = (): void => {
+      if (this.#state !== 'joining') return;
+      this.#state = 'answered';
+      this.#answeredAt = this.#services.now();
+      this.#caller.accept(description, () => void this.#end('failed', 408, 'timeout'), ready);
+      this.#setup = undefined;
+      media.settle(undefined);
+    };
+    const clear = this.#caller.clear?.();
+    if (clear === undefined) take();
+    else void clear.then(() => this.#services.run(take));
+    return true;
+  }
+
   /** Whom a party of an answered call talks to. */
   other(leg: CallLeg): CallLeg | undefined {
     if (leg !== this.#caller.leg) return this.#caller.leg;
@@ -394,6 +428,8 @@ export class Call implements HuntEvents, InviteOwner {
   }
 
   #changed(agreed?: Agreed): void {
+    // Of a call that is being picked up its heir tells.
+    if (this.#winner === undefined) return;
     if (agreed !== undefined && this.#services.config().sounds.holdMusic !== undefined) {
       this.#music ??= new HoldMusic(this.#services, this.id);
       this.#music.follow(agreed);
@@ -644,6 +680,7 @@ export class Call implements HuntEvents, InviteOwner {
     const told = why === undefined ? this.#reasons : new HeaderList().add('Reason', reasonOf(status, why));
     this.#winner?.bye(told);
     this.#caller.bye(told);
+    this.comesOf?.failed(status);
     const grade = this.#padlock.ended(() => this.protection());
     const facts = { ...this.#facts(disposition, status, cause, endedAt), endedAt, grade };
     const recorded = recordEnded(this.#services, facts, legs, this.#media, keep);

@@ -204,3 +204,45 @@ test('RFC 5359 §2.14: outgoing calls are screened: a destination that is closed
   assert.match(world.finished[0]?.decision ?? '', /premium rate/);
   assert.deepEqual(leftovers(world), []);
 });
+
+test('RFC 5359 §2.6: transfer by instant message: Bob writes whom to call in his place, and Alice does so by herself', async () => {
+  const { world, alice, bob, carol } = await scene();
+  const { call, taken } = await connect(world, alice, bob);
+  const text = 'Please call sip:carol@example.test';
+  assert.equal(await taken.inside('MESSAGE', [['Content-Type', 'text/plain']], text), 200);
+  const read = alice.heard.find((one) => one.kind === 'request' && one.method === 'MESSAGE');
+  assert.equal(Buffer.from(read?.body ?? '').toString(), text);
+  call.hangUp();
+  await world.until(() => taken.hungUpByPeer);
+  const next = await connect(world, alice, carol);
+  next.call.hangUp();
+  await world.run(100_000);
+  assert.deepEqual(leftovers(world), []);
+});
+
+test('RFC 5359 §2.11: 3-way conference, third party joins: Carol calls Bob, who mixes; to join a call without being asked is refused (RFC 3911 §4)', async () => {
+  const { world, alice, bob, carol } = await scene();
+  const first = await connect(world, alice, bob);
+  const { dialog } = first.taken;
+  const join: readonly [string, string] = [
+    'Join',
+    `${dialog?.callId};to-tag=${dialog?.remoteTag};from-tag=${dialog?.localTag}`,
+  ];
+  const forced = carol.call('bob', { headers: [join, ['Require', 'join']] });
+  await world.until(() => forced.state === 'over');
+  assert.equal(forced.status, 420);
+  assert.equal(forced.final?.headers.get('Unsupported'), 'join');
+  assert.equal(bob.calls.length, 1);
+  // RFC 3911 §4: who does not know the header field takes the call as any other, and the name of the dialog stays here.
+  const second = carol.call('bob', { headers: [join] });
+  await world.until(() => second.state === 'up' && bob.calls.at(-1)?.confirmed === true);
+  assert.equal(bob.calls.at(-1)?.request?.headers.has('Join'), false);
+  const ends = [...world.relay.endpoints.values()];
+  assert.equal(ends.length, 4, 'his phone is the mixer: each call has media of its own');
+  second.hangUp();
+  await world.until(() => bob.calls.at(-1)?.hungUpByPeer === true);
+  assert.equal(first.call.state, 'up');
+  first.call.hangUp();
+  await world.run(100_000);
+  assert.deepEqual(leftovers(world), []);
+});

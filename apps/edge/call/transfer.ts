@@ -52,6 +52,7 @@ export class Transfer {
   /** From here on the referrer hears how it goes. */
   begin(made: Call): void {
     this.#made = made;
+    made.comesOf = this;
     this.progress(100);
   }
 
@@ -64,7 +65,7 @@ export class Transfer {
   /** The remaining parties talk to each other: the referrer is told, and released. */
   succeeded(): void {
     if (this.#over) return;
-    this.#over = true;
+    this.#finish();
     let released = false;
     const release = (): void => {
       if (released) return;
@@ -79,7 +80,7 @@ export class Transfer {
   /** Nothing has come of it: the calls go on as they were, unless the referrer has left them. */
   failed(status: number): void {
     if (this.#over) return;
-    this.#over = true;
+    this.#finish();
     this.#notify(status, 'terminated;reason=noresource');
     for (const { call, leg } of this.#fields.referrers) {
       call.transfer = undefined;
@@ -107,6 +108,12 @@ export class Transfer {
     for (const { call } of this.#fields.referrers) call.transfer = undefined;
     this.#made?.hangUp('normal');
     for (const { call, leg } of this.#fields.referrers) if (this.#gone.has(leg)) call.hangUp('normal');
+  }
+
+  /** The call that comes of it may last for hours, and holds nothing of this. */
+  #finish(): void {
+    this.#over = true;
+    if (this.#made !== undefined) this.#made.comesOf = undefined;
   }
 
   #notify(status: number, state: string, done: () => void = () => {}): void {

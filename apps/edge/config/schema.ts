@@ -340,6 +340,12 @@ export const Configuration = Type.Object(
           description:
             'INVITE with Replaces, which takes the place of a party in a call. own: of the same user (or trunk), or where that party has asked for it by REFER. tenant: of anybody in the tenant. refuse: 403. Never across tenants.',
         }),
+        pickupCode: Type.String({
+          pattern: '^[*#0-9]{0,8}$',
+          default: '*8',
+          description:
+            'What a phone dials to take a call that rings elsewhere: alone, or with the name or number of whom it rings for (`*8bob`). Who may is said by `pickup`. Empty: nothing. Not in domains with a PBX, which has codes of its own.',
+        }),
         onTampering: Type.Union([Type.Literal('tell'), Type.Literal('end')], {
           default: 'tell',
           description:

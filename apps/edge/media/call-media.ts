@@ -14,7 +14,7 @@ import { describeAgain, readKnown, resumed } from './joined.ts';
 import { type OfferedProtection, offersTo } from './keying.ts';
 import { answeringSpec, configOf, type LegSide, MediaLeg, type StreamState, wipe } from './leg.ts';
 import { type OpenedPlace, offering, openAll, ownersOf, type Place, renewing } from './places.ts';
-import { playedTo } from './playing-alone.ts';
+import { answeredFirst, playedTo } from './playing-alone.ts';
 import { keyingOf, type ReadSession, type ReadStream } from './read-offer.ts';
 import { Renewal } from './renewal.ts';
 import { protectionOfStreams, showing } from './shown.ts';
@@ -233,6 +233,16 @@ export class CallMedia {
     return { description: describeAnswer(this.caller, offer, session), index, format };
   }
 
+  /** Our answer to a caller whom nobody of those who were rung has answered: as it was told before, else one stream of it. */
+  answeringFirst(): string | undefined {
+    const offer = this.#offer?.session;
+    if (offer === undefined) return undefined;
+    // RFC 6337 §3.1.1: what a provisional response has said stays.
+    if (this.caller.lastDescription !== '') return this.caller.lastDescription;
+    const alone = answeredFirst(offer);
+    return alone === undefined ? undefined : describeAnswer(this.caller, offer, alone);
+  }
+
   /** The caller of a joined call has agreed to what `answer` gave. */
   joined(session: SessionDescription): Result<undefined, MediaProblem> {
     const confirmed = this.confirm(this.caller, session);
@@ -249,8 +259,8 @@ export class CallMedia {
     return confirmed;
   }
 
-  /** Somebody has been taken: the others give their ports back, and what only set-up needs is let go. */
-  settle(winner: MediaLeg): void {
+  /** Somebody has been taken, or nobody of those who were rung: the others give their ports back, and what only set-up needs is let go. */
+  settle(winner: MediaLeg | undefined): void {
     this.#offer = undefined;
     this.#early.clear();
     const ids: number[] = [];
@@ -259,7 +269,7 @@ export class CallMedia {
       ids.push(...this.#release(leg));
     }
     if (this.#joining === undefined) this.caller.keepAgreedKeys();
-    winner.keepAgreedKeys();
+    winner?.keepAgreedKeys();
     if (ids.length > 0) void this.#relay.close(ids);
   }
 

@@ -57,3 +57,19 @@ export function playedTo(
   };
   return { session, index, format };
 }
+
+/** The same for a caller who will talk to somebody in a moment: as it has offered, so that nobody seems to hold it. */
+export function answeredFirst(offer: SessionDescription): SessionDescription | undefined {
+  const played = playedTo(offer);
+  const media = offer.media[played?.index ?? -1];
+  if (played === undefined || media === undefined || effectiveDirection(offer, media) !== 'sendrecv')
+    return played?.session;
+  return {
+    ...played.session,
+    media: played.session.media.map((one, index) =>
+      index === played.index
+        ? { ...one, attributes: one.attributes.filter(({ name }) => !directions.has(name)) }
+        : one,
+    ),
+  };
+}

@@ -102,8 +102,57 @@ export interface PickupFacts {
   readonly own: boolean;
   readonly earlyOnly: boolean;
   readonly answered: boolean;
+  /** That leg is being rung by the edge; the caller's own is not. */
+  readonly rung: boolean;
   /** Something else is being done with the call. */
   readonly busy: boolean;
+  /** The other party has called by a sips URI, and the sender's signalling is not encrypted. */
+  readonly insecure: boolean;
+}
+
+const notSecure = 'The call was made by a sips URI, and the sender is not connected over TLS.';
+
+/** A number that picks up calls, as far as policy cares. */
+export interface PickupCodeFacts {
+  readonly mode: PickupFacts['mode'];
+  readonly dialled: string;
+  /** User whose call is wanted; undefined: whoever is rung. */
+  readonly user: string | undefined;
+  /** That user is the sender, or there is none named. */
+  readonly own: boolean;
+  /** Leg that is rung and would be replaced. */
+  readonly found: string | undefined;
+  readonly insecure: boolean;
+}
+
+/** May this sender take a call that rings somewhere, by the number for it? Pure. */
+export function decidePickupCode({ mode, dialled, user, own, found, insecure }: PickupCodeFacts): Decision {
+  const because = (rule: string, text: string): Reason => ({
+    rule,
+    text,
+    evidence: {
+      pickup: mode,
+      dialled,
+      ...(user === undefined ? {} : { user }),
+      ...(found === undefined ? {} : { party: found }),
+    },
+  });
+  if (mode === 'refuse')
+    return refuse(
+      'policy',
+      403,
+      'Forbidden',
+      because('pickup.refused', 'Taking calls over is switched off.'),
+    );
+  if (mode === 'own' && !own)
+    return refuse('access', 403, 'Forbidden', because('pickup.not-yours', 'The call is none of the sender.'));
+  if (found === undefined)
+    return refuse('no-route', 404, 'Not Found', because('pickup.nothing', 'No call rings there.'));
+  if (insecure) return refuse('policy', 403, 'Forbidden', because('pickup.sips', notSecure));
+  return {
+    verdict: 'accept',
+    reasons: [because('pickup.code', 'The sender takes a call that rings elsewhere.')],
+  };
 }
 
 /** May this sender take the place of a party in a call? Pure. */
@@ -132,7 +181,16 @@ export function decidePickup(facts: PickupFacts): Decision {
     return refuse('access', 403, 'Forbidden', because('pickup.not-yours', 'The call is none of the sender.'));
   if (facts.answered && facts.earlyOnly)
     return refuse('policy', 486, 'Busy Here', because('pickup.answered', 'The call is answered already.'));
-  if (facts.busy || !facts.answered)
+  if (facts.insecure) return refuse('policy', 403, 'Forbidden', because('pickup.sips', notSecure));
+  // RFC 3891 §3: an early dialog is taken over at the side that has begun it.
+  if (!facts.answered && !facts.rung)
+    return refuse(
+      'access',
+      481,
+      'Call/Transaction Does Not Exist',
+      because('pickup.not-rung', 'Nobody is being rung there whose call could be taken.'),
+    );
+  if (facts.busy)
     return refuse(
       'policy',
       491,

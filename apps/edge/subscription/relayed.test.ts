@@ -364,7 +364,7 @@ test('a message that is no text, or longer than a message may be, goes nowhere (
   assert.ok(!pbx.heard.some((one) => one.kind === 'request' && one.method === 'MESSAGE'));
 });
 
-test('a phone picks up a call that its busy lamp shows: the PBX is named its own dialog (RFC 3891 §3, RFC 4235)', async () => {
+test('RFC 5359 §2.16: in front of a PBX a phone picks up a call that its busy lamp shows: the PBX is named its own dialog (RFC 3891 §3, RFC 4235)', async () => {
   const office = await new Office().begin();
   await office.subscribe('dialog', 3600, [], '102');
   const ringing = `<dialog-info xmlns="urn:ietf:params:xml:ns:dialog-info" version="1" state="full" entity="sip:102@10.0.0.5"><dialog id="1" call-id="c77@10.0.0.5" local-tag="lt1" remote-tag="rt1" direction="recipient"><state>early</state></dialog></dialog-info>`;
@@ -383,6 +383,38 @@ test('a phone picks up a call that its busy lamp shows: the PBX is named its own
     office.pbx.calls.at(-1)?.request?.headers.get('Replaces'),
     'c77@10.0.0.5;to-tag=lt1;from-tag=rt1;early-only',
   );
+});
+
+test('RFC 5359 §2.17: automatic redial: a phone whose call found the other busy hears when it is free, and calls again', async () => {
+  const office = await new Office().begin();
+  const { world, phone, pbx } = office;
+  const busy = `<dialog-info xmlns="urn:ietf:params:xml:ns:dialog-info" version="1" state="full" entity="sip:102@10.0.0.5"><dialog id="1"><state>confirmed</state></dialog></dialog-info>`;
+  pbx.onInvite = (call) => call.reject(486);
+  const first = phone.call('102');
+  await world.until(() => first.state === 'over');
+  assert.equal(first.status, 486);
+  assert.equal((await office.subscribe('dialog', 3600, [], '102')).status, 200);
+  const told = async (document: string): Promise<string> => {
+    const status = await office.notify(
+      document,
+      'active;expires=600',
+      'dialog',
+      'application/dialog-info+xml',
+    );
+    assert.equal(status, 200);
+    return Buffer.from(office.notified.at(-1)!.body).toString();
+  };
+  assert.match(await told(busy), /<state>confirmed<\/state>/);
+  assert.match(
+    await told(busy.replace('version="1"', 'version="2"').replace('confirmed', 'terminated')),
+    /<state>terminated<\/state>/,
+  );
+  pbx.onInvite = (call) => call.answer();
+  const second = phone.call('102');
+  await world.until(() => second.state === 'up');
+  assert.equal((await office.subscribe('dialog', 0)).status, 200);
+  second.hangUp();
+  await office.over();
 });
 
 test('a domain that loses its PBX loses its registrations and subscriptions; phones are told', async () => {
