@@ -5,6 +5,7 @@ import type { SipRequest, SipUri } from '@ringfence/sip/message/types.ts';
 import { TransactionLayer } from '@ringfence/sip/transaction/layer.ts';
 import { type Flow, isEncrypted } from '@ringfence/sip/transport/flow.ts';
 import type { Call } from './call/call.ts';
+import { TrunkRealms } from './call/credentials.ts';
 import { mediaAddress, nextFlow, reboundFlow } from './call/next-hop.ts';
 import type { CallServices, DialogOwner } from './call/services.ts';
 import { connect, type TargetSources } from './call/targets.ts';
@@ -95,6 +96,7 @@ export class Edge {
   readonly #callServices: CallServices;
   readonly #dialogs = new Map<string, DialogOwner>();
   readonly #pbxFront: PbxFront;
+  readonly #realms = new TrunkRealms();
   #config: Configuration;
   #directory: Directory;
   #numbers: Numbers;
@@ -144,6 +146,7 @@ export class Edge {
     this.registrations = new Registrations(
       {
         layer: this.layer,
+        realms: this.#realms,
         now: () => parts.now(),
         after: (milliseconds, run) => this.#after(milliseconds, () => this.run(run)),
         token: (length) => tokens.token(length),
@@ -490,6 +493,7 @@ export class Edge {
       bus: parts.bus,
       troubles: this.troubles,
       dialogs: this.#dialogs,
+      realms: this.#realms,
       config: () => this.#config,
       relay: () => parts.relay(),
       now: () => parts.now(),

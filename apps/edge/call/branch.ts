@@ -8,7 +8,7 @@ import { reasonsIn } from '../headers/reason.ts';
 import { type MediaWishes, offersTo } from '../media/keying.ts';
 import type { Trunk } from '../objects/types.ts';
 import { isStale } from '../pbx/credentials.ts';
-import { type Credentials, credentialsFor, isChallenge } from './credentials.ts';
+import { type Credentials, isChallenge } from './credentials.ts';
 import { type EarlyDialog, EarlyDialogs, reliableSequence } from './early-dialogs.ts';
 import { takeAnswer } from './forks.ts';
 import { CallLeg, type LegEvents } from './leg.ts';
@@ -319,7 +319,12 @@ export class Branch implements ClientOwner {
   #authenticate(response: SipResponse): boolean {
     if (this.#credentials !== undefined) return false;
     const { trunk, uri } = this.target;
-    this.#credentials = credentialsFor(trunk, response, 'INVITE', uri, this.#services.token(16));
+    this.#credentials = this.#services.realms.answer(trunk, {
+      response,
+      method: 'INVITE',
+      uri,
+      cnonce: this.#services.token(16),
+    });
     if (this.#credentials === undefined) return false;
     this.invite();
     return true;

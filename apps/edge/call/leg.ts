@@ -10,7 +10,7 @@ import type { CallMedia } from '../media/call-media.ts';
 import type { MediaLeg } from '../media/leg.ts';
 import type { Trunk } from '../objects/types.ts';
 import type { LegProtection } from '../policy/protection.ts';
-import { type Credentials, credentialsFor, isChallenge } from './credentials.ts';
+import { type Credentials, isChallenge } from './credentials.ts';
 import { contactOf, withSdp } from './messages.ts';
 import { type ProtectionInfo, takesProtection } from './protection-info.ts';
 import type { CallServices, ClientOwner, DialogOwner } from './services.ts';
@@ -340,7 +340,13 @@ export class CallLeg implements DialogOwner {
         const { method, uri } = request;
         const credentials =
           isChallenge(response.status) && dialog !== undefined
-            ? credentialsFor(this.#trunk, response, method, uri, this.#services.token(16))
+            ? this.#services.realms.answer(this.#trunk, {
+                response,
+                method,
+                uri,
+                cnonce: this.#services.token(16),
+                within: true,
+              })
             : undefined;
         if (credentials === undefined || dialog === undefined) return owner.response(response);
         const headers = request.headers.clone().add(credentials.name, credentials.value);

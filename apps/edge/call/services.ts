@@ -12,6 +12,7 @@ import type { KnownPeers } from '../policy/known-peers.ts';
 import type { Recorders } from '../recording/call-recording.ts';
 import type { SoundDesk } from '../sound/desk.ts';
 import type { CallRecord } from '../store/contract.ts';
+import type { TrunkRealms } from './credentials.ts';
 import type { Referral } from './judge-refer.ts';
 
 /** What calls need of the rest of the edge. */
@@ -52,6 +53,8 @@ export interface CallServices {
   readonly sounds?: SoundDesk;
   /** What parties have shown of themselves in earlier calls; absent: nothing is held against it. */
   readonly peers?: KnownPeers;
+  /** Answers challenges of trunks. */
+  readonly realms: TrunkRealms;
   /** Who records calls; absent: nobody. */
   readonly recorders?: Recorders;
   readonly dialogs: DialogTable;

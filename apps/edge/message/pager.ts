@@ -3,7 +3,7 @@ import { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import type { SipRequest, SipResponse } from '@ringfence/sip/message/types.ts';
 import type { Arrival, Doorway } from '../call/accept.ts';
 import type { BranchTarget } from '../call/branch.ts';
-import { credentialsFor, isChallenge } from '../call/credentials.ts';
+import { isChallenge } from '../call/credentials.ts';
 import { better, statusForCaller } from '../call/hunt.ts';
 import { product, warning } from '../call/messages.ts';
 import { routeFacts } from '../call/route-facts.ts';
@@ -148,7 +148,12 @@ function deliver(
     if (status < 200) return;
     if (isChallenge(status) && !authenticated) {
       authenticated = true;
-      const given = credentialsFor(target.trunk, response, 'MESSAGE', target.uri, services.token(16));
+      const given = services.realms.answer(target.trunk, {
+        response,
+        method: 'MESSAGE',
+        uri: target.uri,
+        cnonce: services.token(16),
+      });
       if (given !== undefined) return send([given.name, given.value]);
     }
     done(status);

@@ -156,6 +156,14 @@ const settings = {
         'The trunk belongs to the same trust domain (RFC 3325): its P-Asserted-Identity is believed, it is told who calls even if the caller wants to be anonymous to others, and what is listed in `calls.trustedHeaders` passes.',
     }),
   ),
+  realm: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 128,
+      description:
+        'The only realm whose challenges are answered with `outboundAuthentication`. Default: any; within a call only those that the trunk has asked for outside of calls.',
+    }),
+  ),
   transfer: Type.Optional(
     Type.Union([Type.Literal('edge'), Type.Literal('pass'), Type.Literal('refuse')], {
       description: 'What a REFER of this trunk does, in place of `calls.transfer`.',

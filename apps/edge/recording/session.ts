@@ -6,7 +6,7 @@ import type { SipRequest, SipResponse, Uri } from '@ringfence/sip/message/types.
 import { sipUri } from '@ringfence/sip/message/uri.ts';
 import type { ClientTransaction, ServerTransaction } from '@ringfence/sip/transaction/transaction.ts';
 import { type Flow, isEncrypted } from '@ringfence/sip/transport/flow.ts';
-import { type Credentials, credentialsFor, isChallenge } from '../call/credentials.ts';
+import { type Credentials, isChallenge } from '../call/credentials.ts';
 import { takeAnswer } from '../call/forks.ts';
 import { CallLeg, type LegEvents } from '../call/leg.ts';
 import { product, sdpOf, withSdp } from '../call/messages.ts';
@@ -209,7 +209,12 @@ export class RecordingSession implements LegEvents, ClientOwner {
     if (this.#state !== 'inviting') return this.#leg.forget();
     if (isChallenge(status) && this.#credentials === undefined) {
       const { uri } = this.#way;
-      this.#credentials = credentialsFor(this.#trunk, response, 'INVITE', uri, this.#services.token(16));
+      this.#credentials = this.#services.realms.answer(this.#trunk, {
+        response,
+        method: 'INVITE',
+        uri,
+        cnonce: this.#services.token(16),
+      });
       if (this.#credentials !== undefined) return this.#invite();
     }
     this.#fail(`the recorder refuses with ${status}`);

@@ -5,7 +5,7 @@ import { sipUri } from '@ringfence/sip/message/uri.ts';
 import type { Candidate } from '@ringfence/sip/resolve/target.ts';
 import type { TransactionLayer } from '@ringfence/sip/transaction/layer.ts';
 import type { Flow } from '@ringfence/sip/transport/flow.ts';
-import { type Credentials, credentialsFor, isChallenge } from '../../call/credentials.ts';
+import { type Credentials, isChallenge, type TrunkRealms } from '../../call/credentials.ts';
 import { allowedMethods, contactOf, party, product, userUri } from '../../call/messages.ts';
 import type { Trunk } from '../../objects/types.ts';
 import { backOff } from './back-off.ts';
@@ -14,6 +14,7 @@ import { isStale, movedTo, readGrant, seconds } from './read-answer.ts';
 /** What registrations need of the edge. */
 export interface RegistrationServices {
   readonly layer: TransactionLayer;
+  readonly realms: TrunkRealms;
   now(): number;
   after(milliseconds: number, run: () => void): () => void;
   token(length: number): string;
@@ -233,7 +234,12 @@ export class RegistrationClient {
   ): readonly Credentials[] | undefined {
     if (!isChallenge(response.status) || tries >= mostChallenges) return undefined;
     const { trunk } = this.plan;
-    const answer = credentialsFor(trunk, response, 'REGISTER', uri, this.#services.token(16));
+    const answer = this.#services.realms.answer(trunk, {
+      response,
+      method: 'REGISTER',
+      uri,
+      cnonce: this.#services.token(16),
+    });
     if (answer === undefined) return undefined;
     // A proxy and the registrar behind it may both ask.
     const others = before.filter(({ name }) => name !== answer.name);
