@@ -4,6 +4,7 @@ import { commandLinePage } from '../apps/edge/command/reference.ts';
 import { configurationSchemaText } from '../apps/edge/config/json-schema.ts';
 import { configurationPage } from '../apps/edge/config/reference.ts';
 import { rejectReasonsPage } from '../apps/edge/policy/reject-reasons.ts';
+import { attackClassesPage } from './attack-classes.ts';
 import { eventSchemaText } from './event-schema.ts';
 import { repositoryRoot } from './imports.ts';
 import { coveragePage } from './rfc-coverage.ts';
@@ -16,6 +17,7 @@ export const generated: Readonly<Record<string, () => string>> = {
   'docs/events.schema.json': eventSchemaText,
   'docs/reject-reasons.md': rejectReasonsPage,
   'docs/rfc-coverage.md': coveragePage,
+  'docs/attack-classes.md': attackClassesPage,
 };
 
 /** Names the pages that are not what the program would write now. */

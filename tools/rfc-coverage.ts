@@ -45,33 +45,43 @@ interface Row {
   readonly file: string;
 }
 
+/** A test as its file names it; what is put in at run time is an ellipsis. */
+export interface NamedTest {
+  readonly name: string;
+  readonly file: string;
+}
+
 const call =
   /\b(?:test|it|describe|corpusTest)(?:\.\w+)?\(\s*(?:'((?:[^'\\]|\\.)*)'|`((?:[^`\\]|\\.)*)`|"((?:[^"\\]|\\.)*)")/g;
 const reference =
   /RFC (\d{4})((?:(?:,| and| to|-|–)? ?(?:§|section |appendix )?(?:\d+(?:\.\d+)*|[A-E]\.\d+|appendix [A-E])(?![\w]))*)/g;
 
-/** Every section of an RFC that the name of a test mentions, with that test. */
-function collect(): Map<string, Row[]> {
-  const byRfc = new Map<string, Row[]>();
-  const files = ['packages', 'native', 'apps', 'test/system', 'test/interop'].flatMap((folder) =>
+/** All tests of the project, in the order of their files. */
+export function namedTests(): NamedTest[] {
+  const files = ['packages', 'native', 'apps', 'tools', 'test/system', 'test/interop'].flatMap((folder) =>
     globSync(`${folder}/**/*.test.ts`, {
       cwd: repositoryRoot,
       exclude: (path) => path.includes('node_modules'),
     }),
   );
-  for (const file of files.sort()) {
+  return files.sort().flatMap((file) => {
     const text = readFileSync(join(repositoryRoot, file), 'utf8');
-    for (const [, single, template, double] of text.matchAll(call)) {
-      const name = (single ?? template ?? double ?? '')
-        .replaceAll(/\$\{[^}]*\}/g, '…')
-        .replaceAll("\\'", "'");
-      for (const [, rfc, sections] of name.matchAll(reference)) {
-        const rows = byRfc.get(rfc ?? '') ?? [];
-        rows.push({ sections: (sections ?? '').trim(), name, file });
-        byRfc.set(rfc ?? '', rows);
-      }
+    return [...text.matchAll(call)].map(([, single, template, double]) => ({
+      name: (single ?? template ?? double ?? '').replaceAll(/\$\{[^}]*\}/g, '…').replaceAll("\\'", "'"),
+      file,
+    }));
+  });
+}
+
+/** Every section of an RFC that the name of a test mentions, with that test. */
+function collect(): Map<string, Row[]> {
+  const byRfc = new Map<string, Row[]>();
+  for (const { name, file } of namedTests())
+    for (const [, rfc, sections] of name.matchAll(reference)) {
+      const rows = byRfc.get(rfc ?? '') ?? [];
+      rows.push({ sections: (sections ?? '').trim(), name, file });
+      byRfc.set(rfc ?? '', rows);
     }
-  }
   return byRfc;
 }
 

@@ -100,7 +100,7 @@ test('RFC 6347 §4.2.1: a ClientHello of nobody in particular costs a shorter an
   await it.close();
 });
 
-test('CVE-2023-49786, -51443, -51275: a ClientHello of another address does nothing, before, during and after', async () => {
+test('M4, CVE-2023-49786, -51443, -51275: a ClientHello of another address does nothing, before, during and after', async () => {
   const it = await dtlsCall(relay);
   const racer = await Phone.open('127.0.0.1', true);
   const certificate = new NativeCertificate();

@@ -121,7 +121,7 @@ test('RFC 8445 12.2: a peer that nominates several pairs may send by any of them
   await relay.close([iced.id, far.id]);
 });
 
-test('RFC 8489 9.1: what does not verify gets no answer and changes nothing', async () => {
+test('RFC 8489 9.1, M5: what does not verify gets no answer and changes nothing', async () => {
   const made = await call();
   const { peer, iced, far } = made;
   const nominated = { useCandidate: true } as const;
@@ -160,7 +160,7 @@ test('RFC 8489 9.1: what does not verify gets no answer and changes nothing', as
   await relay.close([iced.id, far.id]);
 });
 
-test('CVE-2023-49786, CVE-2026-116790: an address that ICE has not validated moves no media and starts no DTLS', async () => {
+test('M4, M5, CVE-2023-49786, CVE-2026-116790: an address that ICE has not validated moves no media and starts no DTLS', async () => {
   const made = await call();
   const { peer, iced, far, phone } = made;
   const attacker = await IcePeer.open();

@@ -179,7 +179,7 @@ test('SRTP: the source is learned once, from the first packet that authenticates
   await it.close();
 });
 
-test('plain RTP: the first port of the signalling address, never another until the next offer', async () => {
+test('M1, M8: plain RTP: the first port of the signalling address, never another until the next offer', async () => {
   const phone = await Phone.open();
   const it = await call('rtp', {
     address: '127.0.0.9',
@@ -218,7 +218,7 @@ test('ATTACKS M3: a flood of packets that do not authenticate changes counters o
   await it.close();
 });
 
-test('an endpoint without remote, or with one that no peer can have, neither sends nor takes plain RTP', async () => {
+test('M8: an endpoint without remote, or with one that no peer can have, neither sends nor takes plain RTP', async () => {
   for (const address of [undefined, '0.0.0.0', '224.0.0.1', '255.255.255.255', '::1', 'not an address']) {
     const it = await call('rtp');
     const config: EndpointConfig = {

@@ -121,7 +121,7 @@ test('RFC 6189 §8.1: the Hello that comes is the one whose hash the endpoint wa
   await closeCall(made);
 });
 
-test('RFC 6189 §8.1: a Hello that signalling did not name gets no keys, and is told', async () => {
+test('RFC 6189 §8.1, M9: a Hello that signalling did not name gets no keys, and is told', async () => {
   const made = await call(await ZrtpPhone.open(), { helloHash: new Uint8Array(32) });
   made.phone.start(made.ending.rtpPort);
   await until(() => unsecuredOf(made.ending.id) !== undefined, 'the event');

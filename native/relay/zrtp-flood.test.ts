@@ -50,7 +50,7 @@ for (const [who, address] of [
   ['an address that nobody has named', '127.0.0.2'],
   ["the phone's own address, which somebody forges", '127.0.0.1'],
 ] as const) {
-  test(`20,000 forged Hellos of ${who}: 100 streams lose nothing, and the phone itself gets through`, async () => {
+  test(`M9: 20,000 forged Hellos of ${who}: 100 streams lose nothing, and the phone itself gets through`, async () => {
     const phones = [await Phone.open('127.0.0.1', true), await Phone.open('127.0.0.1', true)] as const;
     const opened = [];
     for (let i = 0; i < streams; i += 1) {

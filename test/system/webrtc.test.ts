@@ -177,7 +177,7 @@ async function intruder(): Promise<{ hello(port: number): void; readonly got: nu
 
 const portIn = (sdp: string): number => Number(/^m=audio (\d+)/m.exec(sdp)?.[1]);
 
-test('CVE-2023-49786, CVE-2023-51443, CVE-2023-51275: who sends a ClientHello first from an address that ICE has not validated gets nothing and spoils nothing', async () => {
+test('M4, CVE-2023-49786, CVE-2023-51443, CVE-2023-51275: who sends a ClientHello first from an address that ICE has not validated gets nothing and spoils nothing', async () => {
   const { web, desk, voice, peer } = await phones('AES_CM_128_HMAC_SHA1_80');
   const other = await intruder();
   web.onInvite = (incoming) => {

@@ -54,7 +54,7 @@ const beside = (call: PhoneCall, port: number): string => {
   return mine.replace(/^m=audio \d+/m, `m=audio ${port}`) + plain.slice(plain.indexOf('m=audio'));
 };
 
-test('re-INVITE: without keys, by another profile, or as a plain stream in place of the encrypted one or beside it (CVE-2022-39269)', async () => {
+test('M6: re-INVITE: without keys, by another profile, or as a plain stream in place of the encrypted one or beside it (CVE-2022-39269)', async () => {
   const { world, call, taken } = await talking();
   for (const one of [call, taken]) {
     const plain = one.describe(false).text;

@@ -1,7 +1,7 @@
 import { parseNameAddr } from '@ringfence/sip/message/name-addr.ts';
 import type { SipRequest, SipUri } from '@ringfence/sip/message/types.ts';
 import { type Flow, isEncrypted } from '@ringfence/sip/transport/flow.ts';
-import { isInside } from '../config/address-class.ts';
+import { isInside, isNowhere } from '../config/address-class.ts';
 import type { Configuration } from '../config/schema.ts';
 import type { Registrar } from '../registrar/registrar.ts';
 import type { Transports } from '../transport/contract.ts';
@@ -11,7 +11,8 @@ import { connect, type TargetSources } from './targets.ts';
  * RFC 3261 §12.2.1.1 and §8.1.2: the topmost Route, else the Request-URI; the flow in hand if it leads there.
  *
  * A connection that lives is as good as a new one to the same peer (RFC 5923), and what was over TLS stays there.
- * Without `followTarget` only the flow in hand counts. Undefined: nobody can be reached.
+ * Without `followTarget` only the flow in hand counts, and for a target that nobody but we can have (loopback, multicast,
+ * unspecified) too. Undefined: nobody can be reached.
  */
 export function nextFlow(
   transports: Transports,
@@ -24,17 +25,19 @@ export function nextFlow(
   if (!followTarget || live?.reliable === true) return live;
   const next = nextHop(request);
   if (next === undefined) return live;
+  const leadsAstray = (address: string): boolean => isNowhere(address) && !isNowhere(flow.remote.address);
   if (flow.transport === 'udp') {
     const candidate = resolver.resolveNumeric(next)?.[0];
     if (candidate?.transport === 'udp') {
       const { address, port } = candidate;
-      if (address === flow.remote.address && port === flow.remote.port) return flow;
+      if (leadsAstray(address) || (address === flow.remote.address && port === flow.remote.port)) return flow;
       return transports.udpFlow(address, port, flow.listener);
     }
   }
   return resolver.resolve(next).then(async (candidates) => {
     for (const found of candidates) {
       if (isEncrypted(flow.transport) && found.transport !== 'tls') continue;
+      if (leadsAstray(found.address)) continue;
       const connected = await connect(transports, found);
       if (connected !== undefined) return connected;
     }

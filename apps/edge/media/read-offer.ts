@@ -14,7 +14,7 @@ import {
 } from '@ringfence/sdp/session.ts';
 import { type ZrtpHash, zrtpHash } from '@ringfence/sdp/zrtp.ts';
 import { type Suite, suites } from '@ringfence/srtp/suite.ts';
-import { isInside } from '../config/address-class.ts';
+import { isInside, isNowhere } from '../config/address-class.ts';
 import type { ZrtpPolicy } from '../config/zrtp.ts';
 import type { MediaFacts } from '../policy/decide.ts';
 import { withCodecs } from './codecs.ts';
@@ -205,7 +205,9 @@ function placeOf(
   if (address === '0.0.0.0' || address === '::') return {};
   if (addressKind(addressType, address) !== addressType || isMulticast(addressType, address))
     return ice ? {} : 'unusable';
-  const outside = address !== signalling && isInside(address) && !isInside(signalling);
+  const outside =
+    address !== signalling &&
+    ((isInside(address) && !isInside(signalling)) || (isNowhere(address) && !isNowhere(signalling)));
   const control = rtcp(media);
   return {
     remote: {

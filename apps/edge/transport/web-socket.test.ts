@@ -267,6 +267,10 @@ describe('RFC 7118 messages', () => {
   for (const [what, frames] of [
     ['declared larger than admission.messageBytes', () => [clientFrame('x'.repeat(20_000)).subarray(0, 8)]],
     [
+      'declared as 2^62 octets long',
+      () => [Buffer.from([0x81, 0xff, 0x40, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4])],
+    ],
+    [
       'larger in pieces',
       () => Array.from({ length: 3 }, (_, i) => clientFrame('x'.repeat(6000), i === 0 ? 1 : 0, false)),
     ],
@@ -279,7 +283,7 @@ describe('RFC 7118 messages', () => {
     ['with reserved bits', () => [Buffer.from([0xf1, 0x80, 0, 0, 0, 0])]],
     ['with an unknown opcode', () => [clientFrame('x', 3)]],
   ] as const) {
-    it(`RFC 6455 §5, §7.1.7: a frame ${what} ends the connection`, async () => {
+    it(`RFC 6455 §5, §7.1.7, S3: a frame ${what} ends the connection`, async () => {
       const bed = await bedOf();
       const client = await clientOf(bed);
       for (const frame of frames()) client.socket.write(frame);
