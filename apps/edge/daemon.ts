@@ -3,7 +3,8 @@ import { chmodSync, close, mkdirSync, open, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { MisuseError } from '@ringfence/bytes/misuse.ts';
 import type { Result } from '@ringfence/bytes/result.ts';
-import { Admission } from './admission/admission.ts';
+import type { SipUri } from '@ringfence/sip/message/types.ts';
+import { Guard } from './admission/guard.ts';
 import type { Call } from './call/call.ts';
 import type { LoadedConfiguration } from './config/load.ts';
 import type { Configuration } from './config/schema.ts';
@@ -75,7 +76,7 @@ export class Daemon {
   readonly edge: Edge;
   readonly #options: DaemonOptions;
   readonly #store: Store;
-  readonly #admission: Admission;
+  readonly guard: Guard;
   readonly #transports: Transports;
   #relay: MediaEngine | undefined;
   #config: Configuration;
@@ -89,13 +90,13 @@ export class Daemon {
 
   private constructor(
     options: DaemonOptions,
-    parts: { edge: Edge; store: Store; admission: Admission; transports: Transports; heart: Heartbeat },
+    parts: { edge: Edge; store: Store; guard: Guard; transports: Transports; heart: Heartbeat },
   ) {
     this.#options = options;
     this.#config = options.loaded.config;
     this.edge = parts.edge;
     this.#store = parts.store;
-    this.#admission = parts.admission;
+    this.guard = parts.guard;
     this.#transports = parts.transports;
     this.#heart = parts.heart;
     this.#clock = new ClockWatch(options.now, options.wall ?? Date.now);
@@ -114,7 +115,7 @@ export class Daemon {
     );
     this.#sweep = setInterval(() => {
       this.edge.expire();
-      this.#admission.flush();
+      this.guard.sweep();
       this.#liveState.update();
       this.#heart.beat();
       this.#lookAtClock();
@@ -181,10 +182,6 @@ export class Daemon {
       const media = await startEngine(config.media, bus, home, zidOf(home));
       cleanup.push(() => (media.adopted ? media.engine.release?.() : undefined) ?? media.engine.stop());
       for (const { key, meaning } of loaded.warnings) bus.emit({ type: 'edge.dangerous', key, meaning });
-      const admission = new Admission({
-        settings: { ...config.admission, emergency: config.numbers.emergency },
-        emit: (event) => bus.emit(event),
-      });
       const self: { daemon?: Daemon; transports?: Transports } = {};
       const [objects, bindings, zrtpPeers] = await Promise.all([
         store.objects(),
@@ -203,6 +200,11 @@ export class Daemon {
             );
         },
       });
+      const resolve = (uri: SipUri) => resolver.resolveTarget(uri);
+      const guard = new Guard({ config, store, bus, now, resolve });
+      await guard.restore(objects);
+      const { admission } = guard;
+      cleanup.push(() => guard.stop());
       const sounds = new SoundFiles();
       cleanup.push(() => sounds.stop());
       const edge = new Edge({
@@ -217,9 +219,10 @@ export class Daemon {
         transports: () => self.transports as Transports,
         relay: () => (self.daemon === undefined ? media.engine : self.daemon.relay),
         trust: (address, as) => admission.trust(address, as),
+        emergency: (address) => admission.emergency(address),
         sounds,
         resolver: {
-          resolve: (uri) => resolver.resolveTarget(uri),
+          resolve,
           resolveNumeric: (uri) => resolver.resolveNumeric(uri),
         },
       });
@@ -253,7 +256,7 @@ export class Daemon {
         endpoints: media.endpoints,
         recent,
       });
-      const daemon = new Daemon(options, { edge, store, admission, transports, heart });
+      const daemon = new Daemon(options, { edge, store, guard, transports, heart });
       self.daemon = daemon;
       daemon.#tellCertificates();
       cleanup.push(async () => daemon.#stopTimers());
@@ -314,10 +317,7 @@ export class Daemon {
     const { listeners, media, store, domain } = this.#config;
     this.#config = { ...config, listeners, media, store, domain };
     this.edge.reconfigure(this.#config);
-    this.#admission.configure(
-      { ...config.admission, emergency: config.numbers.emergency },
-      this.#options.now(),
-    );
+    this.guard.configure(this.#config);
     bus.emit({
       type: 'config.reloaded',
       what: 'configuration',
@@ -380,7 +380,7 @@ export class Daemon {
     this.#stopTimers();
     this.#stopped = true;
     edge.stop();
-    this.#admission.flush();
+    await this.guard.stop();
     const handed = this.#transports.handOver();
     edge.keepAll();
     // What was written resolves the answers that wait for it; the sockets can still send them.
@@ -401,7 +401,7 @@ export class Daemon {
     while ((this.edge.legs > 0 || this.edge.unrecorded > 0) && performance.now() < last) await pause(20);
     this.#stopTimers();
     this.edge.stop();
-    this.#admission.flush();
+    await this.guard.stop();
     await this.#transports.close();
     await this.#relay?.stop();
     await this.#store.close();
@@ -464,7 +464,9 @@ export class Daemon {
 
   async #reloadObjects(): Promise<void> {
     try {
-      this.edge.replaceObjects(await this.#store.objects());
+      const objects = await this.#store.objects();
+      this.edge.replaceObjects(objects);
+      this.guard.protect(objects);
       this.#options.bus.emit({ type: 'config.reloaded', what: 'objects', detail: '' });
     } catch (error) {
       this.#options.bus.emit({

@@ -54,6 +54,8 @@ export interface EdgeParts {
   transports(): Transports;
   relay(): Relay | undefined;
   trust(address: string, as: 'trunk' | 'registered'): void;
+  /** A known device or trunk places an emergency call from there. Absent: nobody has to know. */
+  emergency?(address: string): void;
   /** Files to be played; absent: none. */
   readonly sounds?: Sounds;
   /** Secret of this node that outlives a restart. Default: a new one. */
@@ -513,6 +515,7 @@ export class Edge {
       },
       ...(parts.sounds === undefined ? {} : { sounds: new SoundDesk(parts.sounds) }),
       peers: new KnownPeers(),
+      emergencyFrom: (address) => parts.emergency?.(address),
       recorders: {
         of: (domain) => {
           const directory = this.#directory.domain(domain);

@@ -2,6 +2,8 @@ import { randomInt } from 'node:crypto';
 import type { Configuration } from '../config/schema.ts';
 import type { EdgeEvent } from '../events/types.ts';
 import type { Reason } from '../policy/types.ts';
+import type { Bans } from './bans/bans.ts';
+import type { Ban } from './bans/types.ts';
 import { ConnectionCount } from './connections.ts';
 import {
   carriesMark,
@@ -14,6 +16,7 @@ import {
 } from './first-look.ts';
 import { Meter, SourceMeter } from './meter.ts';
 import { Refusals } from './refusals.ts';
+import { overDatagrams, type Sender } from './sender.ts';
 import { describeSource, isLoopback, SourceKey } from './source.ts';
 import { TrustedSources, type TrustKind } from './trust.ts';
 
@@ -22,6 +25,14 @@ const trustedFactor = 10;
 const registeredMilliseconds = 3_600_000;
 const unknownPerSecond = 5_000;
 const unknownConnectionsPerSecond = 300;
+/** Of all banned addresses together: INVITEs to emergency numbers, and connections that may bring one. */
+const rescuePerSecond = 50;
+const rescueConnectionsPerSecond = 2;
+/** A known device has placed an emergency call from a banned address: it is not banned for so long. */
+const rescueMilliseconds = 3_600_000;
+
+/** Connections of those are closed at once. */
+export const bannedRule = 'admission.banned';
 
 /** Why something is not let in; one object per rule, so that a flood of refusals allocates nothing. */
 export interface Refusal {
@@ -48,6 +59,8 @@ export interface AdmissionOptions {
   readonly methods?: readonly string[];
   /** Loopback has no rate and no bound per source. Default true; tests turn it off. */
   readonly exemptLoopback?: boolean;
+  /** Whom nothing is taken from. Default: nobody is banned. */
+  readonly bans?: Pick<Bans, 'find' | 'exempt'>;
   /** Keeps peers from choosing whom they share meter cells with. Default: random. */
   readonly seed?: number;
 }
@@ -70,6 +83,8 @@ export class Admission {
   #sources: SourceMeter;
   readonly #unknown: Meter;
   readonly #opening: Meter;
+  readonly #rescue = new Meter(rescuePerSecond);
+  readonly #rescueOpening = new Meter(rescueConnectionsPerSecond);
   #marks: RegExp | undefined;
   #emergency: ReadonlySet<string> = new Set();
   #settings: AdmissionSettings;
@@ -138,10 +153,30 @@ export class Admission {
     return this.#trusted.meter(address, now) !== undefined;
   }
 
+  /** What the address has proven to be. */
+  standing(address: string, now: number): TrustKind | undefined {
+    return this.#trusted.standing(address, now);
+  }
+
+  /** A known device has placed an emergency call: a ban of its address is put off for an hour. */
+  emergency(address: string, now = this.#latest): void {
+    this.#options.bans?.exempt(address, now + rescueMilliseconds);
+  }
+
   /** Undefined lets the message in. `bytes` begin at the first byte of the message. */
-  message(listener: string, address: string, bytes: Uint8Array, now: number): Refusal | undefined {
+  message(
+    listener: string,
+    address: string,
+    bytes: Uint8Array,
+    now: number,
+    port = 0,
+    sender: Sender = overDatagrams,
+  ): Refusal | undefined {
     const rules = this.#rules;
     this.#latest = now;
+    const ban = this.#options.bans?.find(address, port, now);
+    if (ban !== undefined && !this.#passesBan(ban, address, port, bytes, now, sender))
+      return this.refuse(listener, address, rules.banned, now);
     if (bytes.length > this.#settings.messageBytes) return this.refuse(listener, address, rules.size, now);
     const method = methodLength(bytes);
     if (method < 0) return isStun(bytes) ? rules.stun : this.refuse(listener, address, rules.firstLine, now);
@@ -173,6 +208,12 @@ export class Admission {
    */
   connection(listener: string, address: string, now: number): Refusal | undefined {
     const rules = this.#rules;
+    // Over a connection or two a banned address can still call for help.
+    if (
+      this.#options.bans?.find(address, 0, now) !== undefined &&
+      (this.#connections.of(address) > 0 || !this.#rescueOpening.take(now))
+    )
+      return this.refuse(listener, address, rules.banned, now);
     const trusted = this.#trusted.meter(address, now) !== undefined;
     const { connections, connectionsPerSource } = this.#settings;
     const room = trusted ? connections : connections - Math.floor(connections / 10);
@@ -218,6 +259,19 @@ export class Admission {
     this.#refusals.flush();
   }
 
+  /** Phones that have registered from there go on, and whoever calls for help is heard; what they prove decides. */
+  #passesBan(
+    ban: Ban,
+    address: string,
+    port: number,
+    bytes: Uint8Array,
+    now: number,
+    sender: Sender,
+  ): boolean {
+    if (ban.scope !== 'socket' && sender.isRegistered(address, port)) return true;
+    return this.#isEmergency(bytes) && (this.isTrusted(address, now) || this.#rescue.take(now));
+  }
+
   #isEmergency(bytes: Uint8Array): boolean {
     const number = invitedNumber(bytes);
     return number !== undefined && this.#emergency.has(number);
@@ -230,6 +284,7 @@ const rulesOf = (s: AdmissionSettings, options: AdmissionOptions) => ({
     text: 'The message is larger than admission.messageBytes.',
     threshold: s.messageBytes,
   },
+  banned: { rule: bannedRule, text: 'The source is banned (`ringfence ban list`).', threshold: 0 },
   stun: { rule: 'admission.stun', text: 'STUN is not answered on SIP ports.', threshold: 0 },
   firstLine: {
     rule: 'admission.first-line',

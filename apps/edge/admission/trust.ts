@@ -58,6 +58,12 @@ export class TrustedSources {
     return undefined;
   }
 
+  standing(address: string, now: number): TrustKind | undefined {
+    const standing = this.#byAddress.get(address);
+    if (standing === undefined) return undefined;
+    return standing.trunkUntil > now ? 'trunk' : standing.registeredUntil > now ? 'registered' : undefined;
+  }
+
   /** Who is trusted, for a swap of settings. */
   *standings(): Generator<{ address: string; kind: TrustKind; until: number }> {
     for (const [address, s] of this.#byAddress) {

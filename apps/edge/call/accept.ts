@@ -190,6 +190,7 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
   );
   if (decision.verdict !== 'accept')
     return refuseAloud(door, arrival, { dialled, decision, destination, offer, side });
+  if (dialled.emergency) services.emergencyFrom?.(flow.remote.address);
   const id = services.token(20);
   const replaced = pickup?.place;
   const judged: Judged = {

@@ -57,6 +57,8 @@ export interface CallServices {
   readonly realms: TrunkRealms;
   /** Who records calls; absent: nobody. */
   readonly recorders?: Recorders;
+  /** An emergency call is placed from there: whatever is held against the address waits. Absent: nothing is. */
+  emergencyFrom?(address: string): void;
   readonly dialogs: DialogTable;
   /** How many messages each sender may send. */
   readonly messages: MessageRate;

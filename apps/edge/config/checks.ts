@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { isEncrypted } from '@ringfence/sip/transport/flow.ts';
 import { readRange } from '../objects/address-range.ts';
 import { isInside } from './address-class.ts';
+import { checkBans } from './bans.ts';
 import type { Configuration, Encryption, Listener } from './schema.ts';
 import type { Report } from './validate.ts';
 
@@ -80,6 +81,7 @@ export function checkConfiguration(
       );
     }
   });
+  checkBans(config.bans, report);
   const sounds = checkSounds(config.sounds, folder, report);
   if (config.store.file === '')
     report.value('store.file', 'is empty', 'Write a file name such as `ringfence.db`.');

@@ -1,4 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
+import { BanSettings } from './bans.ts';
 import { ZrtpSettings } from './zrtp.ts';
 
 /** How much protection a peer must have: TLS for its signalling and SRTP for its media. */
@@ -448,6 +449,7 @@ export const Configuration = Type.Object(
       },
       { additionalProperties: false, default: {} },
     ),
+    bans: BanSettings,
     sounds: Type.Object(
       {
         holdMusic: Type.Optional(

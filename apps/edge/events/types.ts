@@ -59,6 +59,44 @@ export type EdgeEvent =
       readonly count: number;
       readonly threshold: number;
     }
+  /** From now on nobody listens to that source. */
+  | {
+      readonly type: 'ban.added';
+      /** An address, a block, or a socket. */
+      readonly source: string;
+      readonly scope: 'source' | 'network' | 'socket';
+      readonly cause: string;
+      readonly rule: string;
+      readonly evidence: Readonly<Record<string, string | number | boolean>>;
+      /** `detection`, `administrator`, `feed:NAME` */
+      readonly by: string;
+      readonly seconds: number;
+      /** How many times this source has been banned, with this one. */
+      readonly times: number;
+    }
+  | {
+      readonly type: 'ban.lifted';
+      readonly source: string;
+      readonly cause: string;
+      readonly rule: string;
+      readonly by: string;
+    }
+  | {
+      readonly type: 'ban.expired';
+      readonly source: string;
+      readonly cause: string;
+      readonly rule: string;
+    }
+  /** A ban was asked for and not made: whom it would have hit must never be banned, or may not have sent that. */
+  | {
+      readonly type: 'ban.refused';
+      readonly source: string;
+      readonly cause: string;
+      /** Why not, e.g. `ban.protected-trunk`. */
+      readonly rule: string;
+      readonly text: string;
+      readonly by: string;
+    }
   | {
       readonly type: 'message.malformed';
       readonly source: string;

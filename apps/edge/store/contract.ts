@@ -1,4 +1,6 @@
+import type { Ban } from '../admission/bans/types.ts';
 import type { Objects } from '../objects/types.ts';
+import type { BanWrite } from './ban-rows.ts';
 import type { ZrtpPeer } from './zrtp-rows.ts';
 
 /** How a binding stands at the PBX that it was passed on to. Times are Unix ms. */
@@ -120,6 +122,9 @@ export interface Store {
   zrtpPeers(): Promise<readonly ZrtpPeer[]>;
   /** In place of what was kept of that party. Its secrets are sealed under the store's key, and overwritten here. */
   putZrtpPeer(peer: ZrtpPeer): Promise<void>;
+  /** Present ones, and those that ended within a week. */
+  bans(): Promise<readonly Ban[]>;
+  putBans(write: BanWrite): Promise<void>;
   /** Calls that were live when the last process died. Asked before anything is written. */
   openCalls(): Promise<readonly OpenCall[]>;
   /**

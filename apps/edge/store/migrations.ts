@@ -150,6 +150,16 @@ export const migrations: readonly Migration[] = [
       ) STRICT, WITHOUT ROWID;
     `,
   },
+  {
+    version: 10,
+    name: 'bans',
+    sql: `
+      -- until: Unix ms; ban: JSON. Ended ones stay a week, for repeaters.
+      CREATE TABLE bans (
+        source TEXT PRIMARY KEY, until INTEGER NOT NULL, ban TEXT NOT NULL
+      ) STRICT, WITHOUT ROWID;
+    `,
+  },
 ];
 
 export const layoutVersion = migrations.at(-1)!.version;

@@ -1,6 +1,8 @@
 import { Worker } from 'node:worker_threads';
 import { untilNext } from '@ringfence/bytes/moment.ts';
+import type { Ban } from '../admission/bans/types.ts';
 import type { Objects } from '../objects/types.ts';
+import type { BanWrite } from './ban-rows.ts';
 import type { Binding, CallRecord, OpenCall, Store, StoreProblem } from './contract.ts';
 import { assembleObjects } from './object-rows.ts';
 import { packCall, unpackCall } from './pack-call.ts';
@@ -135,6 +137,15 @@ class ThreadedStore implements Store {
     // The thread has a copy of its own, which it overwrites.
     peer.rs1.fill(0);
     peer.rs2.fill(0);
+  }
+
+  async bans(): Promise<readonly Ban[]> {
+    const reply = await this.#ask((id) => ({ kind: 'bans', id }));
+    return reply.kind === 'bans' ? reply.bans : [];
+  }
+
+  async putBans(write: BanWrite): Promise<void> {
+    await this.#ask((id) => ({ kind: 'put-bans', id, write }));
   }
 
   async openCalls(): Promise<readonly OpenCall[]> {
@@ -324,6 +335,7 @@ class ThreadedStore implements Store {
       case 'bindings':
       case 'open-calls':
       case 'zrtp-peers':
+      case 'bans':
       case 'count':
         this.#answers.get(reply.id)?.resolve(reply);
         this.#answers.delete(reply.id);

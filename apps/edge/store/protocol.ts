@@ -1,3 +1,5 @@
+import type { Ban } from '../admission/bans/types.ts';
+import type { BanWrite } from './ban-rows.ts';
 import type { Binding } from './contract.ts';
 import type { OpenedObjects } from './object-rows.ts';
 import type { ZrtpPeer } from './zrtp-rows.ts';
@@ -51,6 +53,8 @@ export type Request =
     }
   | { readonly kind: 'zrtp-peers'; readonly id: number }
   | { readonly kind: 'put-zrtp-peer'; readonly id: number; readonly peer: ZrtpPeer }
+  | { readonly kind: 'bans'; readonly id: number }
+  | { readonly kind: 'put-bans'; readonly id: number; readonly write: BanWrite }
   | { readonly kind: 'close'; readonly id: number };
 
 export type Reply =
@@ -62,6 +66,7 @@ export type Reply =
   | { readonly kind: 'bindings'; readonly id: number; readonly bindings: readonly Binding[] }
   | { readonly kind: 'open-calls'; readonly id: number; readonly calls: readonly JournalRow[] }
   | { readonly kind: 'zrtp-peers'; readonly id: number; readonly peers: readonly ZrtpPeer[] }
+  | { readonly kind: 'bans'; readonly id: number; readonly bans: readonly Ban[] }
   | { readonly kind: 'count'; readonly id: number; readonly count: number }
   | { readonly kind: 'failed'; readonly id: number; readonly code: string; readonly message: string }
   | { readonly kind: 'objects-changed' };

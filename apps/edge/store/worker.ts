@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { listBans, writeBans } from './ban-rows.ts';
 import { bindingWriter, listBindings } from './binding-rows.ts';
 import { CallWriter, liveRows } from './call-rows.ts';
 import type { Binding } from './contract.ts';
@@ -164,6 +165,13 @@ function serve(port: MessagePort, options: WorkerOptions, { database, sealer, re
       case 'put-zrtp-peer':
         putZrtpPeer(database, sealer, request.peer);
         reply({ kind: 'count', id: request.id, count: 1 });
+        return;
+      case 'bans':
+        reply({ kind: 'bans', id: request.id, bans: listBans(database) });
+        return;
+      case 'put-bans':
+        writeBans(database, request.write);
+        reply({ kind: 'count', id: request.id, count: request.write.put.length });
         return;
       case 'close':
         clearInterval(watch);

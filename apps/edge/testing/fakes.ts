@@ -11,7 +11,9 @@ import type { IceCandidate } from '@ringfence/relay/handshake.ts';
 import { suiteParameters } from '@ringfence/srtp/suite.ts';
 import { SeededRandom } from '@ringfence/testkit/random.ts';
 import type { VirtualTime } from '@ringfence/testkit/virtual-time.ts';
+import type { Ban } from '../admission/bans/types.ts';
 import type { Objects } from '../objects/types.ts';
+import type { BanWrite } from '../store/ban-rows.ts';
 import type { Binding, CallRecord, OpenCall, Store } from '../store/contract.ts';
 import type { ZrtpPeer } from '../store/zrtp-rows.ts';
 
@@ -250,6 +252,16 @@ export class FakeStore implements Store {
 
   zrtpPeers(): Promise<readonly ZrtpPeer[]> {
     return Promise.resolve([...this.zrtp.values()]);
+  }
+
+  readonly banned: Ban[] = [];
+
+  bans(): Promise<readonly Ban[]> {
+    return Promise.resolve(this.banned);
+  }
+
+  putBans({ put }: BanWrite): Promise<void> {
+    return this.#write(() => void this.banned.push(...put));
   }
 
   putZrtpPeer(peer: ZrtpPeer): Promise<void> {

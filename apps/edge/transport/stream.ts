@@ -4,6 +4,8 @@ import { type StreamEvent, StreamFramer } from '@ringfence/sip/framing/stream.ts
 import { makeResponse } from '@ringfence/sip/message/build.ts';
 import { serializeMessage } from '@ringfence/sip/message/serialize.ts';
 import type { SocketAddress, TlsFacts } from '@ringfence/sip/transport/flow.ts';
+import { bannedRule } from '../admission/admission.ts';
+import { overConnection, registeredConnection } from '../admission/sender.ts';
 import {
   type Connection,
   type ConnectionHost,
@@ -176,10 +178,14 @@ export class StreamFlow implements Connection {
 
   #message(bytes: Uint8Array, now: number): void {
     const host = this.#host;
-    if (host.admission.message(this.listener, this.remote.address, bytes, now) === undefined) {
+    const { address, port } = this.remote;
+    const sender = this.keptSeconds === undefined ? overConnection : registeredConnection;
+    const refusal = host.admission.message(this.listener, address, bytes, now, port, sender);
+    if (refusal === undefined) {
       this.#refusals = 0;
       host.message(this, bytes, now);
-    } else if (++this.#refusals >= refusalsInARow) this.close('refused too often');
+    } else if (refusal.rule === bannedRule) this.close('banned');
+    else if (++this.#refusals >= refusalsInARow) this.close('refused too often');
   }
 
   /** RFC 5626 §3.5.1: CRLF answers CRLFCRLF. */

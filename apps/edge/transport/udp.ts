@@ -2,6 +2,7 @@ import { DatagramSocket, type PackedAddress, packAddress } from '@ringfence/data
 import type { SocketAddress } from '@ringfence/sip/transport/flow.ts';
 import type { Admission } from '../admission/admission.ts';
 import { isBlank } from '../admission/first-look.ts';
+import type { Sender } from '../admission/sender.ts';
 import type { Listener } from '../config/schema.ts';
 import type { ListenerState, TransportEvents } from './contract.ts';
 import type { LocalAddresses } from './local-address.ts';
@@ -34,6 +35,10 @@ export class UdpListener implements ListenerState, DatagramSender {
   readonly #socket: DatagramSocket;
   readonly #flows: UdpFlows;
   readonly #options: UdpOptions;
+  readonly #sender: Sender = {
+    reachable: false,
+    isRegistered: (address, port) => this.#flows.kept(address, port) !== undefined,
+  };
   #open = true;
 
   /** Rejects with the system's error when the address cannot be bound. */
@@ -129,7 +134,7 @@ export class UdpListener implements ListenerState, DatagramSender {
     const { admission, events, clock } = this.#options;
     const now = clock();
     if (isBindingRequest(bytes) && this.#keepalive(bytes, address, port, now)) return;
-    if (admission.message(this.name, address, bytes, now) !== undefined) return;
+    if (admission.message(this.name, address, bytes, now, port, this.#sender) !== undefined) return;
     events.message(this.#flows.get(address, port), Buffer.from(bytes), now);
   };
 }

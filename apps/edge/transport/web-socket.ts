@@ -2,7 +2,9 @@ import { isUtf8 } from 'node:buffer';
 import type { Socket } from 'node:net';
 import type { SocketAddress, TlsFacts } from '@ringfence/sip/transport/flow.ts';
 import type { WebSocket } from 'ws';
+import { bannedRule } from '../admission/admission.ts';
 import { isBlank } from '../admission/first-look.ts';
+import { overConnection, registeredConnection } from '../admission/sender.ts';
 import {
   type Connection,
   type ConnectionHost,
@@ -146,10 +148,16 @@ export class WebSocketFlow implements Connection {
     // RFC 5626 §4.4.1 in a frame of its own, as some libraries for browsers do it.
     if (isBlank(bytes)) {
       if (bytes.length === 4 && this.#pongs.take(now)) this.send(crlf);
-    } else if (host.admission.message(this.listener, this.remote.address, bytes, now) === undefined) {
+      return;
+    }
+    const { address, port } = this.remote;
+    const sender = this.keptSeconds === undefined ? overConnection : registeredConnection;
+    const refusal = host.admission.message(this.listener, address, bytes, now, port, sender);
+    if (refusal === undefined) {
       this.#refusals = 0;
       host.message(this, bytes, now);
-    } else if (++this.#refusals >= refusalsInARow) this.close('refused too often');
+    } else if (refusal.rule === bannedRule) this.close('banned');
+    else if (++this.#refusals >= refusalsInARow) this.close('refused too often');
   }
 
   #pinged(bytes: Uint8Array): void {

@@ -1,0 +1,130 @@
+import { networkInterfaces } from 'node:os';
+import type { SipUri } from '@ringfence/sip/message/types.ts';
+import { parseUri } from '@ringfence/sip/message/uri.ts';
+import type { Configuration } from '../config/schema.ts';
+import type { EventBus } from '../events/bus.ts';
+import type { Objects } from '../objects/types.ts';
+import type { Store } from '../store/contract.ts';
+import { isPassing } from '../store/store-error.ts';
+import { targetsOf } from '../trunks/order.ts';
+import { Admission } from './admission.ts';
+import { Bans } from './bans/bans.ts';
+import { BanKeeper } from './bans/keep.ts';
+import { Protection } from './bans/protection.ts';
+
+export interface GuardParts {
+  readonly config: Configuration;
+  readonly store: Pick<Store, 'bans' | 'putBans'>;
+  readonly bus: EventBus;
+  /** Unix ms. */
+  readonly now: () => number;
+  /** Addresses of a target that is given by name. */
+  readonly resolve: (uri: SipUri) => Promise<readonly { readonly address: string }[]>;
+}
+
+/** Names of trunks and PBXs are looked up again so often. */
+const resolveEveryMs = 300_000;
+const mostResolved = 4096;
+
+/** The firewall of the running edge: admission, bans, and what they must never touch, joined with the store. */
+export class Guard {
+  readonly admission: Admission;
+  readonly bans: Bans;
+  readonly protection: Protection;
+  readonly #parts: GuardParts;
+  readonly #keeper: BanKeeper;
+  #resolved: readonly string[] = [];
+  #names: readonly SipUri[] = [];
+  #resolvedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(parts: GuardParts) {
+    this.#parts = parts;
+    const { config, bus, now } = parts;
+    const emit: EventBus['emit'] = (event) => bus.emit(event);
+    this.protection = new Protection({
+      isTrunk: (address) => this.admission.standing(address, now()) === 'trunk',
+      resolved: () => this.#resolved,
+    });
+    this.bans = new Bans({
+      settings: config.bans,
+      protection: this.protection,
+      now,
+      emit,
+      isRegistered: (address) => this.admission.isTrusted(address, now()),
+    });
+    this.admission = new Admission({
+      settings: { ...config.admission, emergency: config.numbers.emergency },
+      emit,
+      bans: this.bans,
+    });
+    this.#keeper = new BanKeeper(this.bans, parts.store, now, (error) => {
+      if (!isPassing(error)) emit({ type: 'edge.error', where: 'bans', detail: String(error) });
+    });
+    this.protection.own(ownAddresses());
+    this.protection.allow(config.bans.allow);
+  }
+
+  /** Takes the bans of the process before; before anything is listened on. */
+  async restore(objects: Objects): Promise<void> {
+    this.protect(objects);
+    this.bans.restore(await this.#parts.store.bans());
+  }
+
+  configure(config: Configuration): void {
+    this.protection.own(ownAddresses());
+    this.protection.allow(config.bans.allow);
+    this.bans.configure(config.bans);
+    this.admission.configure({ ...config.admission, emergency: config.numbers.emergency }, this.#parts.now());
+  }
+
+  /** Trunks and PBXs as they are now are banned no more. */
+  protect(objects: Objects): void {
+    this.protection.objects(objects);
+    this.#names = namesOf(objects);
+    this.#resolvedAt = Number.NEGATIVE_INFINITY;
+    this.bans.review();
+    void this.#resolveNames();
+  }
+
+  /** Called every few seconds. */
+  sweep(): void {
+    this.bans.sweep();
+    this.admission.flush();
+    void this.#resolveNames();
+  }
+
+  /** Settles when everything is on disk. */
+  async stop(): Promise<void> {
+    this.admission.flush();
+    await this.#keeper.done();
+  }
+
+  async #resolveNames(): Promise<void> {
+    const now = this.#parts.now();
+    if (this.#names.length === 0 || now - this.#resolvedAt < resolveEveryMs) return;
+    this.#resolvedAt = now;
+    const found = new Set<string>();
+    for (const uri of this.#names)
+      for (const { address } of await this.#parts.resolve(uri).catch(() => [])) {
+        if (found.size < mostResolved) found.add(address);
+      }
+    // Where no name server answers, what was found before goes on.
+    if (found.size === 0) return;
+    this.#resolved = [...found];
+    this.bans.review();
+  }
+}
+
+const ownAddresses = (): string[] =>
+  Object.values(networkInterfaces()).flatMap((list) =>
+    (list ?? []).flatMap(({ address, internal }) => (internal ? [] : [address])),
+  );
+
+const namesOf = ({ trunks, pbx = [] }: Objects): SipUri[] =>
+  [
+    ...trunks.flatMap((trunk) => targetsOf(trunk).map(({ target }) => target)),
+    ...pbx.flatMap(({ nodes }) => nodes.map(({ target }) => target)),
+  ].flatMap((target) => {
+    const uri = parseUri(target);
+    return uri.ok && (uri.value.scheme === 'sip' || uri.value.scheme === 'sips') ? [uri.value] : [];
+  });
