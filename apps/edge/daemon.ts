@@ -8,6 +8,8 @@ import { Guard } from './admission/guard.ts';
 import type { Call } from './call/call.ts';
 import type { LoadedConfiguration } from './config/load.ts';
 import type { Configuration } from './config/schema.ts';
+import { handleCalls } from './control/calls.ts';
+import { ControlServer } from './control/server.ts';
 import { Edge } from './edge.ts';
 import type { EventBus } from './events/bus.ts';
 import { ClockWatch } from './journal/clock-watch.ts';
@@ -74,6 +76,8 @@ const farewellMs = 2_000;
 /** The running daemon: owns the sockets, the store's thread, the media process and the timers. */
 export class Daemon {
   readonly edge: Edge;
+  /** Where `ringfence` asks the running edge to do something. */
+  readonly control: ControlServer;
   readonly #options: DaemonOptions;
   readonly #store: Store;
   readonly guard: Guard;
@@ -93,6 +97,7 @@ export class Daemon {
     parts: { edge: Edge; store: Store; guard: Guard; transports: Transports; heart: Heartbeat },
   ) {
     this.#options = options;
+    this.control = new ControlServer(options.bus);
     this.#config = options.loaded.config;
     this.edge = parts.edge;
     this.#store = parts.store;
@@ -275,6 +280,9 @@ export class Daemon {
           milliseconds: Math.round(performance.now() - began),
         });
       edge.start();
+      handleCalls(daemon.control, edge, bus);
+      cleanup.push(async () => daemon.control.close());
+      await daemon.control.listen(home);
       if (silent.length > 0) void edge.recoverMedia(media.engine, [...silent]);
       daemon.#liveState.update();
       daemon.#tellCertificates();
@@ -378,6 +386,7 @@ export class Daemon {
     }
     this.#options.bus.emit({ type: 'edge.upgrading', calls: edge.calls.size, ended });
     this.#stopTimers();
+    this.control.close();
     this.#stopped = true;
     edge.stop();
     await this.guard.stop();
@@ -400,6 +409,7 @@ export class Daemon {
     const last = performance.now() + farewellMs;
     while ((this.edge.legs > 0 || this.edge.unrecorded > 0) && performance.now() < last) await pause(20);
     this.#stopTimers();
+    this.control.close();
     this.edge.stop();
     await this.guard.stop();
     await this.#transports.close();

@@ -35,6 +35,7 @@ import { type RestoredCall, RestoredSide, snapshotOf } from './snapshot.ts';
 import { suspicious, tellHandshake, tellStripping } from './tampering.ts';
 import type { Transfer } from './transfer.ts';
 import { acceptTrickle, isTrickle } from './trickle.ts';
+import type { CallView } from './view.ts';
 import { ZrtpWatch } from './zrtp-watch.ts';
 
 /** A BYE's answer waits so long for the record to be on disk, no longer. */
@@ -602,6 +603,27 @@ export class Call implements HuntEvents, InviteOwner {
   /** The padlock's facts, caller first. */
   protection(): LegProtection[] {
     return this.#legs().map((leg) => leg.protection(this.#media));
+  }
+
+  /** What an administrator is shown of it; undefined: it is over. */
+  view(): CallView | undefined {
+    if (this.#state === 'ended') return undefined;
+    const { domain, caller, callee, route } = this.#identity;
+    const grade = this.#padlock.grade;
+    return {
+      id: this.id,
+      domain,
+      caller,
+      callee,
+      route,
+      state: this.#state === 'answered' ? 'answered' : 'setup',
+      emergency: this.#emergency,
+      startedAt: this.#startedAt,
+      ...(this.#answeredAt === undefined ? {} : { answeredAt: this.#answeredAt }),
+      ...(grade === undefined ? {} : { grade: grade.grade, sentence: grade.sentence }),
+      recorded: this.#recording?.now !== undefined,
+      legs: this.protection(),
+    };
   }
 
   /** Which leg an endpoint of the relay belongs to; undefined: none of ours. */

@@ -298,6 +298,28 @@ export const commands: readonly Command[] = [
     load: () => import('./cert.ts'),
   },
   {
+    name: 'call',
+    summary: 'Shows calls in progress, and ends them.',
+    forms: [
+      {
+        words: 'list',
+        description:
+          'Calls in progress as the running edge knows them, with what protects them; `--json` writes one a line, with each leg.',
+        options: { domain: { ...domainOption, description: 'Only this tenant.' }, json: jsonOption },
+        examples: ['ringfence call list --json | jq -r .sentence'],
+      },
+      {
+        words: 'end CALL',
+        description: 'Ends a call: both sides are hung up, and its record has the cause `administrator`.',
+        options: {
+          emergency: { type: 'boolean', description: 'Even where it is an emergency call.' },
+          json: jsonOption,
+        },
+      },
+    ],
+    load: () => import('./call.ts'),
+  },
+  {
     name: 'cdr',
     summary: 'Shows call records.',
     forms: [

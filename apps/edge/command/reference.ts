@@ -12,7 +12,7 @@ export function commandLinePage(): string {
     '',
     'In a clone, `npm run ringfence -- COMMAND` (or `node apps/edge/main.ts COMMAND`) is `ringfence COMMAND`, and `npm start` is `ringfence up`.',
     '',
-    '`RINGFENCE_HOME` names the data folder; default: `./data`. It holds `ringfence.yaml` (optional), `ringfence.db`, `keys/store.key` (seals the passwords in the database; back it up apart from it) and `tls/` (local CA and certificate). Commands work whether or not the edge runs; a running one notices changes within a second.',
+    '`RINGFENCE_HOME` names the data folder; default: `./data`. It holds `ringfence.yaml` (optional), `ringfence.db`, `keys/store.key` (seals the passwords in the database; back it up apart from it) and `tls/` (local CA and certificate). Commands work whether or not the edge runs, and a running one notices changes within a second; those about what is going on (`call`) ask the running edge at `control.sock`, which lets in its own user and root alone.',
     '',
     'Passwords are never taken from the command line, where every user of the machine could read them.',
   ];

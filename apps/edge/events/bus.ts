@@ -13,6 +13,8 @@ export const severities: Readonly<Record<EdgeEventType, Severity>> = {
   'edge.taken-over': 'notice',
   'config.reloaded': 'notice',
   'config.refused': 'error',
+  'administration.command': 'notice',
+  'call.ended-by-hand': 'notice',
   'flow.opened': 'debug',
   'flow.closed': 'debug',
   'admission.refused': 'warning',

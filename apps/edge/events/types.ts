@@ -41,6 +41,17 @@ export type EdgeEvent =
       readonly detail: string;
     }
   | { readonly type: 'config.refused'; readonly detail: string }
+  /** Somebody has had the running edge do something (`ringfence call end`). */
+  | {
+      readonly type: 'administration.command';
+      readonly command: string;
+      /** Login name, as the asking program says. */
+      readonly by: string;
+      /** Stable code where it was not done; empty: it was. */
+      readonly refused: string;
+    }
+  /** An administrator has ended a call. */
+  | { readonly type: 'call.ended-by-hand'; readonly call: string; readonly domain: string; readonly by: string }
   | {
       readonly type: 'flow.opened';
       readonly flow: number;

@@ -65,7 +65,7 @@ export interface CallRecord {
     | 'interrupted';
   /** SIP status that ended the set-up, or 200. */
   readonly status: number;
-  /** Stable reject or hang-up reason: `normal`, `rate`, `no-route`, `authentication`, `access`, `policy`, `malformed`, `overload`, `media`, `timeout`, `edge-restart`. */
+  /** Stable reject or hang-up reason: `normal`, `rate`, `no-route`, `authentication`, `access`, `policy`, `malformed`, `overload`, `media`, `timeout`, `edge-restart`, `administrator`. */
   readonly cause: string;
   /** Decision with its reasons, as JSON. */
   readonly decision: string;
