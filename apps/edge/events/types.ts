@@ -51,7 +51,12 @@ export type EdgeEvent =
       readonly refused: string;
     }
   /** An administrator has ended a call. */
-  | { readonly type: 'call.ended-by-hand'; readonly call: string; readonly domain: string; readonly by: string }
+  | {
+      readonly type: 'call.ended-by-hand';
+      readonly call: string;
+      readonly domain: string;
+      readonly by: string;
+    }
   | {
       readonly type: 'flow.opened';
       readonly flow: number;
