@@ -16,6 +16,7 @@ import { ClockWatch } from './journal/clock-watch.ts';
 import { aliveFile, Heartbeat } from './journal/heartbeat.ts';
 import { EngineEvents } from './media/engine-events.ts';
 import { type MediaEngine, startEngine } from './media/start-engine.ts';
+import { Monitoring } from './monitoring/monitoring.ts';
 import { TargetFinder } from './resolve/resolver.ts';
 import { SoundFiles } from './sound/sounds.ts';
 import type { Store } from './store/contract.ts';
@@ -91,10 +92,18 @@ export class Daemon {
   readonly #heart: Heartbeat;
   readonly #clock: ClockWatch;
   readonly #engineEvents: EngineEvents<Call>;
+  readonly #monitoring: Monitoring;
 
   private constructor(
     options: DaemonOptions,
-    parts: { edge: Edge; store: Store; guard: Guard; transports: Transports; heart: Heartbeat },
+    parts: {
+      edge: Edge;
+      store: Store;
+      guard: Guard;
+      transports: Transports;
+      heart: Heartbeat;
+      monitoring: Monitoring;
+    },
   ) {
     this.#options = options;
     this.control = new ControlServer(options.bus);
@@ -112,6 +121,7 @@ export class Daemon {
       down: (reason) => this.#relayDown(reason),
       lost: (calls) => this.#recoverLost(calls),
     });
+    this.#monitoring = parts.monitoring;
     this.#liveState = new LiveStateFile(
       options.home,
       () => this.edge.liveState(),
@@ -186,8 +196,15 @@ export class Daemon {
       });
       const media = await startEngine(config.media, bus, home, zidOf(home));
       cleanup.push(() => (media.adopted ? media.engine.release?.() : undefined) ?? media.engine.stop());
-      for (const { key, meaning } of loaded.warnings) bus.emit({ type: 'edge.dangerous', key, meaning });
       const self: { daemon?: Daemon; transports?: Transports } = {};
+      const monitoring = new Monitoring({
+        ...options,
+        edge: () => self.daemon?.edge,
+        isMediaUp: () => self.daemon?.relay !== undefined,
+      });
+      cleanup.push(() => monitoring.stop());
+      await monitoring.configure(config);
+      for (const { key, meaning } of loaded.warnings) bus.emit({ type: 'edge.dangerous', key, meaning });
       const [objects, bindings, zrtpPeers] = await Promise.all([
         store.objects(),
         store.bindings(),
@@ -261,7 +278,7 @@ export class Daemon {
         endpoints: media.endpoints,
         recent,
       });
-      const daemon = new Daemon(options, { edge, store, guard, transports, heart });
+      const daemon = new Daemon(options, { edge, store, guard, transports, heart, monitoring });
       self.daemon = daemon;
       daemon.#tellCertificates();
       cleanup.push(async () => daemon.#stopTimers());
@@ -331,6 +348,9 @@ export class Daemon {
       what: 'configuration',
       detail: fixed.length === 0 ? '' : `a change of ${fixed.join(', ')} takes effect at the next start`,
     });
+    await this.#monitoring
+      .configure(this.#config)
+      .catch((error: unknown) => bus.emit({ type: 'config.refused', detail: String(error) }));
     await this.#reloadObjects();
     try {
       await renewCertificates?.();
@@ -385,6 +405,7 @@ export class Daemon {
       await pause(20);
     }
     this.#options.bus.emit({ type: 'edge.upgrading', calls: edge.calls.size, ended });
+    const told = this.#monitoring.stop();
     this.#stopTimers();
     this.control.close();
     this.#stopped = true;
@@ -397,6 +418,7 @@ export class Daemon {
     await pause(0);
     this.#heart.beat();
     await this.#relay?.release?.();
+    await told;
     return handed;
   }
 
@@ -416,6 +438,7 @@ export class Daemon {
     await this.#relay?.stop();
     await this.#store.close();
     this.#options.bus.emit({ type: 'edge.stopped', reason });
+    await this.#monitoring.stop();
   }
 
   async #startRelay(): Promise<void> {

@@ -1,5 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { BanSettings } from './bans.ts';
+import { MetricsSettings } from './metrics.ts';
 import { ZrtpSettings } from './zrtp.ts';
 
 /** How much protection a peer must have: TLS for its signalling and SRTP for its media. */
@@ -514,6 +515,7 @@ export const Configuration = Type.Object(
       },
       { additionalProperties: false, default: {} },
     ),
+    metrics: MetricsSettings,
     log: Type.Object(
       {
         format: Type.Union([Type.Literal('auto'), Type.Literal('text'), Type.Literal('json')], {
