@@ -1,0 +1,92 @@
+import { hash } from 'node:crypto';
+import { MisuseError } from '@ringfence/bytes/misuse.ts';
+import { err, ok, type Result } from '@ringfence/bytes/result.ts';
+
+/** What an entry is about; `ledger` are the ledger's own acts: retention, erasure, holds, gaps. The order is stable. */
+export const entryClasses = [
+  'ledger',
+  'call',
+  'login',
+  'administration',
+  'decision',
+  'configuration',
+  'security',
+] as const;
+export type EntryClass = (typeof entryClasses)[number];
+
+/**
+ * The part of an entry that stays for ever, also when retention has taken its content.
+ *
+ * Version, class, sequence and time in 48 bits each, tenant, hash of the entry before, hash of the content.
+ */
+export interface EntryHeader {
+  /** Counted from 0; also the index of its leaf in the tree. */
+  readonly sequence: number;
+  /** Unix milliseconds. */
+  readonly time: number;
+  readonly class: EntryClass;
+  /** Lower case; empty for what concerns the node as a whole. At most 255 octets. */
+  readonly tenant: string;
+  /** Leaf hash of the entry before; zeros for the first. */
+  readonly previous: Uint8Array;
+  /** `contentHash` of body and sealed parts. */
+  readonly content: Uint8Array;
+}
+
+export const hashLength = 32;
+const formatVersion = 1;
+const fixedLength = 15 + 2 * hashLength;
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+export const sha256 = (bytes: Uint8Array): Uint8Array => hash('sha256', bytes, 'buffer');
+
+/** What stands before the first entry. */
+export const beforeFirst: Uint8Array = new Uint8Array(hashLength);
+
+export function encodeHeader(header: EntryHeader): Uint8Array {
+  const tenant = Buffer.from(header.tenant, 'utf8');
+  if (tenant.length > 255) throw new MisuseError('ledger-tenant', 'a tenant has at most 255 octets');
+  const bytes = Buffer.allocUnsafe(fixedLength + tenant.length);
+  bytes[0] = formatVersion;
+  bytes[1] = entryClasses.indexOf(header.class);
+  bytes.writeUIntBE(header.sequence, 2, 6);
+  bytes.writeUIntBE(header.time, 8, 6);
+  bytes[14] = tenant.length;
+  tenant.copy(bytes, 15);
+  bytes.set(header.previous, 15 + tenant.length);
+  bytes.set(header.content, 15 + tenant.length + hashLength);
+  return bytes;
+}
+
+/** Takes nothing but what `encodeHeader` writes, to the octet. */
+export function decodeHeader(bytes: Uint8Array): Result<EntryHeader> {
+  if (bytes.length < fixedLength || bytes[0] !== formatVersion) return err('no header of an entry');
+  const length = bytes[14] ?? 0;
+  if (bytes.length !== fixedLength + length) return err('a header of the wrong length');
+  const entryClass = entryClasses[bytes[1] ?? 255];
+  if (entryClass === undefined) return err('a class that there is not');
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  let tenant = '';
+  try {
+    if (length > 0) tenant = decoder.decode(bytes.subarray(15, 15 + length));
+  } catch {
+    return err('a tenant that is no text');
+  }
+  return ok({
+    sequence: view.readUIntBE(2, 6),
+    time: view.readUIntBE(8, 6),
+    class: entryClass,
+    tenant,
+    previous: bytes.subarray(15 + length, 15 + length + hashLength),
+    content: bytes.subarray(15 + length + hashLength),
+  });
+}
+
+/** SHA-256 over the length of the body (32 bits), the body, and the sealed parts. */
+export function contentHash(body: Uint8Array, sealed: Uint8Array): Uint8Array {
+  const bytes = Buffer.allocUnsafe(4 + body.length + sealed.length);
+  bytes.writeUInt32BE(body.length, 0);
+  bytes.set(body, 4);
+  bytes.set(sealed, 4 + body.length);
+  return sha256(bytes);
+}
