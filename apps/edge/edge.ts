@@ -23,6 +23,7 @@ import { KnownPeers } from './policy/known-peers.ts';
 import type { RecordingDecision } from './policy/recording.ts';
 import { reachRecorder } from './recording/reach.ts';
 import { Registrar } from './registrar/registrar.ts';
+import { TemporaryGruus } from './registrar/temporary-gruu.ts';
 import { Directory } from './routing/directory.ts';
 import { Numbers } from './routing/numbers.ts';
 import { Signalling } from './signalling.ts';
@@ -124,14 +125,14 @@ export class Edge {
     this.#encryption = encryptionOf(parts.config);
     const tokens = new Tokens();
     this.layer = new TransactionLayer({ newBranch: () => tokens.token(16) });
-    this.registrar = new Registrar(() => this.#config.registrar);
+    const key = parts.identityKey ?? randomBytes(32);
+    this.registrar = new Registrar(() => this.#config.registrar, new TemporaryGruus(key));
     this.registrar.restore(parts.bindings);
     const digest = new DigestServer({
       key: randomBytes(32),
       nonceLifetimeMs: parts.config.registrar.nonceSeconds * 1000,
       maxNonces: 100_000,
     });
-    const key = parts.identityKey ?? randomBytes(32);
     const identifier = new Identifier(
       digest,
       () => this.#directory,

@@ -95,7 +95,8 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
   const { services, sources } = door;
   const config = services.config();
   const now = services.now();
-  const asked = readDialled(arrival.called, door.numbers());
+  const called = sources.registrar.behind(arrival.called, directory.name, now);
+  const asked = readDialled(called, door.numbers());
   const inbound =
     principal.kind === 'trunk' ? directory.trunks.get(principal.trunk)?.rewrite?.inbound : undefined;
   const dialled = calledFrom(inbound, asked, door.numbers());

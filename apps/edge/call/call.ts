@@ -27,6 +27,7 @@ import { type PassedRefer, passNotify } from './pass-refer.ts';
 import { ProtectionInfo } from './protection-info.ts';
 import type { CallFacts } from './record.ts';
 import { Recovery } from './recovery.ts';
+import { acceptReferSubscribe } from './refer-subscription.ts';
 import type { CallServices, InviteOwner } from './services.ts';
 import { Session } from './session.ts';
 import type { CallPlan, OpenedCall, SetupProblem } from './setup.ts';
@@ -550,6 +551,8 @@ export class Call implements HuntEvents, InviteOwner {
         return this.#early.acknowledged(transaction, request);
       case 'REFER':
         return this.#services.refer({ call: this, leg, transaction, request });
+      case 'SUBSCRIBE':
+        return acceptReferSubscribe(this.transfer, leg, request, answer);
       case 'INFO':
       case 'MESSAGE': {
         if (request.method === 'INFO' && isTrickle(request))

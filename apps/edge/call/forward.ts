@@ -1,5 +1,5 @@
 import type { Forwarding } from '@ringfence/sip/headers/diversion.ts';
-import type { Uri } from '@ringfence/sip/message/types.ts';
+import type { NameAddr, Uri } from '@ringfence/sip/message/types.ts';
 import { timesForwarded } from '../headers/forwardings.ts';
 import { type CallerIdentity, present } from '../headers/identity.ts';
 import { noMedia } from '../media/read-offer.ts';
@@ -32,6 +32,8 @@ export interface Forwardable {
   readonly directory: DomainDirectory;
   readonly dialled: Dialled;
   readonly identity: CallerIdentity;
+  /** The caller as phones shall see it; default: by `identity`. */
+  readonly shown?: NameAddr;
   /** What a trusted side has told of earlier forwardings. */
   readonly forwardings: readonly Forwarding[];
 }
@@ -57,7 +59,9 @@ export class CallForwarder implements Forwarder {
     const found: ForwardedWay[] = [];
     const before = this.#forwardings;
     this.#forwardings = [...before, forwardingBy(by, this.#call.directory)];
-    for (const uri of contacts) {
+    for (const contact of contacts) {
+      const { sources, services } = this.#door;
+      const uri = sources.registrar.behind(contact, this.#call.directory.name, services.now());
       const way = this.#judge(by, uri, timesForwarded(before));
       if (way !== undefined) found.push(way);
     }
@@ -66,7 +70,7 @@ export class CallForwarder implements Forwarder {
 
   #judge(by: CallLeg, uri: Uri, times: number): ForwardedWay | undefined {
     const door = this.#door;
-    const { id, directory, identity } = this.#call;
+    const { id, directory, identity, shown } = this.#call;
     const { calls } = door.services.config();
     const dialled = readDialled(uri, door.numbers());
     const to = placeOf(directory, dialled);
@@ -94,7 +98,7 @@ export class CallForwarder implements Forwarder {
       // The phone that sends the call on has no part in its media.
       media: noMedia,
       identity,
-      shown: present(identity, 'phone', false).from,
+      shown: shown ?? present(identity, 'phone', false).from,
       forwardings: this.#forwardings,
     });
     if (way.decision.verdict !== 'accept') return this.#refused(by, dialled, way.decision);

@@ -9,6 +9,7 @@ import type { DomainDirectory } from '../routing/directory.ts';
 import { readDialled } from '../routing/find-route.ts';
 import type { Doorway } from './accept.ts';
 import type { Call } from './call.ts';
+import { CallForwarder, type Forwarder } from './forward.ts';
 import { judgeWay } from './judge-way.ts';
 import type { CallLeg } from './leg.ts';
 import { party, userUri } from './messages.ts';
@@ -37,18 +38,21 @@ export interface JudgedRefer {
   readonly named: CallLeg | undefined;
   /** The other party is to do it itself. */
   readonly pass: boolean;
+  /** Judges where the phones of the target send the call; absent: nowhere. */
+  readonly forwarder?: () => Forwarder;
 }
 
 /** Where to, and may they: the referrer's rights, the same policy and routing as for a call of its own. */
 export function judgeRefer(
   door: Doorway,
   { call, leg }: Referral,
-  { uri, method, replaces }: ReferTo,
+  { uri: asked, method, replaces }: ReferTo,
   directory: DomainDirectory | undefined,
   principal: Principal | undefined,
 ): Omit<JudgedRefer, 'decision'> & { readonly decision: Decision } {
   const { services } = door;
   const config = services.config();
+  const uri = door.sources.registrar.behind(asked, call.domain, services.now());
   const dialled = readDialled(uri, door.numbers());
   const owner = replaces === undefined ? undefined : namedBy(door, replaces);
   const named = owner === undefined || owner.call === call ? undefined : owner;
@@ -76,6 +80,11 @@ export function judgeRefer(
 
   const encrypted = leg.media?.encrypted === true;
   const remaining = call.other(leg);
+  const identity = identify(directory, principal, said(leg), dialled.emergency);
+  const shown =
+    remaining === undefined
+      ? identify(directory, principal, said(leg), false).number
+      : shownAs(directory, remaining);
   const way = judgeWay(door, {
     id,
     directory,
@@ -84,16 +93,21 @@ export function judgeRefer(
     uri,
     dialled,
     media: { present: true, srtp: encrypted, plain: !encrypted, unsupported: false, usable: 1 },
-    identity: identify(directory, principal, said(leg), dialled.emergency),
-    shown:
-      remaining === undefined
-        ? identify(directory, principal, said(leg), false).number
-        : shownAs(directory, remaining),
+    identity,
+    shown,
   });
   const { route, targets } = way;
   if (way.decision.verdict !== 'accept') return { ...result, route, decision: way.decision };
   const reasons = [...allowed.reasons, ...way.decision.reasons];
-  return { ...result, route, decision: noted({ ...way.decision, reasons }, call, leg), targets };
+  const forwarder = (): Forwarder =>
+    new CallForwarder(door, { id, directory, dialled, identity, shown, forwardings: [] });
+  return {
+    ...result,
+    route,
+    decision: noted({ ...way.decision, reasons }, call, leg),
+    targets,
+    ...(route.startsWith('user:') ? { forwarder } : {}),
+  };
 }
 
 const none = new HeaderList();

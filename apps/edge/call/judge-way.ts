@@ -59,6 +59,7 @@ export function judgeWay(door: Doorway, asked: WayAsked): JudgedWay {
           asked.shown,
           services.now(),
           config.calls.maximumForks,
+          dialled.instance,
         )
       : [];
   const targets = sips ? secureTargets(reachable) : reachable;

@@ -6,7 +6,8 @@ import type { Flow } from '@ringfence/sip/transport/flow.ts';
 
 export const allowedMethods = 'INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK, REGISTER, MESSAGE';
 /** Within a dialog. */
-export const dialogMethods = 'INVITE, ACK, CANCEL, BYE, OPTIONS, REFER, UPDATE, PRACK, INFO, MESSAGE';
+export const dialogMethods =
+  'INVITE, ACK, CANCEL, BYE, OPTIONS, REFER, UPDATE, PRACK, INFO, MESSAGE, SUBSCRIBE';
 /** Option tags that we know, within a dialog and for making one (RFC 3262, 3891, 4028, 4488). */
 export const supportedTags: ReadonlySet<string> = new Set(['100rel', 'norefersub', 'replaces', 'timer']);
 export const supported = [...supportedTags].join(', ');

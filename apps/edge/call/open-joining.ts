@@ -3,6 +3,7 @@ import type { SessionDescription } from '@ringfence/sdp/session.ts';
 import { CallMedia } from '../media/call-media.ts';
 import { MediaLeg } from '../media/leg.ts';
 import type { BranchInvite } from './branch.ts';
+import type { Forwarder } from './forward.ts';
 import type { HuntEvents, Search } from './hunt.ts';
 import type { CallLeg } from './leg.ts';
 import type { CallServices } from './services.ts';
@@ -25,6 +26,8 @@ export interface Joining {
   /** What that party is known to be able to do. */
   readonly session: SessionDescription;
   readonly targets?: AcceptedCall['targets'];
+  /** Judges where the phones that are rung send the call; absent: nowhere. */
+  readonly forwarder?: (() => Forwarder) | undefined;
   /** In place of `targets`: a party of another call. */
   readonly partner?: CallLeg;
   search?(events: HuntEvents, invite: BranchInvite): Search;
@@ -33,7 +36,7 @@ export interface Joining {
 /** As `openMedia`, for a call whose caller is a party of another call. */
 export async function openJoining(
   services: CallServices,
-  { caller, former, session, targets, partner, search }: Joining,
+  { caller, former, session, targets, forwarder, partner, search }: Joining,
 ): Promise<Result<OpenedCall, SetupProblem>> {
   const wanted = targets ?? [];
   const found = await whomToRing(wanted);
@@ -60,7 +63,7 @@ export async function openJoining(
   );
   if (!opened.ok) return err({ status: 503, cause: 'media', warning: `No media ports: ${opened.error}` });
   caller.media = opened.value;
-  const searched = searching(services, opened.value, wanted, found);
+  const searched = searching(services, opened.value, wanted, found, forwarder);
   return ok(search === undefined ? searched : { ...searched, search });
 }
 

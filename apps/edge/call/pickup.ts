@@ -133,6 +133,7 @@ export function startPickup(door: Doorway, { call, leg }: Place, made: Call, acc
     referrers: [{ call, leg }],
     silent: true,
     id: undefined,
+    cseq: 0,
     expires: 0,
     cause: 'replaced',
   });

@@ -109,6 +109,7 @@ function carryOut(
     referrers: place === undefined ? [{ call, leg }] : [{ call, leg }, place],
     silent,
     id: call.referrals === 0 ? undefined : request.cseq.number,
+    cseq: request.cseq.number,
     expires: services.config().calls.ringSeconds + 60,
     cause: 'transferred',
   });
@@ -142,7 +143,7 @@ function carryOut(
     former: remaining,
     session: session.value,
     ...(partner === undefined
-      ? { targets: judged.targets }
+      ? { targets: judged.targets, forwarder: judged.forwarder }
       : {
           partner,
           search: (events, invite) =>

@@ -20,6 +20,8 @@ export interface TransferFields {
   readonly silent: boolean;
   /** CSeq of the REFER where it is not the first of its dialog: tells its NOTIFYs apart (RFC 3515 §2.4.6). */
   readonly id: number | undefined;
+  /** The same, told or not. */
+  readonly cseq: number;
   /** How long it may take at most, in seconds. */
   readonly expires: number;
   /** What the records of the calls that end by it give as their cause. */
@@ -42,10 +44,15 @@ export class Transfer {
   #made: Call | undefined = undefined;
   #last = 0;
   #over = false;
+  #expires: number;
+  /** The referrer wants to hear no more of it. */
+  #unsubscribed = false;
+  #stopSubscription: (() => void) | undefined = undefined;
 
   constructor(services: CallServices, fields: TransferFields) {
     this.#services = services;
     this.#fields = fields;
+    this.#expires = fields.expires;
     for (const { call } of fields.referrers) call.transfer = this;
   }
 
@@ -59,7 +66,33 @@ export class Transfer {
   progress(status: number): void {
     if (this.#over || status <= this.#last) return;
     this.#last = status;
-    this.#notify(status, `active;expires=${this.#fields.expires}`);
+    this.#notify(status, `active;expires=${this.#expires}`);
+  }
+
+  /**
+   * A SUBSCRIBE for what the REFER has begun (RFC 3515 §2.4.4): gives the seconds that are granted, and what has to be
+   * done once that is answered; undefined where there is no such subscription.
+   */
+  subscribed(
+    leg: CallLeg,
+    id: number | undefined,
+    seconds: number,
+  ): { readonly seconds: number; tell(): void } | undefined {
+    const { silent, referrers, cseq, expires } = this.#fields;
+    if (this.#over || silent || this.#unsubscribed || referrers[0]?.leg !== leg) return undefined;
+    if (id !== this.#fields.id && id !== cseq) return undefined;
+    const granted = Math.min(seconds, expires);
+    this.#stopSubscription?.();
+    this.#expires = granted;
+    const end = (): void => {
+      if (this.#over || this.#unsubscribed) return;
+      this.#notify(this.#last, 'terminated;reason=timeout');
+      this.#unsubscribed = true;
+    };
+    if (granted > 0)
+      this.#stopSubscription = this.#services.after(1000 * granted, () => this.#services.run(end));
+    const tell = granted === 0 ? end : () => this.#notify(this.#last, `active;expires=${granted}`);
+    return { seconds: granted, tell };
   }
 
   /** The remaining parties talk to each other: the referrer is told, and released. */
@@ -90,7 +123,7 @@ export class Transfer {
 
   /** A party has lost its media to a call that is not there any more. */
   lost(): void {
-    this.#over = true;
+    this.#finish();
     for (const { call } of this.#fields.referrers) call.hangUp('media');
   }
 
@@ -104,7 +137,7 @@ export class Transfer {
   /** One of the calls has ended: there is nobody to transfer any more. */
   ended(): void {
     if (this.#over) return;
-    this.#over = true;
+    this.#finish();
     for (const { call } of this.#fields.referrers) call.transfer = undefined;
     this.#made?.hangUp('normal');
     for (const { call, leg } of this.#fields.referrers) if (this.#gone.has(leg)) call.hangUp('normal');
@@ -113,13 +146,15 @@ export class Transfer {
   /** The call that comes of it may last for hours, and holds nothing of this. */
   #finish(): void {
     this.#over = true;
+    this.#stopSubscription?.();
     if (this.#made !== undefined) this.#made.comesOf = undefined;
   }
 
   #notify(status: number, state: string, done: () => void = () => {}): void {
     const [first] = this.#fields.referrers;
     const dialog = first?.leg.dialog;
-    if (first === undefined || this.#fields.silent || dialog?.state !== 'confirmed') return done();
+    if (first === undefined || this.#fields.silent || this.#unsubscribed || dialog?.state !== 'confirmed')
+      return done();
     const { id } = this.#fields;
     const headers = new HeaderList()
       .add('Event', id === undefined ? 'refer' : `refer;id=${id}`)

@@ -31,7 +31,8 @@ export function acceptMessage(door: Doorway, arrival: Arrival, answer: Answer): 
   const { request, flow, principal, directory } = arrival;
   const config = services.config();
   const now = services.now();
-  const dialled = readDialled(request.uri, door.numbers());
+  const called = sources.registrar.behind(request.uri, directory.name, now);
+  const dialled = readDialled(called, door.numbers());
   const destination = arrival.foreign
     ? ({ kind: 'none' } as const)
     : findRoute(directory, principal, dialled, config.numbers.emergencyTrunk);
@@ -40,7 +41,7 @@ export function acceptMessage(door: Doorway, arrival: Arrival, answer: Answer): 
   const { maximumForks } = config.calls;
   const targets =
     destination.kind === 'user'
-      ? userTargets(sources, directory, destination.user, from, now, maximumForks)
+      ? userTargets(sources, directory, destination.user, from, now, maximumForks, dialled.instance)
       : [];
   const trunks = destination.kind === 'trunk' ? destination.trunks : [];
   const origin = principal.kind === 'trunk' ? directory.trunks.get(principal.trunk) : undefined;

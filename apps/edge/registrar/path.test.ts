@@ -153,7 +153,7 @@ test('RFC 5627 §5.1 and §5.3: a phone gets a public GRUU, and calls to it ring
   );
   assert.match(
     phones[1]!.response.headers.values('Contact').join('\n'),
-    /;\+sip\.instance="<urn:uuid:2>";pub-gruu="sip:alice@example\.test;gr=urn:uuid:2";expires=/,
+    /;\+sip\.instance="<urn:uuid:2>";pub-gruu="sip:alice@example\.test;gr=urn:uuid:2";temp-gruu=/,
   );
   const bob = await registered(world, { name: 'bob', address: '203.0.113.2' });
   const call = bob.call('sip:alice@example.test;gr=urn:uuid:1');

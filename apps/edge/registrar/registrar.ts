@@ -1,14 +1,15 @@
 import { BoundedMap } from '@ringfence/bytes/bounded-map.ts';
 import { HeaderList } from '@ringfence/sip/message/header-list.ts';
-import type { SipRequest } from '@ringfence/sip/message/types.ts';
+import type { SipRequest, Uri } from '@ringfence/sip/message/types.ts';
 import type { Flow } from '@ringfence/sip/transport/flow.ts';
 import type { Configuration } from '../config/schema.ts';
 import type { EdgeEvent } from '../events/types.ts';
 import type { Binding, Upstream } from '../store/contract.ts';
-import { publicGruu } from './gruu.ts';
+import { publicGruu, publicUri } from './gruu.ts';
 import { flowSeconds, instanceOf, registrationOf, supports } from './outbound.ts';
 import { readPath } from './path.ts';
 import { readWishes, type Wishes } from './read-contacts.ts';
+import type { TemporaryGruus } from './temporary-gruu.ts';
 
 type Limits = Configuration['registrar'];
 
@@ -55,6 +56,7 @@ interface Owner {
  */
 export class Registrar {
   readonly #limits: () => Limits;
+  readonly #gruus: TemporaryGruus | undefined;
   readonly #users = new Map<string, Map<string, LiveBinding>>();
   readonly #byFlow = new Map<number, Set<LiveBinding>>();
   /** Contacts of a user that are on their way to the disk: they count, so that many at once pass no bound. */
@@ -67,8 +69,10 @@ export class Registrar {
   readonly #byToken = new Map<string, { readonly owner: string; readonly keys: Set<string> }>();
   #size = 0;
 
-  constructor(limits: () => Limits) {
+  /** @param gruus makes addresses of phones that say nothing of their user; absent: there are none. */
+  constructor(limits: () => Limits, gruus?: TemporaryGruus) {
     this.#limits = limits;
+    this.#gruus = gruus;
   }
 
   get size(): number {
@@ -99,6 +103,14 @@ export class Registrar {
   /** Some binding is reached over that flow. */
   serves(flow: number): boolean {
     return this.#byFlow.has(flow);
+  }
+
+  /** The public GRUU that a temporary one stands for now (RFC 5627 §5.3); any other URI as it is. */
+  behind(uri: Uri, domain: string, now: number): Uri {
+    const named = this.#gruus?.read(uri, domain);
+    if (named === undefined) return uri;
+    const phone = this.lookup(domain, named.user, now).find((binding) => named.fits(binding));
+    return phone === undefined ? uri : (publicUri(phone) ?? uri);
   }
 
   find(domain: string, user: string, key: string): LiveBinding | undefined {
@@ -209,7 +221,7 @@ export class Registrar {
     const headers = new HeaderList();
     const gruu = supports(request, 'gruu');
     for (const binding of after.values())
-      headers.add('Contact', contactValue(binding, now, gruu ? publicGruu(binding) : ''));
+      headers.add('Contact', contactValue(binding, now, gruu ? this.#named(binding) : ''));
     // RFC 3327 §5.3
     if (supports(request, 'path')) for (const hop of route) headers.add('Path', hop);
     if (limits.serviceRoute) headers.add('Service-Route', serviceRoute(flow));
@@ -279,6 +291,12 @@ export class Registrar {
       for (const binding of bindings.values()) if (!keep(binding)) removed.push(binding);
     for (const { domain, user, key } of removed) this.#delete(domain, user, key);
     return removed;
+  }
+
+  /** RFC 5627 §5.1; a PBX knows nothing of addresses that are made here. */
+  #named(binding: LiveBinding): string {
+    const temporary = binding.upstream === undefined ? this.#gruus?.parameter(binding) : undefined;
+    return `${publicGruu(binding)}${temporary ?? ''}`;
   }
 
   #reserve(key: string, contacts: number): void {
