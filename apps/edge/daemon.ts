@@ -205,10 +205,11 @@ export class Daemon {
       cleanup.push(() => monitoring.stop());
       await monitoring.configure(config);
       for (const { key, meaning } of loaded.warnings) bus.emit({ type: 'edge.dangerous', key, meaning });
-      const [objects, bindings, zrtpPeers] = await Promise.all([
+      const [objects, bindings, zrtpPeers, accounts] = await Promise.all([
         store.objects(),
         store.bindings(),
         store.zrtpPeers(),
+        store.accounts(),
       ]);
       const resolver = new TargetFinder({
         transports: ['tls', 'tcp', 'udp'],
@@ -233,6 +234,7 @@ export class Daemon {
         config,
         identityKey: identityKey(join(home, 'keys', 'store.key')),
         zrtpPeers,
+        accounts,
         objects,
         bindings,
         store,

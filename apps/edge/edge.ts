@@ -4,6 +4,8 @@ import { DigestServer } from '@ringfence/sip/digest/server.ts';
 import type { SipRequest, SipUri } from '@ringfence/sip/message/types.ts';
 import { TransactionLayer } from '@ringfence/sip/transaction/layer.ts';
 import { type Flow, isEncrypted } from '@ringfence/sip/transport/flow.ts';
+import type { Accounts } from './accounts/accounts.ts';
+import { joinAccounts } from './accounts/join.ts';
 import type { Call } from './call/call.ts';
 import { TrunkRealms } from './call/credentials.ts';
 import { mediaAddress, nextFlow, reboundFlow } from './call/next-hop.ts';
@@ -29,6 +31,7 @@ import { Numbers } from './routing/numbers.ts';
 import { Signalling } from './signalling.ts';
 import { SoundDesk } from './sound/desk.ts';
 import type { Sounds } from './sound/sounds.ts';
+import type { AccountRow } from './store/account-rows.ts';
 import type { Binding, OpenCall, Store } from './store/contract.ts';
 import { isPassing } from './store/store-error.ts';
 import type { ZrtpPeer } from './store/zrtp-rows.ts';
@@ -61,6 +64,8 @@ export interface EdgeParts {
   readonly sounds?: Sounds;
   /** Secret of this node that outlives a restart. Default: a new one. */
   readonly identityKey?: Uint8Array;
+  /** How accounts stand. Default nothing is known. */
+  readonly accounts?: readonly AccountRow[];
   /** What is kept of the ZRTP of phones. Default nothing. */
   readonly zrtpPeers?: readonly ZrtpPeer[];
   readonly resolver: Pick<TargetSources, 'resolve' | 'resolveNumeric'>;
@@ -95,6 +100,7 @@ export class Edge {
   readonly troubles: Troubles;
   readonly limits: Limits;
   readonly registrations: Registrations;
+  readonly accounts: Accounts;
   readonly #parts: EdgeParts;
   readonly #callServices: CallServices;
   readonly #dialogs = new Map<string, DialogOwner>();
@@ -128,6 +134,16 @@ export class Edge {
     const key = parts.identityKey ?? randomBytes(32);
     this.registrar = new Registrar(() => this.#config.registrar, new TemporaryGruus(key));
     this.registrar.restore(parts.bindings);
+    this.accounts = joinAccounts({
+      rows: parts.accounts ?? [],
+      store: parts.store,
+      bus: parts.bus,
+      registrar: this.registrar,
+      directory: () => this.#directory,
+      page: () => undefined,
+      now: () => parts.now(),
+      failed: (error) => this.#storeFailed(error),
+    });
     const digest = new DigestServer({
       key: randomBytes(32),
       nonceLifetimeMs: parts.config.registrar.nonceSeconds * 1000,
@@ -181,6 +197,7 @@ export class Edge {
     const nodes = new PbxNodes(() => (parts.random ?? randomReally)(), this.health);
     const sources: TargetSources = {
       registrar: this.registrar,
+      accounts: this.accounts,
       nodes,
       names: new DialogNames(parts.identityKey ?? randomBytes(32)),
       get transports() {
@@ -207,6 +224,7 @@ export class Edge {
         registrar: this.registrar,
         store: parts.store,
         bus: parts.bus,
+        accounts: this.accounts,
         transports: () => parts.transports(),
         now: () => parts.now(),
         run: (step) => this.run(step),
@@ -220,6 +238,7 @@ export class Edge {
       identifier,
       registrar: this.registrar,
       store: parts.store,
+      accounts: this.accounts,
       pbxFront: this.#pbxFront,
       door: {
         services,
@@ -305,6 +324,7 @@ export class Edge {
   /** New domain objects: takes effect with the next request; bindings of devices that are gone go too. */
   replaceObjects(objects: Objects): void {
     this.#directory = new Directory(objects, this.#config.domain);
+    this.accounts.retain();
     this.#trustTrunks();
     if (this.#started) {
       this.health.watch(this.#watched());
@@ -323,6 +343,7 @@ export class Edge {
   /** Takes out bindings that have run out. */
   expire(): void {
     this.limits.sweep();
+    this.accounts.expire();
     this.run(() => this.#pbxFront.sweep(this.#parts.now()));
     const { removed } = this.registrar.expire(this.#parts.now());
     if (removed.length === 0) return;

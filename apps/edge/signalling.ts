@@ -8,6 +8,7 @@ import { serializeUri } from '@ringfence/sip/message/uri.ts';
 import type { TransactionLayer } from '@ringfence/sip/transaction/layer.ts';
 import type { ServerTransaction, TransactionOutput } from '@ringfence/sip/transaction/transaction.ts';
 import type { Flow } from '@ringfence/sip/transport/flow.ts';
+import type { Accounts } from './accounts/accounts.ts';
 import { acceptInvite, type Doorway } from './call/accept.ts';
 import type { Referral } from './call/judge-refer.ts';
 import { allowedMethods, supportedTags, warning } from './call/messages.ts';
@@ -35,6 +36,7 @@ export interface SignallingParts {
   readonly identifier: Identifier;
   readonly registrar: Registrar;
   readonly store: Store;
+  readonly accounts: Accounts;
   readonly door: Doorway;
   readonly pbxFront: PbxFront;
   transports(): Transports;

@@ -18,6 +18,7 @@ import type { Rewrite } from '../objects/rewrite-settings.ts';
 import { replacedAtPbx } from '../pbx/replaces.ts';
 import { PbxSearch, phoneTargets } from '../pbx/targets.ts';
 import { decide, demandedOf } from '../policy/decide.ts';
+import { isHelpDesk } from '../policy/standing.ts';
 import { type Decision, describePrincipal, type Principal } from '../policy/types.ts';
 import { type DomainDirectory, isNodeTrunk } from '../routing/directory.ts';
 import { type Destination, type Dialled, readDialled } from '../routing/find-route.ts';
@@ -164,6 +165,10 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
   const limit = dialled.emergency
     ? undefined
     : limitFacts(door.limits, claims, directory, destination.kind === 'trunk' ? destination.trunks : []);
+  const standing = dialled.emergency ? undefined : sources.accounts.standing(principal, flow);
+  // Taking over a call is no call to the help desk.
+  const held =
+    standing !== undefined && pickup === undefined && isHelpDesk(standing, dialled) ? undefined : standing;
   const decision = decide(
     principal,
     {
@@ -187,6 +192,7 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
           ? (insecure ?? routeFacts(destination, targets))
           : { kind: 'found', name: 'pickup' },
       ...(limit === undefined ? {} : { limit }),
+      ...(held === undefined ? {} : { standing: held }),
     },
   );
   if (decision.verdict !== 'accept')

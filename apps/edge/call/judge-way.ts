@@ -3,6 +3,7 @@ import type { NameAddr, Uri } from '@ringfence/sip/message/types.ts';
 import type { Flow } from '@ringfence/sip/transport/flow.ts';
 import type { CallerIdentity } from '../headers/identity.ts';
 import { decide, type MediaFacts } from '../policy/decide.ts';
+import { isHelpDesk } from '../policy/standing.ts';
 import type { Decision, Principal } from '../policy/types.ts';
 import type { DomainDirectory } from '../routing/directory.ts';
 import { type Dialled, findRoute } from '../routing/find-route.ts';
@@ -72,6 +73,7 @@ export function judgeWay(door: Doorway, asked: WayAsked): JudgedWay {
         directory,
         destination.kind === 'trunk' ? destination.trunks : [],
       );
+  const standing = dialled.emergency ? undefined : sources.accounts.standing(principal, flow);
   const decision = decide(
     principal,
     {
@@ -91,6 +93,7 @@ export function judgeWay(door: Doorway, asked: WayAsked): JudgedWay {
       mediaAvailable: services.relay() !== undefined,
       route: insecure ?? routeFacts(destination, targets),
       ...(limit === undefined ? {} : { limit }),
+      ...(standing === undefined || isHelpDesk(standing, dialled) ? {} : { standing }),
     },
   );
   const route = 'name' in destination ? destination.name : '';

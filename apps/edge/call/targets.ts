@@ -2,6 +2,7 @@ import type { NameAddr, SipUri } from '@ringfence/sip/message/types.ts';
 import { parseUri } from '@ringfence/sip/message/uri.ts';
 import type { Candidate } from '@ringfence/sip/resolve/target.ts';
 import { type Flow, isEncrypted } from '@ringfence/sip/transport/flow.ts';
+import type { Accounts } from '../accounts/accounts.ts';
 import { deviceWishes } from '../media/wishes.ts';
 import type { User } from '../objects/types.ts';
 import type { PbxNodes } from '../pbx/nodes.ts';
@@ -18,6 +19,8 @@ import { party, userUri } from './messages.ts';
 /** What turns a destination into somebody to ring. */
 export interface TargetSources {
   readonly registrar: Registrar;
+  /** Which phones are not themselves. */
+  readonly accounts: Pick<Accounts, 'standing' | 'isWithheld'>;
   readonly transports: Transports;
   readonly nodes: PbxNodes;
   /** What the phones of PBXs know dialogs by. */
@@ -48,7 +51,8 @@ export function userTargets(
     if (targets.length >= maximum) break;
     if (instance !== undefined && bindings[0] !== undefined && !isInstance(bindings[0], instance)) continue;
     const device = directory.devices.get(bindings[0]?.device ?? '')?.device;
-    if (device === undefined) continue;
+    if (device === undefined || (bindings[0] !== undefined && sources.accounts.isWithheld(bindings[0])))
+      continue;
     const [first, ...further] = waysTo(sources.transports, bindings, device.encryption === 'required');
     if (first === undefined) continue;
     targets.push({

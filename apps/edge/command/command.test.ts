@@ -90,7 +90,10 @@ test('what is mistyped gives exit code 2 and the nearest word', () => {
     return assert.fail('was understood');
   };
   assert.match(said('user', 'ad', 'x'), /did you mean `add`/);
-  assert.match(said('user'), /needs one of: add, list, password, audit, remove/);
+  assert.match(
+    said('user'),
+    /needs one of: add, list, password, audit, standing, confirm, quarantine, release, remove/,
+  );
   assert.match(said('user', 'add'), /needs NAME/);
   assert.match(said('user', 'add', 'a', 'b'), /one word too many/);
   assert.match(said('user', 'add', 'a', '--numbr', '1'), /did you mean `--number`/);
@@ -177,6 +180,29 @@ test('an audit names whose passwords and PINs fall to guessing, and never what t
   assert.match(stdout, /user dave .*four digits/);
   assert.match(stdout, /mailbox 1011 .*extension/);
   assert.doesNotMatch(stdout, /alice|1012|Bob2019|trustno1|7391/);
+});
+
+test('quarantine of an account from the command line: put aside, released, confirmed', () => {
+  const shell = new Shell();
+  shell.ok(['user', 'add', 'alice']);
+  shell.fails(1, ['user', 'quarantine', 'bob'], /no user bob/);
+  shell.fails(1, ['user', 'quarantine', 'alice', '--device', 'no'], /no device no/);
+  shell.fails(1, ['user', 'confirm', 'alice'], /Nothing of that account waits/);
+  shell.fails(1, ['user', 'release', 'alice'], /Nobody has put that account aside/);
+  shell.fails(2, ['user', 'quarantine', 'alice', '--hours', 'x'], /--hours takes a number/);
+  shell.ok(['user', 'quarantine', 'Alice', '--why', 'stolen phone', '--hours', '2']);
+  const [row] = shell.json(['user', 'standing']) as {
+    state: string;
+    why: string;
+    since: number;
+    until: number;
+  }[];
+  assert.equal(row?.state, 'quarantined');
+  assert.equal(row.why, 'stolen phone');
+  assert.ok(Math.abs(row.until - row.since - 7_200_000) < 5_000);
+  assert.match(shell.ok(['user', 'standing']), /alice .*quarantined .*stolen phone/);
+  assert.match(shell.ok(['user', 'release', 'alice']), /Released/);
+  assert.deepEqual(shell.json(['user', 'standing']), []);
 });
 
 test('a user that a route leads to is not removed', () => {

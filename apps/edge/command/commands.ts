@@ -191,6 +191,51 @@ export const commands: readonly Command[] = [
         examples: ['ringfence user audit --pins /etc/asterisk/voicemail.conf'],
       },
       {
+        words: 'standing',
+        description: 'Lists places where phones are known or wait to be confirmed, and who is in quarantine.',
+        options: {
+          domain: { ...domainOption, description: 'Only this tenant.' },
+          config: configOption,
+          json: jsonOption,
+        },
+      },
+      {
+        words: 'confirm NAME',
+        description:
+          'Confirms the phones of a user that wait in quarantine. A running edge notices within a second.',
+        options: {
+          device: { ...device, description: 'Only this device.' },
+          network: { type: 'string', value: 'NETWORK', description: 'Only there, as `standing` writes it.' },
+          domain: domainOption,
+          config: configOption,
+          json: jsonOption,
+        },
+        examples: ['ringfence user confirm alice --network 198.51.100.0/24'],
+      },
+      {
+        words: 'quarantine NAME',
+        description:
+          'Puts a user, or one device, aside: only emergency numbers and the help desk are reached.',
+        options: {
+          device: { ...device, description: 'Only this device.' },
+          why: { type: 'string', value: 'TEXT', description: 'Reason, kept in events and records.' },
+          hours: { type: 'string', value: 'HOURS', description: 'For so long; default: until released.' },
+          domain: domainOption,
+          config: configOption,
+          json: jsonOption,
+        },
+      },
+      {
+        words: 'release NAME',
+        description: 'Takes a quarantine back.',
+        options: {
+          device: { ...device, description: 'Only of this device.' },
+          domain: domainOption,
+          config: configOption,
+          json: jsonOption,
+        },
+      },
+      {
         words: 'remove NAME',
         description: 'Removes a user with its devices and registrations.',
         options: { domain: domainOption, config: configOption, json: jsonOption },

@@ -14,6 +14,7 @@ import { describeSettings, phoneSettings } from './phone-settings.ts';
 import { askHidden, complain, print, printJson, readStandardInput, table } from './terminal.ts';
 import { UsageError } from './usage-error.ts';
 import { audit } from './user-audit.ts';
+import { confirm, quarantine, release, standing } from './user-standing.ts';
 
 export function run(invocation: Invocation): Promise<number> | number {
   switch (invocation.action) {
@@ -25,6 +26,14 @@ export function run(invocation: Invocation): Promise<number> | number {
       return remove(invocation);
     case 'audit':
       return audit(invocation);
+    case 'standing':
+      return standing(invocation);
+    case 'confirm':
+      return confirm(invocation);
+    case 'quarantine':
+      return quarantine(invocation);
+    case 'release':
+      return release(invocation);
     default:
       return list(invocation);
   }

@@ -156,6 +156,41 @@ export type EdgeEvent =
       readonly transport: string;
       readonly expires: number;
     }
+  /** A phone, or with an empty `device` a whole account, was put aside: it reaches emergency numbers and the help desk. */
+  | {
+      readonly type: 'account.quarantined';
+      readonly domain: string;
+      readonly user: string;
+      readonly device: string;
+      /** Where; empty: everywhere. */
+      readonly network: string;
+      /** What it says that it is. */
+      readonly phone: string;
+      /** `policy`, an administrator, a rule of detection. */
+      readonly by: string;
+      readonly why: string;
+      readonly evidence: Readonly<Record<string, string | number | boolean>>;
+      /** Unix ms; absent: until somebody releases or confirms it. */
+      readonly until?: number;
+    }
+  | {
+      readonly type: 'account.released';
+      readonly domain: string;
+      readonly user: string;
+      readonly device: string;
+      readonly by: string;
+    }
+  /** A place of a phone is known from now on. */
+  | {
+      readonly type: 'account.confirmed';
+      readonly domain: string;
+      readonly user: string;
+      readonly device: string;
+      readonly network: string;
+      readonly phone: string;
+      /** `code`, `passkey`, `mail`, `first use`, an administrator. */
+      readonly by: string;
+    }
   | {
       readonly type: 'trunk.registered';
       readonly owner: string;

@@ -12,6 +12,7 @@ import { userTargets } from '../call/targets.ts';
 import { identify, present } from '../headers/identity.ts';
 import { decideMessage } from '../policy/message.ts';
 import { reasonOfRefusal } from '../policy/reject-reasons.ts';
+import { isHelpDesk } from '../policy/standing.ts';
 import { describePrincipal } from '../policy/types.ts';
 import { findRoute, readDialled } from '../routing/find-route.ts';
 import { trunkAttempt } from '../trunks/rewrite/outgoing.ts';
@@ -48,6 +49,7 @@ export function acceptMessage(door: Doorway, arrival: Arrival, answer: Answer): 
   const closed = [...(origin === undefined ? [] : [origin]), ...trunks].find(
     ({ messages }) => messages !== true,
   );
+  const standing = dialled.emergency ? undefined : sources.accounts.standing(principal, flow);
   const decision = decideMessage(principal, {
     enabled: config.messages.enabled,
     dialled: dialled.text,
@@ -55,6 +57,7 @@ export function acceptMessage(door: Doorway, arrival: Arrival, answer: Answer): 
     perMinute: config.messages.perMinute,
     route: routeFacts(destination, targets),
     ...(closed === undefined ? {} : { closedTrunk: closed.name }),
+    ...(standing === undefined || isHelpDesk(standing, dialled) ? {} : { standing }),
   });
   if (decision.verdict !== 'accept') {
     if (decision.verdict !== 'refuse') return answer(403);

@@ -1,7 +1,7 @@
 import { isInside } from '../config/address-class.ts';
 import type { Encryption } from '../config/schema.ts';
 import type { Report } from '../config/validate.ts';
-import { readRange } from './address-range.ts';
+import { type AddressRange, readRange } from './address-range.ts';
 import { checkRewrite } from './check-rewrite.ts';
 import { passwordWeakness } from './password.ts';
 import { checkPbx } from './pbx.ts';
@@ -23,8 +23,11 @@ export interface CheckOptions {
 
 /** What each object shows by itself; names within the file, references and the store come later. */
 export function checkObjects(objects: ObjectsFile, options: CheckOptions, report: Report): void {
-  for (const [i, { name }] of (objects.domains ?? []).entries())
+  for (const [i, { name, accounts }] of (objects.domains ?? []).entries()) {
     checkDomain(name, `domains[${i}]`, report, 'name');
+    for (const [j, text] of (accounts?.inside ?? []).entries())
+      checkRange(text, `domains[${i}].accounts.inside[${j}]`, report);
+  }
   for (const [i, user] of (objects.users ?? []).entries()) checkUser(user, `users[${i}]`, options, report);
   for (const [i, trunk] of (objects.trunks ?? []).entries())
     checkTrunk(trunk, `trunks[${i}]`, options, report);
@@ -99,14 +102,8 @@ function checkTrunk(trunk: TrunkObject, key: string, options: CheckOptions, repo
       'Add `outboundAuthentication:` with `username` and `password`, or `user:` where the provider asks for none.',
     );
   trunk.addresses?.forEach((text, i) => {
-    const range = readRange(text);
-    if (range === undefined) {
-      report.value(
-        `${key}.addresses[${i}]`,
-        `\`${text.slice(0, 60)}\` is not an address or range`,
-        'Write an IP address, or a range whose host bits are zero, such as `192.0.2.0/24`.',
-      );
-    } else if (range.prefix < widest[range.family]) {
+    const range = checkRange(text, `${key}.addresses[${i}]`, report);
+    if (range !== undefined && range.prefix < widest[range.family]) {
       report.value(
         `${key}.addresses[${i}]`,
         `takes in too much of the internet`,
@@ -127,6 +124,17 @@ function checkTrunk(trunk: TrunkObject, key: string, options: CheckOptions, repo
       checkPassword(given.password, names, domain, `${key}.${side}.password`, options, report);
     }
   }
+}
+
+function checkRange(text: string, key: string, report: Report): AddressRange | undefined {
+  const range = readRange(text);
+  if (range === undefined)
+    report.value(
+      key,
+      `\`${text.slice(0, 60)}\` is not an address or range`,
+      'Write an IP address, or a range whose host bits are zero, such as `192.0.2.0/24`.',
+    );
+  return range;
 }
 
 /** Either one `target` or a list of them, and each as encrypted as the trunk demands. */

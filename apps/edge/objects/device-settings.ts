@@ -1,6 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { IceUse, Keying } from '../config/schema.ts';
 import { ZrtpPolicy } from '../config/zrtp.ts';
+import { Remote } from './account-settings.ts';
 import { Codecs } from './codec-settings.ts';
 
 /** Keys of a device that are stored together as one document. */
@@ -9,6 +10,7 @@ export const deviceSettings = {
   keying: Type.Optional(Keying),
   ice: Type.Optional(IceUse),
   zrtp: Type.Optional(ZrtpPolicy),
+  remote: Type.Optional(Remote),
 };
 
 const DeviceSettings = Type.Object(deviceSettings, { additionalProperties: false });

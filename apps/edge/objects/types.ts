@@ -1,6 +1,7 @@
 import type { Secret } from '@ringfence/bytes/secret.ts';
 import type { Encryption, IceUse, Keying } from '../config/schema.ts';
 import type { ZrtpPolicy } from '../config/zrtp.ts';
+import type { Remote } from './account-settings.ts';
 import type { CallLimits, DomainObject } from './limit-settings.ts';
 import type { Rewrite } from './rewrite-settings.ts';
 import type { TrunkSettings } from './trunk-settings.ts';
@@ -17,6 +18,8 @@ export interface Device {
   readonly keying?: Keying;
   readonly ice?: IceUse;
   readonly zrtp?: ZrtpPolicy;
+  /** What becomes of it at a place that it was not confirmed for. */
+  readonly remote?: Remote;
   readonly name: string;
   readonly encryption: Encryption;
   readonly ha1: Ha1Set;

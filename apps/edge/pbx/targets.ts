@@ -27,6 +27,7 @@ export function phoneTargets(
 ): BranchTarget[] {
   const demanded = directory.pbx?.phones ?? 'required';
   const token = binding.upstream?.token;
+  if (sources.accounts.isWithheld(binding)) return [];
   // The other flows of the same phone, for when the first has died unheard (RFC 5626 §5.3).
   const others = sources.registrar
     .lookup(directory.name, binding.user, now)

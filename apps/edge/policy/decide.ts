@@ -1,5 +1,6 @@
 import { isEncrypted, type Transport } from '@ringfence/sip/transport/flow.ts';
 import type { Encryption } from '../config/schema.ts';
+import { quarantined, type StandingFacts } from './standing.ts';
 import type { Decision, Principal, Reason, RejectCause } from './types.ts';
 
 /** What the caller's SDP offers, as far as policy cares. */
@@ -63,6 +64,8 @@ export interface PolicyContext {
   readonly route?: RouteFacts;
   /** The first limit that is full. */
   readonly limit?: LimitFacts;
+  /** What is held against the device, where it calls anybody but the help desk. */
+  readonly standing?: StandingFacts;
 }
 
 const rank: Readonly<Record<Encryption, number>> = { none: 0, preferred: 1, required: 2 };
@@ -117,6 +120,8 @@ export function decide(principal: Principal, request: PolicyRequest, context: Po
       emergency(request, context) ??
       accept('emergency.first', 'Emergency calls go first.', request, principal)
     );
+
+  if (context.standing !== undefined) return quarantined(context.standing, request.dialled);
 
   return (
     overload(request, context) ??

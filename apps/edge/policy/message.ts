@@ -1,4 +1,5 @@
 import type { RouteFacts } from './decide.ts';
+import { quarantined, type StandingFacts } from './standing.ts';
 import type { Decision, Principal, Reason, RejectCause } from './types.ts';
 
 /** A MESSAGE, as far as policy cares. */
@@ -11,6 +12,8 @@ export interface MessageFacts {
   readonly route: RouteFacts;
   /** A trunk on either side that carries no messages. */
   readonly closedTrunk?: string;
+  /** What is held against the device, where it writes to anybody but the help desk. */
+  readonly standing?: StandingFacts;
 }
 
 /** May this be sent? Pure. */
@@ -33,6 +36,7 @@ export function decideMessage(principal: Principal, facts: MessageFacts): Decisi
   });
   if (principal.kind === 'unknown')
     return refuse('access', 403, 'Forbidden', 'access.unknown', 'The sender has not proven who it is.');
+  if (facts.standing !== undefined) return quarantined(facts.standing, dialled);
   if (!facts.enabled)
     return refuse('policy', 403, 'Forbidden', 'message.refused', 'Messages are switched off here.');
   if (!facts.withinRate)

@@ -1,6 +1,8 @@
 import { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import type { SipRequest } from '@ringfence/sip/message/types.ts';
 import { type Flow, isEncrypted } from '@ringfence/sip/transport/flow.ts';
+import type { Accounts } from '../accounts/accounts.ts';
+import { warning } from '../call/messages.ts';
 import type { EventBus } from '../events/bus.ts';
 import type { Principal } from '../policy/types.ts';
 import type { Store } from '../store/contract.ts';
@@ -13,6 +15,8 @@ export interface RegisterParts {
   readonly registrar: Registrar;
   readonly store: Store;
   readonly bus: EventBus;
+  /** Which phones are not themselves. */
+  readonly accounts: Pick<Accounts, 'arrive' | 'standing'>;
   transports(): Transports;
   now(): number;
   /** Runs a continuation and then sends what came of it. */
@@ -53,13 +57,23 @@ export function acceptRegister(
 
 /** Stores what a REGISTER has changed, lets it take effect, and answers. */
 export function settle(
-  { registrar, store, bus, transports, run }: RegisterParts,
+  { registrar, store, bus, transports, run, accounts }: RegisterParts,
   outcome: RegisterOutcome,
   flow: Flow,
   answer: (status: number, headers?: HeaderList, reason?: string) => void,
 ): void {
   const { status, headers, reason, put, remove } = outcome;
   if (put.length === 0 && remove.length === 0) return answer(status, headers, reason);
+  for (const binding of put) {
+    const remote = accounts.arrive(binding, flow, binding);
+    if (remote === 'allow') continue;
+    if (remote === 'refuse') {
+      outcome.abandon();
+      return answer(403, new HeaderList().add('Warning', warning('This network is closed to the account')));
+    }
+    headers.add('Warning', warning('This phone must be confirmed before it can call'));
+    break;
+  }
   store.putBindings(put, remove).then(
     () =>
       run(() => {

@@ -1,4 +1,5 @@
 import { BlockList, isIP, isIPv6 } from 'node:net';
+import type { AccountPolicy } from '../objects/account-settings.ts';
 import type { CallLimits } from '../objects/limit-settings.ts';
 import { addressesOf } from '../objects/pbx.ts';
 import type { RecordingPolicy } from '../objects/recording-settings.ts';
@@ -29,6 +30,8 @@ export interface DomainDirectory {
   readonly userLimits?: CallLimits;
   /** Whose calls are recorded. */
   readonly recording?: RecordingPolicy;
+  /** What is demanded of its accounts. */
+  readonly accounts?: AccountPolicy;
   /** Registers and serves the phones of this domain in place of `users`; its nodes are among `trunks` too. */
   readonly pbx?: Pbx;
 }
@@ -205,6 +208,7 @@ function index(name: string, objects: Objects): DomainDirectory {
     ...(own?.limits === undefined ? {} : { limits: own.limits }),
     ...(own?.userLimits === undefined ? {} : { userLimits: own.userLimits }),
     ...(own?.recording === undefined ? {} : { recording: own.recording }),
+    ...(own?.accounts === undefined ? {} : { accounts: own.accounts }),
   };
 }
 

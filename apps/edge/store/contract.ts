@@ -1,5 +1,6 @@
 import type { Ban } from '../admission/bans/types.ts';
 import type { Objects } from '../objects/types.ts';
+import type { AccountRow } from './account-rows.ts';
 import type { BanWrite } from './ban-rows.ts';
 import type { ZrtpPeer } from './zrtp-rows.ts';
 
@@ -125,6 +126,9 @@ export interface Store {
   /** Present ones, and those that ended within a week. */
   bans(): Promise<readonly Ban[]>;
   putBans(write: BanWrite): Promise<void>;
+  /** How accounts and their devices stand, oldest first. */
+  accounts(): Promise<readonly AccountRow[]>;
+  putAccounts(put: readonly AccountRow[], remove: readonly AccountRow[]): Promise<void>;
   /** Calls that were live when the last process died. Asked before anything is written. */
   openCalls(): Promise<readonly OpenCall[]>;
   /**

@@ -160,6 +160,19 @@ export const migrations: readonly Migration[] = [
       ) STRICT, WITHOUT ROWID;
     `,
   },
+  {
+    version: 11,
+    name: 'standing of accounts',
+    sql: `
+      -- empty device: the whole account; empty network and phone: wherever it is; evidence: JSON
+      CREATE TABLE account_standings (
+        domain TEXT NOT NULL, user TEXT NOT NULL, device TEXT NOT NULL, network TEXT NOT NULL, phone TEXT NOT NULL,
+        state TEXT NOT NULL, since INTEGER NOT NULL, until INTEGER, by TEXT NOT NULL, why TEXT NOT NULL,
+        evidence TEXT NOT NULL,
+        PRIMARY KEY (domain, user, device, network, phone)
+      ) STRICT, WITHOUT ROWID;
+    `,
+  },
 ];
 
 export const layoutVersion = migrations.at(-1)!.version;

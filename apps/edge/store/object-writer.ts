@@ -91,7 +91,14 @@ export class ObjectWriter {
       this.removeSecret('device', { domain, name });
       // what it registered must not be called any longer
       this.#database.prepare('DELETE FROM bindings WHERE domain = ? AND device = ?').run(domain, name);
+      this.#database
+        .prepare('DELETE FROM account_standings WHERE domain = ? AND device = ?')
+        .run(domain, name);
     }
+    if (kind === 'user')
+      this.#database
+        .prepare('DELETE FROM account_standings WHERE domain = ? AND user = ?')
+        .run(domain, name.toLowerCase());
     if (kind === 'pbx')
       this.#database.prepare("DELETE FROM bindings WHERE domain = ? AND upstream <> ''").run(domain);
     if (kind === 'trunk') {

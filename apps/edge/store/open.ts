@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads';
 import { untilNext } from '@ringfence/bytes/moment.ts';
 import type { Ban } from '../admission/bans/types.ts';
 import type { Objects } from '../objects/types.ts';
+import type { AccountRow } from './account-rows.ts';
 import type { BanWrite } from './ban-rows.ts';
 import type { Binding, CallRecord, OpenCall, Store, StoreProblem } from './contract.ts';
 import { assembleObjects } from './object-rows.ts';
@@ -146,6 +147,15 @@ class ThreadedStore implements Store {
 
   async putBans(write: BanWrite): Promise<void> {
     await this.#ask((id) => ({ kind: 'put-bans', id, write }));
+  }
+
+  async accounts(): Promise<readonly AccountRow[]> {
+    const reply = await this.#ask((id) => ({ kind: 'accounts', id }));
+    return reply.kind === 'accounts' ? reply.rows : [];
+  }
+
+  async putAccounts(put: readonly AccountRow[], remove: readonly AccountRow[]): Promise<void> {
+    await this.#ask((id) => ({ kind: 'put-accounts', id, put, remove }));
   }
 
   async openCalls(): Promise<readonly OpenCall[]> {
@@ -336,6 +346,7 @@ class ThreadedStore implements Store {
       case 'open-calls':
       case 'zrtp-peers':
       case 'bans':
+      case 'accounts':
       case 'count':
         this.#answers.get(reply.id)?.resolve(reply);
         this.#answers.delete(reply.id);

@@ -1,4 +1,5 @@
 import type { Ban } from '../admission/bans/types.ts';
+import type { AccountRow } from './account-rows.ts';
 import type { BanWrite } from './ban-rows.ts';
 import type { Binding } from './contract.ts';
 import type { OpenedObjects } from './object-rows.ts';
@@ -55,6 +56,13 @@ export type Request =
   | { readonly kind: 'put-zrtp-peer'; readonly id: number; readonly peer: ZrtpPeer }
   | { readonly kind: 'bans'; readonly id: number }
   | { readonly kind: 'put-bans'; readonly id: number; readonly write: BanWrite }
+  | { readonly kind: 'accounts'; readonly id: number }
+  | {
+      readonly kind: 'put-accounts';
+      readonly id: number;
+      readonly put: readonly AccountRow[];
+      readonly remove: readonly AccountRow[];
+    }
   | { readonly kind: 'close'; readonly id: number };
 
 export type Reply =
@@ -67,6 +75,7 @@ export type Reply =
   | { readonly kind: 'open-calls'; readonly id: number; readonly calls: readonly JournalRow[] }
   | { readonly kind: 'zrtp-peers'; readonly id: number; readonly peers: readonly ZrtpPeer[] }
   | { readonly kind: 'bans'; readonly id: number; readonly bans: readonly Ban[] }
+  | { readonly kind: 'accounts'; readonly id: number; readonly rows: readonly AccountRow[] }
   | { readonly kind: 'count'; readonly id: number; readonly count: number }
   | { readonly kind: 'failed'; readonly id: number; readonly code: string; readonly message: string }
   | { readonly kind: 'objects-changed' };

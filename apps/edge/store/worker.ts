@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { listAccounts, writeAccounts } from './account-rows.ts';
 import { listBans, writeBans } from './ban-rows.ts';
 import { bindingWriter, listBindings } from './binding-rows.ts';
 import { CallWriter, liveRows } from './call-rows.ts';
@@ -172,6 +173,13 @@ function serve(port: MessagePort, options: WorkerOptions, { database, sealer, re
       case 'put-bans':
         writeBans(database, request.write);
         reply({ kind: 'count', id: request.id, count: request.write.put.length });
+        return;
+      case 'accounts':
+        reply({ kind: 'accounts', id: request.id, rows: listAccounts(database) });
+        return;
+      case 'put-accounts':
+        writeAccounts(database, request.put, request.remove);
+        reply({ kind: 'count', id: request.id, count: 1 });
         return;
       case 'close':
         clearInterval(watch);

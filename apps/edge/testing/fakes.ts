@@ -13,6 +13,7 @@ import { SeededRandom } from '@ringfence/testkit/random.ts';
 import type { VirtualTime } from '@ringfence/testkit/virtual-time.ts';
 import type { Ban } from '../admission/bans/types.ts';
 import type { Objects } from '../objects/types.ts';
+import { type AccountRow, accountKey } from '../store/account-rows.ts';
 import type { BanWrite } from '../store/ban-rows.ts';
 import type { Binding, CallRecord, OpenCall, Store } from '../store/contract.ts';
 import type { ZrtpPeer } from '../store/zrtp-rows.ts';
@@ -266,6 +267,19 @@ export class FakeStore implements Store {
 
   putZrtpPeer(peer: ZrtpPeer): Promise<void> {
     return this.#write(() => void this.zrtp.set(peer.party, peer));
+  }
+
+  readonly standings = new Map<string, AccountRow>();
+
+  accounts(): Promise<readonly AccountRow[]> {
+    return Promise.resolve([...this.standings.values()]);
+  }
+
+  putAccounts(put: readonly AccountRow[], remove: readonly AccountRow[]): Promise<void> {
+    return this.#write(() => {
+      for (const row of remove) this.standings.delete(accountKey(row));
+      for (const row of put) this.standings.set(accountKey(row), row);
+    });
   }
 
   putBindings(
