@@ -242,7 +242,9 @@ export class Daemon {
         now,
         transports: () => self.transports as Transports,
         relay: () => (self.daemon === undefined ? media.engine : self.daemon.relay),
-        trust: (address, as) => admission.trust(address, as),
+        trust: (address, as) =>
+          as === 'reachable' ? admission.reachable(address) : void admission.trust(address, as),
+        takes: (level) => admission.takes(level),
         emergency: (address) => admission.emergency(address),
         sounds,
         resolver: {
@@ -302,6 +304,7 @@ export class Daemon {
       handleCalls(daemon.control, edge, bus);
       cleanup.push(async () => daemon.control.close());
       await daemon.control.listen(home);
+      guard.measure(() => transports.backlog());
       if (silent.length > 0) void edge.recoverMedia(media.engine, [...silent]);
       daemon.#liveState.update();
       daemon.#tellCertificates();

@@ -57,7 +57,9 @@ export interface EdgeParts {
   now(): number;
   transports(): Transports;
   relay(): Relay | undefined;
-  trust(address: string, as: 'trunk' | 'registered'): void;
+  trust(address: string, as: 'trunk' | 'registered' | 'reachable'): void;
+  /** Whether the present load leaves room for a new call of such a sender. Default: always. */
+  takes?(level: 'registered' | 'trunk'): boolean;
   /** A known device or trunk places an emergency call from there. Absent: nobody has to know. */
   emergency?(address: string): void;
   /** Files to be played; absent: none. */
@@ -248,6 +250,7 @@ export class Edge {
         sources,
         numbers: () => this.#numbers,
         draining: () => this.#draining,
+        takes: (level) => parts.takes?.(level) ?? true,
         listenerEncryption: (listener) => this.#encryption.get(listener) ?? 'required',
         directory: (domain) => this.#directory.domain(domain),
         isForeign: (uri, domain) => identifier.isForeign(uri, domain),

@@ -43,7 +43,7 @@ export interface SignallingParts {
   now(): number;
   messageBytes(): number;
   /** A source has proven itself: admission treats it better from now on. */
-  trust(address: string, as: 'trunk' | 'registered'): void;
+  trust(address: string, as: 'trunk' | 'registered' | 'reachable'): void;
 }
 
 /** Methods that anybody may be asked to prove themselves for; others are refused before that. */
@@ -217,8 +217,11 @@ export class Signalling {
   }
 
   #tellUnproven(request: SipRequest, flow: Flow, who: UnprovenSender): void {
-    const { bus } = this.#parts;
+    const { bus, trust } = this.#parts;
     const { failure, stale } = who;
+    // Only who has read our challenge has its nonce.
+    if (failure !== undefined && failure.reason !== 'bad-nonce' && failure.reason !== 'malformed')
+      trust(flow.remote.address, 'reachable');
     if (failure !== undefined && !stale)
       bus.emit({
         type: 'authentication.failed',

@@ -29,6 +29,8 @@ interface Native {
   start(handle: Handle): void;
   /** 0, or an errno. */
   send(handle: Handle, bytes: Uint8Array, address: Uint8Array): number;
+  /** Share of the receive queue that is full, 0 to 1. */
+  backlog(handle: Handle): number;
   close(handle: Handle): void;
   bound(handle: Handle): number;
   pack(text: string, port: number, out: Uint8Array): boolean;
@@ -141,6 +143,11 @@ export class DatagramSocket {
   /** False where the system refused it, or the socket is closed. */
   send(bytes: Uint8Array, to: PackedAddress): boolean {
     return this.#open && (loaded as Native).send(this.#handle, bytes, to) === 0;
+  }
+
+  /** How full the receive queue is, 0 to 1; what comes when it is full is lost. */
+  backlog(): number {
+    return this.#open ? native().backlog(this.#handle) : 0;
   }
 
   close(): void {

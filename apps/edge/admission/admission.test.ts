@@ -8,6 +8,13 @@ import { Admission, type AdmissionOptions, type AdmissionSettings } from './admi
 const defaults: AdmissionSettings = {
   messageBytes: 4096,
   perSourcePerSecond: 10,
+  perNetworkPerSecond: 1e9,
+  perMethodPerSecond: 1e9,
+  perListenerPerSecond: 1e9,
+  unknownPerSecond: 1e9,
+  busyPercent: 95,
+  lateMilliseconds: 100,
+  firstMessageSeconds: 30,
   connectionsPerSource: 4,
   connections: 6,
   idleSeconds: 900,
@@ -201,7 +208,7 @@ describe('admission: rates', () => {
   });
 
   it('all unknown sources together have a ceiling, which trusted ones do not feel', () => {
-    const { admission, says } = make({ unknownPerSecond: 100 });
+    const { admission, says } = make({}, { unknownPerSecond: 100 });
     admission.trust('198.51.100.1', 'trunk');
     let count = 0;
     for (let i = 0; i < 1000; i++) if (says(address4(0x0a000000 + i * 7919), request()) === 'in') count++;
@@ -238,7 +245,7 @@ describe('admission: rates', () => {
   });
 
   it("bounded memory: a million sources cost nothing and do not clear an abuser's record", () => {
-    const { admission } = make({ unknownPerSecond: 1e9 }, { perSourcePerSecond: 100 });
+    const { admission } = make({}, { perSourcePerSecond: 100, perNetworkPerSecond: 2000 });
     const bytes = Buffer.from(request());
     const abuser = '203.0.113.66';
     const at = (now: number): boolean => admission.message('l', abuser, bytes, now) === undefined;

@@ -1,10 +1,12 @@
 import { randomInt } from 'node:crypto';
+import { BoundedMap } from '@ringfence/bytes/bounded-map.ts';
 import type { Configuration } from '../config/schema.ts';
 import type { EdgeEvent } from '../events/types.ts';
 import type { Reason } from '../policy/types.ts';
 import type { Bans } from './bans/bans.ts';
 import type { Ban } from './bans/types.ts';
 import { ConnectionCount } from './connections.ts';
+import { Demotions, demotedMilliseconds } from './demotion.ts';
 import {
   carriesMark,
   invitedNumber,
@@ -17,15 +19,18 @@ import {
 import { Meter, SourceMeter } from './meter.ts';
 import { Refusals } from './refusals.ts';
 import { overDatagrams, type Sender } from './sender.ts';
-import { describeSource, isLoopback, SourceKey } from './source.ts';
+import { Shedding, type TrustLevel } from './shedding.ts';
+import { describeSource, isLoopback, NetworkKey, SourceKey } from './source.ts';
 import { TrustedSources, type TrustKind } from './trust.ts';
 
 /** Trusted sources may send and connect so many times as much as unknown ones. */
 const trustedFactor = 10;
 const registeredMilliseconds = 3_600_000;
-const unknownPerSecond = 5_000;
 const unknownConnectionsPerSecond = 300;
 /** Of all banned addresses together: INVITEs to emergency numbers, and connections that may bring one. */
+const reachableMilliseconds = 600_000;
+/** Some 100 octets each. */
+const mostReachable = 50_000;
 const rescuePerSecond = 50;
 const rescueConnectionsPerSecond = 2;
 /** A known device has placed an emergency call from a banned address: it is not banned for so long. */
@@ -51,8 +56,6 @@ export interface AdmissionSettings extends Readonly<Configuration['admission']> 
 export interface AdmissionOptions {
   readonly settings: AdmissionSettings;
   readonly emit: (event: EdgeEvent) => void;
-  /** Messages per second of all unknown sources together. Default 5,000. */
-  readonly unknownPerSecond?: number;
   /** Connections per second that all unknown sources together may open; a TLS handshake costs most of a millisecond. Default 300. */
   readonly unknownConnectionsPerSecond?: number;
   /** Methods that unknown sources may use. Default: `knownMethods`. Trusted ones reach the core, which answers 405. */
@@ -79,9 +82,19 @@ export class Admission {
   readonly #methods: ReadonlySet<string>;
   readonly #seed: number;
   readonly #exemptLoopback: boolean;
+  readonly #network = new NetworkKey();
+  /** Who is heard under load; whoever measures the load sets its pressure. */
+  readonly shedding = new Shedding();
+  readonly #demotions = new Demotions();
   #trusted: TrustedSources;
   #sources: SourceMeter;
-  readonly #unknown: Meter;
+  #networks: SourceMeter;
+  #methodMeters = new Map<string, Meter>();
+  #listenerMeters = new Map<string, Meter>();
+  #unknown: Meter;
+  #probation: Meter;
+  /** Addresses that have read what was sent to them. */
+  readonly #reachable = new BoundedMap<string, number>({ capacity: mostReachable });
   readonly #opening: Meter;
   readonly #rescue = new Meter(rescuePerSecond);
   readonly #rescueOpening = new Meter(rescueConnectionsPerSecond);
@@ -98,11 +111,13 @@ export class Admission {
     this.#methods = new Set(options.methods ?? knownMethods);
     this.#seed = options.seed ?? randomInt(0x7fffffff);
     this.#exemptLoopback = options.exemptLoopback ?? true;
-    this.#unknown = new Meter(options.unknownPerSecond ?? unknownPerSecond);
     this.#opening = new Meter(options.unknownConnectionsPerSecond ?? unknownConnectionsPerSecond);
     this.#settings = options.settings;
     this.#trusted = new TrustedSources(options.settings.perSourcePerSecond * trustedFactor);
     this.#sources = new SourceMeter(options.settings.perSourcePerSecond, this.#seed);
+    this.#networks = new SourceMeter(options.settings.perNetworkPerSecond, this.#seed ^ 0x2545f491);
+    this.#unknown = new Meter(options.settings.unknownPerSecond);
+    this.#probation = new Meter(options.settings.unknownPerSecond);
     this.#rules = rulesOf(options.settings, options);
     this.configure(options.settings, 0);
   }
@@ -115,7 +130,15 @@ export class Admission {
       for (const { address, kind, until } of old.standings()) this.#trusted.add(address, kind, until, now);
       this.#sources = new SourceMeter(settings.perSourcePerSecond, this.#seed);
     }
+    if (settings.perNetworkPerSecond !== this.#settings.perNetworkPerSecond)
+      this.#networks = new SourceMeter(settings.perNetworkPerSecond, this.#seed ^ 0x2545f491);
     this.#settings = settings;
+    this.#unknown = new Meter(settings.unknownPerSecond);
+    this.#probation = new Meter(settings.unknownPerSecond);
+    this.#listenerMeters = new Map();
+    this.#methodMeters = new Map();
+    for (const method of this.#methods)
+      this.#methodMeters.set(method, new Meter(settings.perMethodPerSecond));
     this.#rules = rulesOf(settings, this.#options);
     this.#marks = marksOf(settings.blockedUserAgents);
     this.#emergency = new Set([...settings.emergency, 'sos']);
@@ -142,7 +165,25 @@ export class Admission {
    */
   trust(address: string, kind: TrustKind, until?: number, now = this.#latest): boolean {
     const end = until ?? (kind === 'trunk' ? Number.POSITIVE_INFINITY : now + registeredMilliseconds);
+    if (kind === 'registered' && this.#demotions.isDemoted(address, now)) return false;
     return this.#trusted.add(address, kind, end, now);
+  }
+
+  /** The address has read what was sent to it: it is in probation for some minutes, apart from those who forge theirs. */
+  reachable(address: string, now = this.#latest): void {
+    this.#reachable.set(address, now + reachableMilliseconds);
+  }
+
+  /** What is known of whoever sends from there. */
+  level(address: string, now: number): TrustLevel {
+    return (
+      this.#trusted.standing(address, now) ?? (this.#isReachable(address, now) ? 'probation' : 'unknown')
+    );
+  }
+
+  /** Whether a new call or message of that sender is taken under the present load; emergency calls ask nobody. */
+  takes(level: 'registered' | 'trunk'): boolean {
+    return this.shedding.passes(level);
   }
 
   distrust(address: string, kind: TrustKind): void {
@@ -185,16 +226,17 @@ export class Admission {
     const trusted = this.#trusted.meter(address, now);
     if (trusted !== undefined) {
       if (exempt || trusted.take(now) || this.#isEmergency(bytes)) return undefined;
+      this.#exceeded(address, now);
       return this.refuse(listener, address, rules.trustedRate, now);
     }
+    const name = method > 0 ? methodText(bytes, method) : '';
     if (!exempt) {
-      if (!this.#sources.take(this.#key.read(address), now))
-        return this.refuse(listener, address, rules.rate, now);
-      if (!this.#unknown.take(now)) return this.refuse(listener, address, rules.ceiling, now);
+      const over = this.#overRate(listener, address, name, sender, now);
+      if (over !== undefined && !(sender.isRegistered(address, port) && this.#isEmergency(bytes)))
+        return this.refuse(listener, address, over, now);
     }
     if (method > 0) {
-      if (!this.#methods.has(methodText(bytes, method)))
-        return this.refuse(listener, address, rules.method, now);
+      if (!this.#methods.has(name)) return this.refuse(listener, address, rules.method, now);
       if (this.#marks !== undefined && carriesMark(bytes, this.#marks))
         return this.refuse(listener, address, rules.userAgent, now);
     }
@@ -259,6 +301,54 @@ export class Admission {
     this.#refusals.flush();
   }
 
+  /** The narrowest bound first: whoever floods alone takes nothing from the others. */
+  #overRate(
+    listener: string,
+    address: string,
+    method: string,
+    sender: Sender,
+    now: number,
+  ): Refusal | undefined {
+    const rules = this.#rules;
+    if (!this.#sources.take(this.#key.read(address), now)) return rules.rate;
+    if (!this.#networks.take(this.#network.from(this.#key), now)) return rules.networkRate;
+    const known = sender.reachable || this.#isReachable(address, now);
+    if (this.shedding.pressure > 0 && !this.shedding.passes(known ? 'probation' : 'unknown'))
+      return rules.overload;
+    if (this.#methodMeters.get(method)?.take(now) === false) return rules.methodRate;
+    let meter = this.#listenerMeters.get(listener);
+    if (meter === undefined) {
+      meter = new Meter(this.#settings.perListenerPerSecond);
+      this.#listenerMeters.set(listener, meter);
+    }
+    if (!meter.take(now)) return rules.listenerRate;
+    return (known ? this.#probation : this.#unknown).take(now) ? undefined : rules.ceiling;
+  }
+
+  #isReachable(address: string, now: number): boolean {
+    if (this.#reachable.size === 0) return false;
+    const until = this.#reachable.peek(address);
+    if (until === undefined) return false;
+    if (until > now) return true;
+    this.#reachable.delete(address);
+    return false;
+  }
+
+  /** A registered address that goes on and on over its rate is trusted no more; a trunk is. */
+  #exceeded(address: string, now: number): void {
+    if (this.#trusted.standing(address, now) !== 'registered') return;
+    const perSecond = this.#settings.perSourcePerSecond * trustedFactor;
+    if (!this.#demotions.exceeded(address, perSecond, now)) return;
+    this.#trusted.remove(address, 'registered');
+    this.#options.emit({
+      type: 'admission.demoted',
+      source: describeSource(address),
+      rule: this.#rules.trustedRate.rule,
+      threshold: perSecond,
+      seconds: demotedMilliseconds / 1000,
+    });
+  }
+
   /** Phones that have registered from there go on, and whoever calls for help is heard; what they prove decides. */
   #passesBan(
     ban: Ban,
@@ -311,10 +401,30 @@ const rulesOf = (s: AdmissionSettings, options: AdmissionOptions) => ({
     text: `The source is known and sends more than ${trustedFactor} times admission.perSourcePerSecond.`,
     threshold: s.perSourcePerSecond * trustedFactor,
   },
+  networkRate: {
+    rule: 'admission.rate-network',
+    text: 'The network of the source sends more than admission.perNetworkPerSecond.',
+    threshold: s.perNetworkPerSecond,
+  },
+  methodRate: {
+    rule: 'admission.rate-method',
+    text: 'Sources that are not trusted send more requests of this method than admission.perMethodPerSecond.',
+    threshold: s.perMethodPerSecond,
+  },
+  listenerRate: {
+    rule: 'admission.rate-listener',
+    text: 'Sources that are not trusted send more to this listener than admission.perListenerPerSecond.',
+    threshold: s.perListenerPerSecond,
+  },
+  overload: {
+    rule: 'admission.overload',
+    text: 'The edge is overloaded and hears the least trusted no more (admission.busyPercent, lateMilliseconds).',
+    threshold: s.busyPercent,
+  },
   ceiling: {
     rule: 'admission.ceiling',
-    text: 'All unknown sources together send more than the node takes from them.',
-    threshold: options.unknownPerSecond ?? unknownPerSecond,
+    text: 'All sources that are known as little send more than admission.unknownPerSecond.',
+    threshold: s.unknownPerSecond,
   },
   connectionRate: {
     rule: 'admission.connection-rate',

@@ -11,6 +11,7 @@ import { Admission } from './admission.ts';
 import { Bans } from './bans/bans.ts';
 import { BanKeeper } from './bans/keep.ts';
 import { Protection } from './bans/protection.ts';
+import { LoadControl, type LoadSample, sampleMilliseconds } from './load.ts';
 
 export interface GuardParts {
   readonly config: Configuration;
@@ -25,6 +26,8 @@ export interface GuardParts {
 /** Names of trunks and PBXs are looked up again so often. */
 const resolveEveryMs = 300_000;
 const mostResolved = 4096;
+/** A receive queue so full means that datagrams wait for a long time, and are about to be lost. */
+const queueShare = 0.25;
 
 /** The firewall of the running edge: admission, bans, and what they must never touch, joined with the store. */
 export class Guard {
@@ -33,6 +36,9 @@ export class Guard {
   readonly protection: Protection;
   readonly #parts: GuardParts;
   readonly #keeper: BanKeeper;
+  readonly #load: LoadControl;
+  #sampler: NodeJS.Timeout | undefined;
+  #overloadedAt = 0;
   #resolved: readonly string[] = [];
   #names: readonly SipUri[] = [];
   #resolvedAt = Number.NEGATIVE_INFINITY;
@@ -57,6 +63,14 @@ export class Guard {
       emit,
       bans: this.bans,
     });
+    this.#load = new LoadControl(
+      this.admission.shedding,
+      () => {
+        const { busyPercent, lateMilliseconds } = this.admission.settings;
+        return { delayMilliseconds: lateMilliseconds, busy: busyPercent / 100, queue: queueShare };
+      },
+      (overloaded, sample) => this.#tellLoad(overloaded, sample),
+    );
     this.#keeper = new BanKeeper(this.bans, parts.store, now, (error) => {
       if (!isPassing(error)) emit({ type: 'edge.error', where: 'bans', detail: String(error) });
     });
@@ -86,6 +100,20 @@ export class Guard {
     void this.#resolveNames();
   }
 
+  /** Measures the load from now on; `backlog` tells how full the receive queues are, 0 to 1. */
+  measure(backlog: () => number): void {
+    let expected = performance.now() + sampleMilliseconds;
+    let before = performance.eventLoopUtilization();
+    this.#sampler = setInterval(() => {
+      const at = performance.now();
+      const used = performance.eventLoopUtilization();
+      const { utilization } = performance.eventLoopUtilization(used, before);
+      before = used;
+      this.#load.sample({ delay: Math.max(at - expected, 0), busy: utilization, queue: backlog() });
+      expected = at + sampleMilliseconds;
+    }, sampleMilliseconds).unref();
+  }
+
   /** Called every few seconds. */
   sweep(): void {
     this.bans.sweep();
@@ -95,8 +123,26 @@ export class Guard {
 
   /** Settles when everything is on disk. */
   async stop(): Promise<void> {
+    clearInterval(this.#sampler);
     this.admission.flush();
     await this.#keeper.done();
+  }
+
+  #tellLoad(overloaded: boolean, { delay, busy, queue }: LoadSample): void {
+    const { bus, now } = this.#parts;
+    if (overloaded) {
+      this.#overloadedAt = now();
+      const percent = (share: number): number => Math.round(share * 100);
+      bus.emit({
+        type: 'overload.began',
+        delay: Math.round(delay),
+        busy: percent(busy),
+        queue: percent(queue),
+      });
+    } else {
+      const seconds = Math.round((now() - this.#overloadedAt) / 1000);
+      bus.emit({ type: 'overload.over', seconds });
+    }
   }
 
   async #resolveNames(): Promise<void> {

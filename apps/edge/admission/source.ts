@@ -74,6 +74,16 @@ export class SourceKey {
   }
 }
 
+/** The network of a source: the /24 of an IPv4 address, the /48 of an IPv6 one. */
+export class NetworkKey extends SourceKey {
+  from(source: SourceKey): this {
+    // An IPv4 address has nothing in its high word.
+    this.high = source.high;
+    this.low = source.high === 0 ? source.low & ~0xff : source.low & ~0xffff;
+    return this;
+  }
+}
+
 const readIpv4 = (text: string, from: number): number => {
   let word = 0;
   let octet = 0;

@@ -55,6 +55,8 @@ export interface Doorway {
   readonly announcing: Set<unknown>;
   numbers(): Numbers;
   draining(): boolean;
+  /** Whether the present load leaves room for a new call of such a sender. */
+  takes(level: 'registered' | 'trunk'): boolean;
   listenerEncryption(listener: string): Encryption;
   directory(domain: string): DomainDirectory | undefined;
   /** The URI is an address in the domain of another tenant. */
@@ -183,6 +185,7 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
       listener: flow.listener,
       listenerEncryption,
       draining: door.draining(),
+      overloaded: !dialled.emergency && !door.takes(principal.kind === 'trunk' ? 'trunk' : 'registered'),
       calls: door.calls.size,
       maximumCalls: config.calls.maximum,
       mediaAvailable: services.relay() !== undefined,

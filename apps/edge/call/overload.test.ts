@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { aliceAndBob, leftovers } from '../testing/cast.ts';
-import { user } from '../testing/objects.ts';
-import type { Phone } from '../testing/phone.ts';
+import { trunk, user } from '../testing/objects.ts';
+import { Phone } from '../testing/phone.ts';
 import type { PhoneCall } from '../testing/phone-call.ts';
 import { World, type WorldOptions } from '../testing/world.ts';
 
@@ -54,6 +54,24 @@ test('as many calls as configured: the next gets 503 with Retry-After', async ()
   await world.run(2000);
   const next = alice.call('bob');
   await world.until(() => next.state === 'up');
+});
+
+test('overload: phones get 503 with Retry-After, an emergency call goes through (RFC 3261 §21.5.4)', async () => {
+  const { world, alice } = await cast({
+    objects: {
+      users: [user('alice'), user('bob')],
+      trunks: [trunk('carrier', { addresses: ['192.0.2.10'] })],
+    },
+  });
+  new Phone(world, { name: 'psap', address: '192.0.2.10' }).listen().onInvite = (call) => call.answer();
+  world.shed.add('registered');
+  const call = await refused(world, alice.call('bob'));
+  assert.equal(call.status, 503);
+  assert.equal(call.final!.headers.get('Retry-After'), '10');
+  assert.equal(world.eventsOf('request.refused')[0]?.decision.reasons[0]?.rule, 'overload.load');
+  const urgent = alice.call('112');
+  await world.until(() => urgent.state === 'up');
+  assert.equal(world.urgent.length, 1);
 });
 
 test('without the media process: 503 with Retry-After, and the record says media', async () => {

@@ -408,6 +408,42 @@ export const Configuration = Type.Object(
           description:
             'Messages per second of one unknown source; trunks and registered phones have ten times as much, loopback no limit.',
         }),
+        perNetworkPerSecond: Type.Integer({
+          minimum: 1,
+          default: 500,
+          description:
+            'Messages per second of all sources of one network that are not trusted (IPv4: /24, IPv6: /48).',
+        }),
+        perMethodPerSecond: Type.Integer({
+          minimum: 1,
+          default: 3000,
+          description:
+            'Requests of one method per second, of all sources that are not trusted: a flood of OPTIONS leaves room for REGISTER.',
+        }),
+        perListenerPerSecond: Type.Integer({
+          minimum: 1,
+          default: 4000,
+          description: 'Messages per second that one listener takes from sources that are not trusted.',
+        }),
+        unknownPerSecond: Type.Integer({
+          minimum: 1,
+          default: 5000,
+          description:
+            'Messages per second of all unknown sources together; sources that have shown that they read what is sent to them (probation) have as many of their own.',
+        }),
+        busyPercent: Type.Integer({
+          minimum: 50,
+          maximum: 100,
+          default: 95,
+          description:
+            'Overload: where the process works for more of the time, or is late by `lateMilliseconds`, the least trusted are heard no more, one level after the other; phones and trunks get 503 with Retry-After at last, emergency calls go on.',
+        }),
+        lateMilliseconds: Type.Integer({
+          minimum: 10,
+          maximum: 5000,
+          default: 100,
+          description: 'Overload: how late timers of the process may be.',
+        }),
         connectionsPerSource: Type.Integer({
           minimum: 1,
           default: 64,
@@ -422,6 +458,11 @@ export const Configuration = Type.Object(
           minimum: 5,
           default: 900,
           description: 'Connections without a registration are closed when silent for so long.',
+        }),
+        firstMessageSeconds: Type.Integer({
+          minimum: 1,
+          default: 30,
+          description: 'A connection must have brought its first SIP message in this time.',
         }),
         messageSeconds: Type.Integer({
           minimum: 1,

@@ -75,6 +75,26 @@ export type EdgeEvent =
       readonly count: number;
       readonly threshold: number;
     }
+  /** A registered address has abused its rate: it has that of unknown sources for so long. */
+  | {
+      readonly type: 'admission.demoted';
+      readonly source: string;
+      readonly rule: string;
+      /** Messages a second that it may send. */
+      readonly threshold: number;
+      readonly seconds: number;
+    }
+  /** More comes in than can be dealt with: the least trusted are heard no more. */
+  | {
+      readonly type: 'overload.began';
+      /** Milliseconds that timers are late. */
+      readonly delay: number;
+      /** Percent of the time that the process works. */
+      readonly busy: number;
+      /** Percent of the fullest receive queue. */
+      readonly queue: number;
+    }
+  | { readonly type: 'overload.over'; readonly seconds: number }
   /** From now on nobody listens to that source. */
   | {
       readonly type: 'ban.added';

@@ -58,6 +58,8 @@ export interface PolicyContext {
   readonly listener: string;
   readonly listenerEncryption: Encryption;
   readonly draining: boolean;
+  /** More comes in than can be dealt with, and this sender's turn to be refused has come. */
+  readonly overloaded?: boolean;
   readonly calls: number;
   readonly maximumCalls: number;
   readonly mediaAvailable: boolean;
@@ -168,6 +170,16 @@ function overload(request: PolicyRequest, context: PolicyContext): Decision | un
         calls: context.calls,
       }),
       { retryAfter: 30 },
+    );
+  if (context.overloaded === true)
+    return refuse(
+      'overload',
+      503,
+      'Service Unavailable',
+      reason('overload.load', 'The edge is overloaded (admission.busyPercent, lateMilliseconds).', {
+        source: request.source,
+      }),
+      { retryAfter: 10 },
     );
   if (context.calls >= context.maximumCalls)
     return refuse(

@@ -54,6 +54,7 @@ const transports: Transports = {
   },
   keep: () => undefined,
   alias: () => false,
+  backlog: () => 0,
   reloadCertificates: () => Promise.resolve(),
   handOver: () => [],
   close: () => Promise.resolve(),

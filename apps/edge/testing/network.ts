@@ -144,6 +144,10 @@ export class Network implements Transports {
     else this.kept.delete(flowId);
   }
 
+  backlog(): number {
+    return 0;
+  }
+
   alias(_flow: Flow, host: string, port: number): boolean {
     this.aliases.push(`${host}:${port}`);
     return true;

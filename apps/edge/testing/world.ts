@@ -58,6 +58,10 @@ export class World {
   readonly edge: Edge;
   readonly events: EdgeEvent[] = [];
   readonly trusted: string[] = [];
+  /** Where emergency calls came from. */
+  readonly urgent: string[] = [];
+  /** Levels that the load leaves no room for. */
+  readonly shed = new Set<'registered' | 'trunk'>();
   relayUp = true;
   /** What it began with. */
   readonly objects: Objects;
@@ -83,6 +87,8 @@ export class World {
       transports: () => this.network,
       relay: () => (this.relayUp ? this.relay : undefined),
       trust: (address) => this.trusted.push(address),
+      emergency: (address) => this.urgent.push(address),
+      takes: (level) => !this.shed.has(level),
       resolver: {
         resolveNumeric,
         resolve: (uri) =>

@@ -183,6 +183,7 @@ export class Connector {
         remote: { address: target.address, port: target.port },
         sentBy: sentBy(origin.publicAddress ?? local.address, origin.port ?? local.port),
         listener: origin.listener,
+        dialled: true,
         ...(target.transport === 'tls'
           ? { tls: readTlsFacts(socket as Parameters<typeof readTlsFacts>[0]) }
           : {}),

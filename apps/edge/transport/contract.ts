@@ -45,6 +45,8 @@ export interface Transports {
    * certificate was not verified or does not prove the host; then nothing changes.
    */
   alias(flow: Flow, host: string, port: number): boolean;
+  /** How full the fullest receive queue of datagrams is, 0 to 1. */
+  backlog(): number;
   /** New certificates for new handshakes; live connections stay. */
   reloadCertificates(): Promise<void>;
   /** Nothing is received any more; the listening sockets, for the program that takes this one's place. */

@@ -237,6 +237,12 @@ class OpenTransports implements Transports {
     return flow instanceof StreamFlow && this.#connector.alias(flow, host, port);
   }
 
+  backlog(): number {
+    let most = 0;
+    for (const udp of this.#udp) most = Math.max(most, udp.backlog);
+    return most;
+  }
+
   async reloadCertificates(): Promise<void> {
     if (this.#options.tls === undefined) return;
     const tls = await readTlsOptions(this.#options.tls);

@@ -240,6 +240,18 @@ describe('TCP', () => {
     await until('the other too', () => kept.closed);
   });
 
+  it('S8: a connection that brings no message is closed soon, unless its address is trusted', async () => {
+    const bed = await bedOf({ settings: { firstMessageSeconds: 30 } });
+    const [silent, active] = [await peerOf(bed.port('t')), await peerOf(bed.port('t'))];
+    silent.socket.write('\r\n\r\n');
+    active.socket.write(sipRequest('OPTIONS'));
+    await until('the message', () => bed.messages.length === 1);
+    bed.advance(31_000);
+    await until('it is closed', () => silent.closed);
+    assert.deepEqual(reasons(bed), ['no message in time']);
+    assert.equal(active.closed, false);
+  });
+
   it('S8: a flood of connections is bounded per source and in total', async () => {
     const bed = await bedOf({
       settings: { connectionsPerSource: 10, connections: 15, perSourcePerSecond: 1000 },

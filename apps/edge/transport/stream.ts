@@ -28,6 +28,8 @@ export interface StreamFacts {
   readonly sentBy: string;
   readonly listener: string;
   readonly tls?: TlsFacts;
+  /** We have opened it: the peer need not speak first. */
+  readonly dialled?: true;
 }
 
 /**
@@ -53,11 +55,14 @@ export class StreamFlow implements Connection {
   #open = true;
   #working = false;
   #activeAt: number;
+  #openedAt: number;
   /** When the unfinished message began; 0 when there is none. */
   #partialAt = 0;
   /** Since when bytes wait to be sent; 0 when none do. */
   #waitingAt = 0;
   #refusals = 0;
+  /** It has brought a message that was let in. */
+  #served: boolean;
   readonly #pongs = new PongAllowance();
 
   constructor(facts: StreamFacts, socket: Socket, host: ConnectionHost) {
@@ -73,6 +78,8 @@ export class StreamFlow implements Connection {
     const { messageBytes } = host.admission.settings;
     this.#framer = new StreamFramer({ headerSize: messageBytes, bodySize: messageBytes });
     this.#activeAt = host.clock();
+    this.#openedAt = this.#activeAt;
+    this.#served = facts.dialled === true;
     socket.setNoDelay(true);
     socket.setKeepAlive(true, 60_000);
     socket.on('data', (chunk: Uint8Array) => this.#received(chunk));
@@ -105,6 +112,19 @@ export class StreamFlow implements Connection {
     if (this.#partialAt > now) this.#partialAt = now;
     if (this.#waitingAt > now) this.#waitingAt = now;
     if (this.#activeAt > now) this.#activeAt = now;
+    if (this.#openedAt > now) this.#openedAt = now;
+    if (
+      !this.#served &&
+      now - this.#openedAt >= settings.firstMessageSeconds * 1000 &&
+      !this.#host.admission.isTrusted(this.remote.address, now)
+    ) {
+      this.#refuse(
+        'admission.first-message-time',
+        'No message came in admission.firstMessageSeconds.',
+        settings.firstMessageSeconds,
+      );
+      return this.close('no message in time');
+    }
     if (this.#partialAt > 0 && now - this.#partialAt >= settings.messageSeconds * 1000) {
       this.#refuse(
         'admission.message-time',
@@ -183,6 +203,7 @@ export class StreamFlow implements Connection {
     const refusal = host.admission.message(this.listener, address, bytes, now, port, sender);
     if (refusal === undefined) {
       this.#refusals = 0;
+      this.#served = true;
       host.message(this, bytes, now);
     } else if (refusal.rule === bannedRule) this.close('banned');
     else if (++this.#refusals >= refusalsInARow) this.close('refused too often');

@@ -105,6 +105,13 @@ export const tlsMaterial = (
 export const settings = (changes: Partial<AdmissionSettings> = {}): AdmissionSettings => ({
   messageBytes: 16384,
   perSourcePerSecond: 100,
+  perNetworkPerSecond: 500,
+  perMethodPerSecond: 3000,
+  perListenerPerSecond: 4000,
+  unknownPerSecond: 5000,
+  busyPercent: 95,
+  lateMilliseconds: 100,
+  firstMessageSeconds: 900,
   connectionsPerSource: 64,
   connections: 30000,
   idleSeconds: 900,

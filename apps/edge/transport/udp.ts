@@ -82,6 +82,11 @@ export class UdpListener implements ListenerState, DatagramSender {
     return this.#socket.handOver();
   }
 
+  /** How full the receive queue is, 0 to 1. */
+  get backlog(): number {
+    return this.#open ? this.#socket.backlog() : 0;
+  }
+
   get flows(): number {
     return this.#flows.size;
   }

@@ -54,6 +54,7 @@ export class WebSocketFlow implements Connection {
   #open = true;
   /** When the last message or keepalive came. */
   #activeAt: number;
+  #openedAt: number;
   /** When the last octet came. */
   #heardAt: number;
   #pingedAt = 0;
@@ -61,6 +62,8 @@ export class WebSocketFlow implements Connection {
   #partialAt = 0;
   #waitingAt = 0;
   #refusals = 0;
+  /** It has brought a message that was let in. */
+  #served = false;
   readonly #pongs = new PongAllowance();
 
   constructor(facts: WebSocketFacts, web: WebSocket, socket: Socket, host: ConnectionHost) {
@@ -76,6 +79,7 @@ export class WebSocketFlow implements Connection {
     this.#host = host;
     this.#activeAt = host.clock();
     this.#heardAt = this.#activeAt;
+    this.#openedAt = this.#activeAt;
     socket.setNoDelay(true);
     // Before the library reads it: what is complete then ends what has begun here.
     socket.prependListener('data', () => {
@@ -109,6 +113,7 @@ export class WebSocketFlow implements Connection {
     this.#waitingAt = Math.min(this.#waitingAt, now);
     this.#activeAt = Math.min(this.#activeAt, now);
     this.#heardAt = Math.min(this.#heardAt, now);
+    this.#openedAt = Math.min(this.#openedAt, now);
     this.#pingedAt = Math.min(this.#pingedAt, now);
     if (this.#partialAt > 0 && now - this.#partialAt >= settings.messageSeconds * 1000) {
       this.#refuse(
@@ -117,6 +122,18 @@ export class WebSocketFlow implements Connection {
         settings.messageSeconds,
       );
       return this.close('message not complete in time');
+    }
+    if (
+      !this.#served &&
+      now - this.#openedAt >= settings.firstMessageSeconds * 1000 &&
+      !this.#host.admission.isTrusted(this.remote.address, now)
+    ) {
+      this.#refuse(
+        'admission.first-message-time',
+        'No message came in admission.firstMessageSeconds.',
+        settings.firstMessageSeconds,
+      );
+      return this.close('no message in time');
     }
     if (this.#socket.writableLength === 0) this.#waitingAt = 0;
     else if (this.#waitingAt === 0) this.#waitingAt = now;
@@ -155,6 +172,7 @@ export class WebSocketFlow implements Connection {
     const refusal = host.admission.message(this.listener, address, bytes, now, port, sender);
     if (refusal === undefined) {
       this.#refusals = 0;
+      this.#served = true;
       host.message(this, bytes, now);
     } else if (refusal.rule === bannedRule) this.close('banned');
     else if (++this.#refusals >= refusalsInARow) this.close('refused too often');

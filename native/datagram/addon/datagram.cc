@@ -10,6 +10,7 @@
 #include <netinet/in.h>
 #include <node_api.h>
 #include <fcntl.h>
+#include <linux/sock_diag.h>
 #include <sys/socket.h>
 #include <uv.h>
 
@@ -282,6 +283,21 @@ napi_value send(napi_env env, napi_callback_info info) {
   return numberOf(env, sent < 0 ? errno : 0);
 }
 
+// backlog(handle): how full the receive queue is, 0 to 1
+napi_value backlog(napi_env env, napi_callback_info info) {
+  std::size_t count = 1;
+  napi_value values[1] = {};
+  napi_get_cb_info(env, info, &count, values, nullptr, nullptr);
+  Socket* socket = socketOf(env, values[0]);
+  if (socket == nullptr || socket->closing) return badArgument(env);
+  std::uint32_t memory[SK_MEMINFO_VARS] = {};
+  socklen_t length = sizeof memory;
+  if (getsockopt(socket->fd, SOL_SOCKET, SO_MEMINFO, memory, &length) != 0 || memory[SK_MEMINFO_RCVBUF] == 0)
+    return numberOf(env, 0);
+  const double share = static_cast<double>(memory[SK_MEMINFO_RMEM_ALLOC]) / memory[SK_MEMINFO_RCVBUF];
+  return numberOf(env, share < 1 ? share : 1);
+}
+
 // close(handle): the handle must not be used again
 napi_value close_(napi_env env, napi_callback_info info) {
   std::size_t count = 1;
@@ -367,6 +383,7 @@ napi_value initialise(napi_env env, napi_value exports) {
       {"handOver", nullptr, handOver, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"start", nullptr, start, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"send", nullptr, send, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"backlog", nullptr, backlog, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"close", nullptr, close_, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"bound", nullptr, bound, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"pack", nullptr, pack, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
