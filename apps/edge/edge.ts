@@ -23,6 +23,7 @@ import { PbxFront } from './pbx/front.ts';
 import { PbxNodes, watchedNodes } from './pbx/nodes.ts';
 import { KnownPeers } from './policy/known-peers.ts';
 import type { RecordingDecision } from './policy/recording.ts';
+import { nameOfAsker } from './recording/call-recording.ts';
 import { reachRecorder } from './recording/reach.ts';
 import { Registrar } from './registrar/registrar.ts';
 import { TemporaryGruus } from './registrar/temporary-gruu.ts';
@@ -484,14 +485,19 @@ export class Edge {
   }
 
   /** What the administrator does about the recording of a call; undefined where there is no such call, or no policy. */
-  record(id: string, action: 'start' | 'stop' | 'pause' | 'resume'): RecordingDecision | 'done' | undefined {
+  record(
+    id: string,
+    action: 'start' | 'stop' | 'pause' | 'resume',
+    name = '',
+  ): RecordingDecision | 'done' | undefined {
     const recording = this.calls.get(id)?.recording;
     if (recording === undefined) return undefined;
+    const asker = { kind: 'administrator', name } as const;
     let decision: RecordingDecision | 'done' = 'done';
     this.run(() => {
-      if (action === 'start') decision = recording.start({ kind: 'administrator' });
-      else if (action === 'stop') recording.stop('administrator');
-      else recording.pause(action === 'pause', 'administrator');
+      if (action === 'start') decision = recording.start(asker);
+      else if (action === 'stop') recording.stop(nameOfAsker(asker));
+      else recording.pause(action === 'pause', nameOfAsker(asker));
     });
     return decision;
   }

@@ -79,7 +79,7 @@ async function passed(context: CaseContext): Promise<string> {
   expect(told.length === 2, `${told.length} ends have confirmed, as the edge saw it`);
   for (const { leg, helloMatches } of told)
     expect(helloMatches === true, `the Hello of leg ${leg} is not that of its signalling`);
-  expect(eventsOf(edge, 'zrtp.tampering').length === 0, 'the edge tells of tampering');
+  expect(eventsOf(edge, 'call.tampering').length === 0, 'the edge tells of tampering');
   return `${heard}; both show the SAS ${a}; the edge saw both Hellos fit their zrtp-hash`;
 }
 
@@ -115,7 +115,7 @@ async function continued(context: CaseContext): Promise<string> {
   expect(first?.continuity === 'new', `the first call is ${first?.continuity}`);
   expect(second?.continuity === 'continued', `the second call is ${second?.continuity}`);
   expect(first?.zid === second?.zid, 'the phone has changed its ZID');
-  expect(eventsOf(edge, 'zrtp.tampering').length === 0, 'the edge tells of tampering');
+  expect(eventsOf(edge, 'call.tampering').length === 0, 'the edge tells of tampering');
   return 'a new phone in the first call, its secret continued in the second';
 }
 

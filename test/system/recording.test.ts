@@ -87,6 +87,10 @@ test('RFC 7866: a call through the running edge is heard by the recorder, each s
   // Header, sound and the tag of SRTP: what could not be authenticated would not have been heard.
   assert.equal(left!.datagrams.at(-1)!.bytes.length, 12 + 160 + 10);
 
+  const { id } = JSON.parse(await ringfenceDoes(bed.home.path, ['call', 'list', '--json'])) as { id: string };
+  await ringfenceDoes(bed.home.path, ['call', 'record', id, 'pause']);
+  const paused = await bed.edge.event('recording.paused', () => true, from);
+  assert.match(String(paused.by), /^administrator/);
   assert.equal((await call.caller.hangUp()).status, 200);
   await within('BYE to the recorder', over ?? Promise.reject(new Error('not asked')));
   const records = await until('the record', async () => {

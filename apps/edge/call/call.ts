@@ -37,7 +37,7 @@ import { suspicious, tellHandshake, tellStripping } from './tampering.ts';
 import type { Transfer } from './transfer.ts';
 import { acceptTrickle, isTrickle } from './trickle.ts';
 import type { CallView } from './view.ts';
-import { ZrtpWatch } from './zrtp-watch.ts';
+import { stringOf, ZrtpWatch } from './zrtp-watch.ts';
 
 /** A BYE's answer waits so long for the record to be on disk, no longer. */
 const recordPatience = 200;
@@ -223,11 +223,13 @@ export class Call implements HuntEvents, InviteOwner {
     this.#zrtp ??= new ZrtpWatch(this.#services, {
       id: this.id,
       legs: () => this.#legs(),
+      emergency: this.#emergency,
       end: (leg, why) => this.#silenced(leg.index, why),
-      confirm: (leg, sas) => {
-        const confirmed = leg.media !== undefined && this.#media?.confirmSas(leg.media, sas) === true;
-        if (confirmed) this.#changed();
-        return confirmed;
+      compared: (leg, sas, same) => {
+        if (leg.media === undefined) return false;
+        const found = this.#media?.[same ? 'confirmSas' : 'denySas'](leg.media, sas) === true;
+        if (found) this.#changed();
+        return found;
       },
     });
     return this.#zrtp;
@@ -467,14 +469,21 @@ export class Call implements HuntEvents, InviteOwner {
     }
   }
 
+  /** Somebody has compared the short authentication strings of those legs that have this one. */
   #confirmSas(sas: string): boolean {
-    const media = this.#media;
-    if (media === undefined) return false;
-    const confirmed = this.#legs().filter(
-      (leg) => leg.media !== undefined && media.confirmSas(leg.media, sas),
-    );
-    if (confirmed.length > 0) this.#changed();
-    return confirmed.length > 0;
+    const legs = this.#legs().filter((leg) => stringOf(leg) === sas);
+    return legs.filter((leg) => this.#watchZrtp().compared(leg, sas, true, 'phone-page')).length > 0;
+  }
+
+  /**
+   * The administrator has had the short authentication string of a side compared: `same` or not. Gives that string;
+   * undefined where the side has none.
+   */
+  compared(side: 'caller' | 'called', same: boolean): string | undefined {
+    const leg = this.#legs()[side === 'caller' ? 0 : 1];
+    const sas = this.#state !== 'answered' || leg === undefined ? undefined : stringOf(leg);
+    if (leg === undefined || sas === undefined) return undefined;
+    return this.#watchZrtp().compared(leg, sas, same, 'administrator') ? sas : undefined;
   }
 
   /** Recording of the call; undefined where its domain has no policy for it, or nobody has taken the call. */

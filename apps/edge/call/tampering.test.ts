@@ -77,8 +77,8 @@ test('an answer and an offer in mid-call without the keys that were offered or a
 test('a certificate or a ZRTP Hello that is not the one that signalling named is told as tampering', async () => {
   for (const [by, reason, kind] of [
     ['dtls', 'fingerprint', 'dtls-fingerprint'],
-    ['zrtp', 'hello-hash', 'zrtp'],
-    ['zrtp', 'authentication', 'zrtp'],
+    ['zrtp', 'hello-hash', 'zrtp-hello'],
+    ['zrtp', 'authentication', 'zrtp-authentication'],
     ['dtls', 'timeout', undefined],
   ] as const) {
     const { world, alice } = await cast('tell');

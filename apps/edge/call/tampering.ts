@@ -1,16 +1,10 @@
 import type { Unsecured } from '@ringfence/relay/handshake.ts';
-import type { KnownPeers, TamperFinding, TamperKind } from '../policy/known-peers.ts';
+import type { KnownPeers, TamperFinding } from '../policy/known-peers.ts';
 import type { LegProtection } from '../policy/protection.ts';
 import type { CallServices } from './services.ts';
 
 /** Rules of the media that refuse what would take encryption away. */
 const stripping: ReadonlySet<string> = new Set(['media.downgrade', 'media.answer-unencrypted']);
-
-const ofHandshake: Partial<Record<Unsecured['reason'], true>> = {
-  fingerprint: true,
-  'hello-hash': true,
-  authentication: true,
-};
 
 type Watching = Pick<CallServices, 'bus' | 'config'> & { readonly peers?: KnownPeers };
 
@@ -33,11 +27,14 @@ export function suspicious(
   return found && ends;
 }
 
-/** A handshake that failed because somebody else has answered it: nothing passes on that stream in any case. */
+/**
+ * A handshake of DTLS that failed because somebody else has answered it: nothing passes on that stream in any case. Of
+ * ZRTP its own watch tells.
+ */
 export function tellHandshake(services: Watching, call: string, leg: LegProtection, event: Unsecured): void {
-  if (ofHandshake[event.reason] !== true) return;
-  const kind: TamperKind = event.by === 'dtls' ? 'dtls-fingerprint' : 'zrtp';
-  tell(services, call, leg, { kind, evidence: { reason: event.reason, detail: event.detail } }, 'refused');
+  if (event.by !== 'dtls' || (event.reason !== 'fingerprint' && event.reason !== 'authentication')) return;
+  const evidence = { reason: event.reason, detail: event.detail };
+  tell(services, call, leg, { kind: 'dtls-fingerprint', evidence }, 'refused');
 }
 
 /** An offer or answer that was refused because it would have taken encryption away. */
@@ -58,8 +55,8 @@ export function tellStripping(
   );
 }
 
-function tell(
-  { bus }: Watching,
+export function tell(
+  { bus }: Pick<Watching, 'bus'>,
   call: string,
   { leg, party }: Pick<LegProtection, 'leg' | 'party'>,
   { kind, evidence }: TamperFinding,

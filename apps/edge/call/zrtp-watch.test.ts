@@ -128,9 +128,12 @@ test('RFC 6189 §8.1: a Hello that signalling has not named is told, and ends th
     passed(otherZid, false, false);
     passed(otherZid, false, true);
     await world.run(1_000);
-    const told = world.eventsOf('zrtp.tampering');
+    const told = world.eventsOf('call.tampering');
     assert.equal(told.length, 1, 'once');
-    assert.deepEqual([told[0]?.what, told[0]?.ended], ['hello-hash', tampering === 'end']);
+    assert.deepEqual(
+      [told[0]?.kind, told[0]?.outcome],
+      ['zrtp-hello', tampering === 'end' ? 'ended' : 'told'],
+    );
     assert.equal(alices.state, tampering === 'end' ? 'over' : 'up');
     assert.equal(world.store.zrtp.size, 0, 'nothing is learned of it');
     alices.hangUp();
@@ -150,7 +153,11 @@ test('RFC 6189 §4.3: ZRTP that fails at authentication is told as tampering', a
       detail: 'DH value does not fit the commitment',
     }),
   );
-  assert.equal(world.eventsOf('zrtp.tampering')[0]?.what, 'authentication');
+  assert.deepEqual(
+    world.eventsOf('call.tampering').map(({ kind }) => kind),
+    ['zrtp-authentication'],
+    'once',
+  );
   alices.hangUp();
   await quiet();
 });
@@ -161,7 +168,7 @@ test('that nobody there speaks ZRTP is no event where it is not demanded', async
   world.edge.run(() =>
     made.handshake(0, { kind: 'unsecured', endpoint: id, by: 'zrtp', reason: 'timeout', detail: '' }),
   );
-  assert.deepEqual([...world.eventsOf('media.unsecured'), ...world.eventsOf('zrtp.tampering')], []);
+  assert.deepEqual([...world.eventsOf('media.unsecured'), ...world.eventsOf('call.tampering')], []);
   assert.equal(alices.state, 'up');
   alices.hangUp();
   await quiet();
@@ -200,8 +207,8 @@ test('RFC 6189 §4.6.1.1: a broken key continuity is told, and what was kept sta
   });
   await world.until(() => second.call.state === 'over', 1_000);
   assert.deepEqual(
-    world.eventsOf('zrtp.tampering').map(({ what, ended }) => [what, ended]),
-    [['continuity', true]],
+    world.eventsOf('call.tampering').map(({ kind, outcome }) => [kind, outcome]),
+    [['zrtp-continuity', 'ended']],
   );
   const third = await call();
   assert.deepEqual(third.endpoint.config?.zrtp?.retained?.rs1, new Uint8Array(32).fill(1));
@@ -218,8 +225,8 @@ test('a phone that is known under another ZID is told, once', async () => {
     await world.run(10_000);
   }
   assert.deepEqual(
-    world.eventsOf('zrtp.tampering').map(({ what, evidence }) => [what, evidence]),
-    [['zid', { before: 'a1'.repeat(12), now: 'ee'.repeat(12) }]],
+    world.eventsOf('call.tampering').map(({ kind, evidence }) => [kind, evidence]),
+    [['zrtp-identity', { before: 'a1'.repeat(12), now: 'ee'.repeat(12) }]],
   );
   await quiet();
 });

@@ -5,22 +5,26 @@ import type {
   ZrtpPassed,
   ZrtpRetained,
 } from '@ringfence/relay/handshake.ts';
+import type { TamperKind } from '../policy/known-peers.ts';
 import type { ZrtpProtection } from '../policy/protection.ts';
 import type { CallLeg } from './leg.ts';
 import type { CallServices } from './services.ts';
+import { tell } from './tampering.ts';
 
 /** What of a call its ZRTP concerns. */
 export interface ZrtpCall {
   readonly id: string;
+  /** Nothing ends it for what its ZRTP shows. */
+  readonly emergency: boolean;
   legs(): readonly CallLeg[];
   /** Ends it for what has become of that leg; both sides are told why. */
   end(leg: CallLeg, why: string): void;
-  /** A person at that leg has compared this string with the one that the edge has. */
-  confirm(leg: CallLeg, sas: string): boolean;
+  /** A person has compared this string of that leg with the one that the edge has: they are the same, or not. */
+  compared(leg: CallLeg, sas: string, same: boolean): boolean;
 }
 
-/** What somebody in the middle leaves behind. */
-type Tampering = 'hello-hash' | 'zid' | 'continuity' | 'authentication';
+/** By what somebody has said whether the strings are the same: keys of the phone, its page, the command line. */
+export type ComparedBy = 'keys' | 'phone-page' | 'administrator';
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
@@ -69,15 +73,31 @@ export class ZrtpWatch {
     this.#pressed.set(leg.index, keys);
     if (keys !== sasCode) return false;
     this.#pressed.delete(leg.index);
-    const zrtp = zrtpOf(leg).find(({ mode, confirmed }) => mode === 'end' && confirmed);
-    if (zrtp?.sas === undefined || zrtp.sas === '' || !this.#call.confirm(leg, zrtp.sas)) return false;
-    this.#services.bus.emit({
-      type: 'zrtp.sas-confirmed',
-      call: this.#call.id,
-      leg: leg.index,
-      party: leg.party,
-      sas: zrtp.sas,
-    });
+    const sas = stringOf(leg);
+    return sas !== undefined && this.compared(leg, sas, true, 'keys');
+  }
+
+  /**
+   * A person has compared the string of that leg. The same: the phone is known from now on. Not the same: somebody is in
+   * the middle; what was kept of the phone is forgotten, and the call ends where policy has it so. False: the leg has no
+   * such string.
+   */
+  compared(leg: CallLeg, sas: string, same: boolean, by: ComparedBy): boolean {
+    if (!this.#call.compared(leg, sas, same)) return false;
+    if (same)
+      this.#services.bus.emit({
+        type: 'zrtp.sas-confirmed',
+        call: this.#call.id,
+        leg: leg.index,
+        party: leg.party,
+        sas,
+        by,
+      });
+    else {
+      const party = leg.media?.side.party;
+      if (party !== undefined) this.#services.zrtpPeers.forget(party);
+      this.#tampering(leg, 'zrtp-string', { sas, by }, 'The short authentication strings differ');
+    }
     return true;
   }
 
@@ -87,7 +107,7 @@ export class ZrtpWatch {
 
   #passed(leg: CallLeg, { zid, helloMatches, confirmed }: ZrtpPassed): void {
     if (helloMatches === false)
-      this.#tampering(leg, 'hello-hash', { zid: hex(zid) }, 'ZRTP is not of whom signalling has named');
+      this.#tampering(leg, 'zrtp-hello', { zid: hex(zid) }, 'ZRTP is not of whom signalling has named');
     if (!confirmed || !this.#once(`passed ${leg.index} ${hex(zid)}`)) return;
     this.#services.bus.emit({
       type: 'zrtp.passed',
@@ -121,7 +141,7 @@ export class ZrtpWatch {
     if (continuity === 'mismatch')
       this.#tampering(
         leg,
-        'continuity',
+        'zrtp-continuity',
         { zid: hex(peerZid), sas },
         'The ZRTP secret of an earlier call is not what it was',
       );
@@ -131,8 +151,14 @@ export class ZrtpWatch {
   }
 
   #unsecured(leg: CallLeg, { reason, detail }: Unsecured): void {
-    if (reason === 'hello-hash' || reason === 'authentication')
-      this.#tampering(leg, reason, { detail }, 'Somebody is in the middle of the ZRTP of this call');
+    const kind =
+      reason === 'hello-hash'
+        ? 'zrtp-hello'
+        : reason === 'authentication'
+          ? 'zrtp-authentication'
+          : undefined;
+    if (kind !== undefined)
+      this.#tampering(leg, kind, { detail }, 'Somebody is in the middle of the ZRTP of this call');
     if (demands(leg) && reason !== 'hello-hash') this.#missing(leg, 0);
   }
 
@@ -144,24 +170,18 @@ export class ZrtpWatch {
     if (before === undefined) return;
     this.#tampering(
       leg,
-      'zid',
+      'zrtp-identity',
       { before: hex(before), now: hex(retained.zid) },
       'This phone has another ZRTP identity than in earlier calls',
     );
   }
 
-  #tampering(leg: CallLeg, what: Tampering, evidence: Readonly<Record<string, string>>, why: string): void {
-    if (!this.#once(`${what} ${leg.index}`)) return;
-    const ends = demands(leg) || this.#services.config().media.zrtp.tampering === 'end';
-    this.#services.bus.emit({
-      type: 'zrtp.tampering',
-      call: this.#call.id,
-      leg: leg.index,
-      party: leg.party,
-      what,
-      evidence,
-      ended: ends,
-    });
+  #tampering(leg: CallLeg, kind: TamperKind, evidence: Readonly<Record<string, string>>, why: string): void {
+    if (!this.#once(`${kind} ${leg.index}`)) return;
+    const wanted = demands(leg) || this.#services.config().media.zrtp.tampering === 'end';
+    const ends = wanted && !this.#call.emergency;
+    const one = { leg: leg.index, party: leg.party };
+    tell(this.#services, this.#call.id, one, { kind, evidence }, ends ? 'ended' : 'told');
     if (ends) this.#call.end(leg, why);
   }
 
@@ -195,6 +215,12 @@ const demands = ({ media }: CallLeg): boolean => media?.side.zrtpPolicy === 'dem
 
 const zrtpOf = ({ media }: CallLeg): ZrtpProtection[] =>
   media?.streams.flatMap((stream) => stream?.shown?.zrtp ?? []) ?? [];
+
+/** What a person at that leg can compare; undefined: nothing, for ZRTP does not end here, or has no keys yet. */
+export function stringOf(leg: CallLeg): string | undefined {
+  const sas = zrtpOf(leg).find(({ mode, confirmed }) => mode === 'end' && confirmed)?.sas;
+  return sas === '' ? undefined : sas;
+}
 
 /** Every stream that could be heard has its keys by ZRTP. */
 const isConfirmed = ({ media }: CallLeg): boolean =>

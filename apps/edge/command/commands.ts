@@ -344,7 +344,8 @@ export const commands: readonly Command[] = [
   },
   {
     name: 'call',
-    summary: 'Shows calls in progress, and ends them.',
+    summary:
+      'Shows calls in progress, ends them, has them recorded, and takes what their users have compared.',
     forms: [
       {
         words: 'list',
@@ -360,6 +361,40 @@ export const commands: readonly Command[] = [
           emergency: { type: 'boolean', description: 'Even where it is an emergency call.' },
           json: jsonOption,
         },
+      },
+      {
+        words: 'sas CALL',
+        description:
+          'Says that the short authentication string of ZRTP that a phone shows is the one in `ringfence call list`, or that it is not.',
+        options: {
+          confirm: { type: 'boolean', description: 'They are the same.' },
+          deny: {
+            type: 'boolean',
+            description:
+              'They differ: somebody may be in the middle. What was kept of the phone is forgotten.',
+          },
+          side: {
+            type: 'string',
+            value: 'SIDE',
+            description: '`caller` or `called`, where both have a string.',
+          },
+          json: jsonOption,
+        },
+        examples: ['ringfence call sas CALL --confirm'],
+      },
+      {
+        words: 'record CALL ACTION',
+        description:
+          'ACTION is start, stop, pause or resume: within what the policy of the domain for recording allows.',
+        options: {
+          recorder: {
+            type: 'string',
+            value: 'TRUNK',
+            description: 'Refuses where the policy names another one.',
+          },
+          json: jsonOption,
+        },
+        examples: ['ringfence call record CALL pause'],
       },
     ],
     load: () => import('./call.ts'),

@@ -113,7 +113,7 @@ export class ControlServer {
           refuse(request.id, 'too-many', 'too many requests wait for their answers');
         else {
           waiting += 1;
-          void this.#do(request).then((value) => {
+          void this.do(request).then((value) => {
             waiting -= 1;
             answer(value);
           });
@@ -124,8 +124,8 @@ export class ControlServer {
     socket.once('close', () => this.#connections.delete(socket));
   }
 
-  /** Never rejects. */
-  async #do({ id, command, args, by }: ControlRequest): Promise<ControlAnswer> {
+  /** Does one request; never rejects. */
+  async do({ id, command, args, by }: ControlRequest): Promise<ControlAnswer> {
     const known = this.#commands.get(command);
     if (known === undefined)
       return {

@@ -58,7 +58,6 @@ export const severities: Readonly<Record<EdgeEventType, Severity>> = {
   'zrtp.passed': 'info',
   'zrtp.secured': 'info',
   'zrtp.sas-confirmed': 'notice',
-  'zrtp.tampering': 'error',
   'zrtp.missing': 'warning',
   'target.quarantined': 'warning',
   'target.recovered': 'notice',

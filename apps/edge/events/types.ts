@@ -1,4 +1,5 @@
 import type { QualityReport } from '@ringfence/rtp/quality-report.ts';
+import type { ComparedBy } from '../call/zrtp-watch.ts';
 import type { Grade } from '../policy/grade.ts';
 import type { TamperKind } from '../policy/known-peers.ts';
 import type { LegProtection } from '../policy/protection.ts';
@@ -389,23 +390,14 @@ export type EdgeEvent =
       readonly cipher: string;
       readonly group: string;
     }
-  /** A user has pressed the keys that say that both see the same short authentication string. */
+  /** A person has found both short authentication strings to be the same, and said so. */
   | {
       readonly type: 'zrtp.sas-confirmed';
       readonly call: string;
       readonly leg: number;
       readonly party: string;
       readonly sas: string;
-    }
-  /** A sign of somebody in the middle; `ended`: the call was ended for it. */
-  | {
-      readonly type: 'zrtp.tampering';
-      readonly call: string;
-      readonly leg: number;
-      readonly party: string;
-      readonly what: 'hello-hash' | 'zid' | 'continuity' | 'authentication';
-      readonly evidence: Readonly<Record<string, string>>;
-      readonly ended: boolean;
+      readonly by: ComparedBy;
     }
   /** ZRTP is demanded of this party and did not come: the call was ended. 0 seconds: it failed. */
   | {

@@ -464,6 +464,18 @@ export class CallMedia {
     return found;
   }
 
+  /** A person has compared the string, and it is another one: it counts as not verified. False as above. */
+  denySas(leg: MediaLeg, sas: string): boolean {
+    let found = false;
+    for (const stream of leg.streams) {
+      const zrtp = stream?.shown?.zrtp;
+      if (stream === undefined || zrtp?.mode !== 'end' || !zrtp.confirmed || zrtp.sas !== sas) continue;
+      stream.shown = { ...stream.shown, zrtp: { ...zrtp, verified: false } };
+      found = true;
+    }
+    return found;
+  }
+
   /** Puts what a leg has agreed to into effect and links it with the other, stream by stream. */
   #join(leg: MediaLeg, other: MediaLeg, read: ReadSession, first = false): void {
     for (const [index, peer] of other.streams.entries()) {

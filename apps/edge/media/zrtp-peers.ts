@@ -72,6 +72,21 @@ export class ZrtpPeers {
     return moved ? before.zid : undefined;
   }
 
+  /** The secrets of a party are worth nothing any more: its ZID alone stays known. */
+  forget(party: string): void {
+    const known = this.#known.get(party);
+    if (known === undefined || known.rs1.reveal().length === 0) return;
+    known.rs1.wipe();
+    known.rs2.wipe();
+    this.#known.set(party, {
+      zid: known.zid,
+      rs1: new Secret(nothing),
+      rs2: new Secret(nothing),
+      verified: false,
+    });
+    this.#put({ party, zid: known.zid.slice(), rs1: nothing, rs2: nothing, verified: false });
+  }
+
   #forgetOldest(): void {
     const [oldest] = this.#known;
     if (oldest === undefined) return;

@@ -12,8 +12,16 @@ export type TamperKind =
   | 'dtls-certificate-changed'
   /** The certificate that a peer shows in TLS is not the one that it always had. */
   | 'tls-certificate-changed'
-  /** ZRTP is not the one that signalling named, or its keys do not fit. */
-  | 'zrtp';
+  /** The ZRTP Hello is not the one that signalling named (RFC 6189 §8.1). */
+  | 'zrtp-hello'
+  /** A value of the ZRTP exchange does not fit what was promised before. */
+  | 'zrtp-authentication'
+  /** The ZRTP secret of an earlier call is not what it was (RFC 6189 §4.6.1.1). */
+  | 'zrtp-continuity'
+  /** A phone that is known has another ZRTP identity. */
+  | 'zrtp-identity'
+  /** A person has compared the short authentication strings, and they differ. */
+  | 'zrtp-string';
 
 export interface TamperFinding {
   readonly kind: TamperKind;

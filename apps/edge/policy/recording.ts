@@ -7,8 +7,8 @@ export type RecordingAsker =
   | { readonly kind: 'policy' }
   /** A party of the call, `device:alice@example.test/desk`. */
   | { readonly kind: 'party'; readonly party: string }
-  /** The administrator, by whatever interface. */
-  | { readonly kind: 'administrator' };
+  /** The administrator, by whatever interface; `name`: who that is, for the audit event. */
+  | { readonly kind: 'administrator'; readonly name?: string };
 
 export interface RecordingFacts {
   /** Undefined: nobody of the domain is ever recorded. */

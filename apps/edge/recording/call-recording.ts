@@ -45,6 +45,7 @@ export class CallRecording {
   #session: RecordingSession | undefined = undefined;
   #by = '';
   #since = 0;
+  #paused = false;
   #attempt = 0;
   /** The policy starts it by itself, also anew after the media process has died. */
   #always = false;
@@ -67,6 +68,17 @@ export class CallRecording {
     };
   }
 
+  /** The trunk that the policy of the domain names. */
+  get recorder(): string {
+    return this.#recorders.of(this.#call.domain)?.policy.recorder ?? '';
+  }
+
+  /** Copies are made, or will be as soon as the recorder has answered; `paused` by whoever may. */
+  get state(): 'none' | 'recording' | 'paused' {
+    if (this.#session === undefined) return 'none';
+    return this.#paused ? 'paused' : 'recording';
+  }
+
   /** The call was answered. */
   answered(): void {
     this.#always = this.#recorders.of(this.#call.domain)?.policy.start === 'always';
@@ -76,7 +88,7 @@ export class CallRecording {
   start(asker: RecordingAsker): RecordingDecision {
     const decision = this.#judge(asker);
     const recorder = this.#recorders.of(this.#call.domain);
-    const by = asker.kind === 'party' ? asker.party : asker.kind;
+    const by = nameOfAsker(asker);
     if (!decision.allowed || recorder === undefined) {
       // A policy for some users is silent about the calls of all others.
       if (decision.reason.rule !== 'recording.not-covered' || asker.kind !== 'policy')
@@ -110,6 +122,7 @@ export class CallRecording {
 
   pause(paused: boolean, by: string): void {
     if (this.#session === undefined) return;
+    this.#paused = paused;
     this.#session.pause(paused);
     this.#emit(paused ? 'recording.paused' : 'recording.resumed', by, '');
     this.#call.changed();
@@ -210,6 +223,7 @@ export class CallRecording {
       },
     );
     this.#session = session;
+    this.#paused = false;
     session.start();
   }
 
@@ -250,6 +264,13 @@ export class CallRecording {
     const recorder = this.#recorders.of(this.#call.domain)?.policy.recorder ?? '';
     this.#services.bus.emit({ type, call: this.#call.id, recorder, by, why });
   }
+}
+
+/** Who it was, as the audit event says. */
+export function nameOfAsker(asker: RecordingAsker): string {
+  if (asker.kind === 'party') return asker.party;
+  const name = asker.kind === 'administrator' ? asker.name : undefined;
+  return name === undefined || name === '' ? asker.kind : `${asker.kind} ${name}`;
 }
 
 /** Of a name that records have: `alice@example.test`, a number, or nothing. */
