@@ -241,6 +241,7 @@ export class Daemon {
         bus,
         now,
         transports: () => self.transports as Transports,
+        tap: () => monitoring.tap,
         relay: () => (self.daemon === undefined ? media.engine : self.daemon.relay),
         trust: (address, as) =>
           as === 'reachable' ? admission.reachable(address) : void admission.trust(address, as),
@@ -264,7 +265,10 @@ export class Daemon {
         },
         admission,
         events: {
-          message: (flow, bytes, at) => edge.message(flow, bytes, at),
+          message: (flow, bytes, at) => {
+            monitoring.tap?.received(flow, bytes);
+            edge.message(flow, bytes, at);
+          },
           closed: (flow) => edge.closed(flow),
         },
         emit: (event) => bus.emit(event),

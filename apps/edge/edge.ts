@@ -39,6 +39,7 @@ import type { ZrtpPeer } from './store/zrtp-rows.ts';
 import { DialogNames } from './subscription/dialog-names.ts';
 import { Tokens } from './tokens.ts';
 import type { Transports } from './transport/contract.ts';
+import type { MessageTap } from './transport/message-tap.ts';
 import { HealthMonitor, type Watched } from './trunks/health/monitor.ts';
 import { claimsAgain } from './trunks/limits/judge.ts';
 import { Limits } from './trunks/limits/limits.ts';
@@ -57,6 +58,8 @@ export interface EdgeParts {
   /** Milliseconds, Unix epoch, never running backwards. */
   now(): number;
   transports(): Transports;
+  /** Who sees what is sent. Default nobody. */
+  tap?(): MessageTap | undefined;
   relay(): Relay | undefined;
   trust(address: string, as: 'trunk' | 'registered' | 'reachable'): void;
   /** Whether the present load leaves room for a new call of such a sender. Default: always. */
@@ -257,6 +260,7 @@ export class Edge {
         isForeign: (uri, domain) => identifier.isForeign(uri, domain),
       },
       transports: () => parts.transports(),
+      tap: () => parts.tap?.(),
       now: () => parts.now(),
       messageBytes: () => this.#config.admission.messageBytes,
       trust: (address, as) => parts.trust(address, as),

@@ -28,6 +28,7 @@ import { readDialled } from './routing/find-route.ts';
 import { StatelessAnswers } from './stateless.ts';
 import type { Store } from './store/contract.ts';
 import type { Transports } from './transport/contract.ts';
+import type { MessageTap } from './transport/message-tap.ts';
 
 /** What signalling is joined from. */
 export interface SignallingParts {
@@ -40,6 +41,8 @@ export interface SignallingParts {
   readonly door: Doorway;
   readonly pbxFront: PbxFront;
   transports(): Transports;
+  /** Who sees what is sent. */
+  tap?(): MessageTap | undefined;
   now(): number;
   messageBytes(): number;
   /** A source has proven itself: admission treats it better from now on. */
@@ -81,7 +84,7 @@ export class Signalling {
 
   constructor(parts: SignallingParts) {
     this.#parts = parts;
-    this.#stateless = new StatelessAnswers((flow, bytes) => parts.transports().send(flow, bytes));
+    this.#stateless = new StatelessAnswers((flow, bytes) => this.#send(flow, bytes));
   }
 
   /** New calls find nobody from here on; over UDP their INVITE comes again, and whoever is here then takes it. */
@@ -125,6 +128,11 @@ export class Signalling {
     if (message.kind === 'request' && !this.#admit(message, flow, bytes.length, now)) return;
     layer.receive(message, flow, now);
     this.drain();
+  }
+
+  #send(flow: Flow, bytes: Uint8Array): boolean {
+    this.#parts.tap?.()?.sent(flow, bytes);
+    return this.#parts.transports().send(flow, bytes);
   }
 
   /** Sends what there is to send and hands out what has happened. */
@@ -243,7 +251,7 @@ export class Signalling {
   #output(output: TransactionOutput): void {
     switch (output.kind) {
       case 'send':
-        if (!this.#parts.transports().send(output.flow, output.bytes))
+        if (!this.#send(output.flow, output.bytes))
           this.#parts.layer.flowFailed(output.flow.id, this.#parts.now());
         return;
       case 'request':

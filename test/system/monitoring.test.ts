@@ -1,15 +1,24 @@
 import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
+import { readFileSync } from 'node:fs';
 import { get as getSecurely } from 'node:https';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Bed } from './harness/bed.ts';
 import { freePort } from './harness/place.ts';
+import { until } from './harness/waiting.ts';
 
 const token = 'a-token-of-some-length';
 let bed: Bed;
 let port = 0;
+/** Where Homer would be. */
+const homer = createSocket('udp4');
+const captured: Buffer[] = [];
+homer.on('message', (packet) => captured.push(packet));
 
 before(async () => {
   port = await freePort('tcp');
+  await new Promise<void>((resolve) => homer.bind(0, '127.0.0.1', resolve));
   bed = await Bed.open(
     {
       users: [
@@ -17,11 +26,19 @@ before(async () => {
         { name: 'bob', encryption: 'none' },
       ],
     },
-    { more: { metrics: `{ enabled: true, port: ${port}, tls: true, tokenFile: token }` } },
+    {
+      more: {
+        metrics: `{ enabled: true, port: ${port}, tls: true, tokenFile: token }`,
+        exports: `[ { name: homer, format: hep3, to: 'udp://127.0.0.1:${homer.address().port}' }, { name: file, format: json, to: 'file:events.jsonl', level: debug } ]`,
+      },
+    },
     (home) => home.write('token', `${token}\n`),
   );
 });
-after(() => bed.close());
+after(async () => {
+  homer.close();
+  await bed.close();
+});
 
 const scrape = (path: string, authorization?: string): Promise<{ status: number; text: string }> =>
   new Promise((resolve, reject) => {
@@ -50,4 +67,43 @@ test('metrics of a call are read with the token, and by nobody else', async () =
   assert.match(text, /^ringfence_media_up 1$/m);
   assert.match(text, /^ringfence_events_total\{event="edge\.ready",severity="notice"\} 1$/m);
   assert.match(text, /^ringfence_tls_cert_expiry_timestamp_seconds\{certificate="node"\} \d/m);
+});
+
+/** Chunk of a HEP3 packet. */
+function chunk(packet: Buffer, wanted: number): Buffer | undefined {
+  for (let at = 6; at + 6 <= packet.length; at += packet.readUInt16BE(at + 4))
+    if (packet.readUInt16BE(at + 2) === wanted)
+      return packet.subarray(at + 6, at + packet.readUInt16BE(at + 4));
+  return undefined;
+}
+
+test('Homer sees the call on both sides, without the digests of its phones; events are on file', async () => {
+  const sip = captured
+    .filter((packet) => chunk(packet, 0x0b)?.[0] === 1)
+    .map((packet) => String(chunk(packet, 0x0f)));
+  const starts = (text: string): number => sip.filter((message) => message.startsWith(text)).length;
+  assert.ok(starts('INVITE sip:bob@') >= 2, 'from the caller');
+  assert.ok(starts('BYE ') >= 2, 'to both sides');
+  assert.ok(starts('REGISTER ') >= 4);
+  const proven = sip.filter((message) => message.includes('Authorization:'));
+  assert.ok(proven.length >= 3);
+  for (const message of proven) assert.match(message, /Authorization: Digest masked\r\n/);
+  assert.ok(!captured.some((packet) => packet.includes('response="')));
+  const logs = captured.filter((packet) => chunk(packet, 0x0b)?.[0] === 100);
+  const invite = captured.find((packet) => String(chunk(packet, 0x0f)).startsWith('INVITE'));
+  assert.ok(invite !== undefined);
+  const callId = /^Call-ID: (.*)\r$/m.exec(String(chunk(invite, 0x0f)))?.[1];
+  assert.equal(String(chunk(invite, 0x11)), callId);
+  const told = logs.filter((packet) => String(chunk(packet, 0x11)) === callId);
+  assert.ok(told.some((packet) => String(chunk(packet, 0x0f)).includes('"event":"call.answered"')));
+  const file = await until('the file', () => {
+    const text = readFileSync(join(bed.home.path, 'events.jsonl'), 'utf8');
+    return text.includes('"call.ended"') ? text : undefined;
+  });
+  const events = file
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  assert.equal(events[0]?.sequence, 1);
+  assert.equal(events.at(-1)?.sequence, events.length);
 });

@@ -689,6 +689,11 @@ export class Call implements HuntEvents, InviteOwner {
     void this.#end('answered', 200, 'normal').then(once);
   }
 
+  /** Of the dialogs that it has, the caller's first. */
+  get callIds(): string[] {
+    return this.#legs().map(({ callId }) => callId);
+  }
+
   /** Once: everything is given back and written down. Resolves when the record is on disk, or cannot be. */
   #end(
     disposition: CallRecord['disposition'],

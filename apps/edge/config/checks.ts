@@ -5,6 +5,7 @@ import { isEncrypted } from '@ringfence/sip/transport/flow.ts';
 import { readRange } from '../objects/address-range.ts';
 import { isInside } from './address-class.ts';
 import { checkBans } from './bans.ts';
+import { checkExports } from './exports.ts';
 import { checkMetrics } from './metrics.ts';
 import type { Configuration, Encryption, Listener } from './schema.ts';
 import type { Report } from './validate.ts';
@@ -85,9 +86,10 @@ export function checkConfiguration(
   checkBans(config.bans, report);
   const sounds = checkSounds(config.sounds, folder, report);
   const metrics = checkMetrics(config.metrics, folder, report, warnings);
+  const exports = checkExports(config.exports, folder, report, warnings);
   if (config.store.file === '')
     report.value('store.file', 'is empty', 'Write a file name such as `ringfence.db`.');
-  return { config: { ...config, listeners, tls, sounds, metrics }, warnings };
+  return { config: { ...config, listeners, tls, sounds, metrics, exports }, warnings };
 }
 
 function checkSounds(

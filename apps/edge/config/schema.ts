@@ -1,5 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { BanSettings } from './bans.ts';
+import { Export } from './exports.ts';
 import { MetricsSettings } from './metrics.ts';
 import { ZrtpSettings } from './zrtp.ts';
 
@@ -557,6 +558,11 @@ export const Configuration = Type.Object(
       { additionalProperties: false, default: {} },
     ),
     metrics: MetricsSettings,
+    exports: Type.Array(Export, {
+      default: [],
+      maxItems: 16,
+      description: 'Receivers of the event stream, see [monitoring](monitoring.md).',
+    }),
     log: Type.Object(
       {
         format: Type.Union([Type.Literal('auto'), Type.Literal('text'), Type.Literal('json')], {

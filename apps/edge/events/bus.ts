@@ -70,6 +70,8 @@ export const severities: Readonly<Record<EdgeEventType, Severity>> = {
   'media.up': 'notice',
   'media.instance': 'warning',
   'media.lost': 'warning',
+  'export.failing': 'warning',
+  'export.recovered': 'notice',
 };
 
 /** Least severe last. */

@@ -417,6 +417,10 @@ export type EdgeEvent =
       readonly streams: number;
     }
   | { readonly type: 'media.lost'; readonly call: string; readonly leg: number; readonly reason: string }
+  /** A receiver of exports does not take what it should; it waits, within its bounds. */
+  | { readonly type: 'export.failing'; readonly export: string; readonly to: string; readonly reason: string }
+  /** It takes again. `lost`: what the bounds have pushed out meanwhile. */
+  | { readonly type: 'export.recovered'; readonly export: string; readonly to: string; readonly lost: number }
   /** Calls of the process before go on (`calls`), or are over (`interrupted`); `pid` is the media process. */
   | {
       readonly type: 'edge.taken-over';

@@ -2,6 +2,7 @@ import type { Configuration } from '../config/schema.ts';
 import type { Edge } from '../edge.ts';
 import type { EventBus } from '../events/bus.ts';
 import type { NodeLook } from '../metrics/node-gauges.ts';
+import type { MessageTap } from '../transport/message-tap.ts';
 
 /** What can be told to the outside, or asked from there, while it is configured. */
 interface Outlet {
@@ -27,6 +28,8 @@ export interface MonitoringParts {
  * nothing of the event stream before, and is begun anew when its own settings change.
  */
 export class Monitoring {
+  /** Present while somebody captures SIP. */
+  tap: MessageTap | undefined = undefined;
   readonly #parts: MonitoringParts;
   readonly #running = new Map<string, { readonly settings: string; readonly outlet: Outlet }>();
 
@@ -38,6 +41,9 @@ export class Monitoring {
   async configure(config: Configuration): Promise<void> {
     await this.#replace('metrics', config.metrics.enabled ? config.metrics : undefined, () =>
       this.#metrics(config.metrics),
+    );
+    await this.#replace('exports', config.exports.length > 0 ? config.exports : undefined, () =>
+      this.#exports(config.exports),
     );
   }
 
@@ -75,6 +81,24 @@ export class Monitoring {
       stop: async () => {
         unsubscribe();
         await listener.close();
+      },
+    };
+  }
+
+  async #exports(settings: Configuration['exports']): Promise<Outlet> {
+    const { Exports } = await import('../exports/exports.ts');
+    const { bus, version, now, edge } = this.#parts;
+    const exports = new Exports(settings, {
+      bus,
+      version,
+      now,
+      callIds: (call) => edge()?.calls.get(call)?.callIds ?? [],
+    });
+    this.tap = exports.tap;
+    return {
+      stop: () => {
+        this.tap = undefined;
+        return exports.stop();
       },
     };
   }
