@@ -247,6 +247,7 @@ export class Daemon {
           as === 'reachable' ? admission.reachable(address) : void admission.trust(address, as),
         takes: (level) => admission.takes(level),
         emergency: (address) => admission.emergency(address),
+        ban: (proposal) => guard.bans.propose(proposal),
         sounds,
         resolver: {
           resolve,

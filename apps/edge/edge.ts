@@ -6,12 +6,15 @@ import { TransactionLayer } from '@ringfence/sip/transaction/layer.ts';
 import { type Flow, isEncrypted } from '@ringfence/sip/transport/flow.ts';
 import type { Accounts } from './accounts/accounts.ts';
 import { joinAccounts } from './accounts/join.ts';
+import type { BanProposal } from './admission/bans/types.ts';
 import type { Call } from './call/call.ts';
 import { TrunkRealms } from './call/credentials.ts';
 import { mediaAddress, nextFlow, reboundFlow } from './call/next-hop.ts';
 import type { CallServices, DialogOwner } from './call/services.ts';
 import { connect, type TargetSources } from './call/targets.ts';
 import type { Configuration, Encryption } from './config/schema.ts';
+import type { Detection } from './detection/detection.ts';
+import { joinDetection } from './detection/join.ts';
 import type { EventBus } from './events/bus.ts';
 import { Troubles } from './events/troubles.ts';
 import { Identifier } from './identity/identify.ts';
@@ -66,6 +69,8 @@ export interface EdgeParts {
   takes?(level: 'registered' | 'trunk'): boolean;
   /** A known device or trunk places an emergency call from there. Absent: nobody has to know. */
   emergency?(address: string): void;
+  /** Asks that nobody listens to a source. Absent: attacks are only told of. */
+  ban?(proposal: BanProposal): void;
   /** Files to be played; absent: none. */
   readonly sounds?: Sounds;
   /** Secret of this node that outlives a restart. Default: a new one. */
@@ -107,6 +112,7 @@ export class Edge {
   readonly limits: Limits;
   readonly registrations: Registrations;
   readonly accounts: Accounts;
+  readonly detection: Detection;
   readonly #parts: EdgeParts;
   readonly #callServices: CallServices;
   readonly #dialogs = new Map<string, DialogOwner>();
@@ -149,6 +155,16 @@ export class Edge {
       page: () => undefined,
       now: () => parts.now(),
       failed: (error) => this.#storeFailed(error),
+    });
+    this.detection = joinDetection({
+      bus: parts.bus,
+      registrar: this.registrar,
+      config: () => this.#config,
+      directory: () => this.#directory,
+      numbers: () => this.#numbers,
+      now: () => parts.now(),
+      ban: (proposal) => parts.ban?.(proposal),
+      quarantine: (order) => this.accounts.quarantine(order),
     });
     const digest = new DigestServer({
       key: randomBytes(32),
@@ -245,6 +261,7 @@ export class Edge {
       registrar: this.registrar,
       store: parts.store,
       accounts: this.accounts,
+      detection: this.detection,
       pbxFront: this.#pbxFront,
       door: {
         services,
@@ -326,6 +343,7 @@ export class Edge {
     this.#config = config;
     this.#numbers = numbersOf(config);
     this.#encryption = encryptionOf(config);
+    this.detection.configure();
     this.#parts.sounds?.forget();
   }
 

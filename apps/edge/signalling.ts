@@ -15,6 +15,7 @@ import { allowedMethods, supportedTags, warning } from './call/messages.ts';
 import { acceptQualityReport, isQualityReport } from './call/quality-report.ts';
 import { acceptRefer } from './call/refer.ts';
 import { type ClientOwner, type DialogOwner, type InviteOwner, socketText } from './call/services.ts';
+import type { Detection } from './detection/detection.ts';
 import type { EventBus } from './events/bus.ts';
 import type { Identifier, KnownSender, UnprovenSender } from './identity/identify.ts';
 import { acceptMessage } from './message/pager.ts';
@@ -40,6 +41,7 @@ export interface SignallingParts {
   readonly accounts: Accounts;
   readonly door: Doorway;
   readonly pbxFront: PbxFront;
+  readonly detection: Detection;
   transports(): Transports;
   /** Who sees what is sent. */
   tap?(): MessageTap | undefined;
@@ -111,6 +113,7 @@ export class Signalling {
       const { code, detail, respond } = parsed.error;
       const source = socketText(flow.remote);
       bus.emit({ type: 'message.malformed', source, listener: flow.listener, code, detail });
+      this.#parts.detection.malformed(flow, now);
       if (respond !== undefined && respond.request.method !== 'ACK')
         this.#stateless.answer(
           flow,
@@ -125,7 +128,7 @@ export class Signalling {
     const message = parsed.value;
     this.#known = undefined;
     if (this.#holding && message.kind === 'request' && this.#mayWait(message)) return;
-    if (message.kind === 'request' && !this.#admit(message, flow, bytes.length, now)) return;
+    if (message.kind === 'request' && !this.#admit(message, flow, bytes, now)) return;
     layer.receive(message, flow, now);
     this.drain();
   }
@@ -154,9 +157,10 @@ export class Signalling {
   }
 
   /** False where the request has been dealt with already. */
-  #admit(request: SipRequest, flow: Flow, size: number, now: number): boolean {
-    const { identifier, layer } = this.#parts;
+  #admit(request: SipRequest, flow: Flow, bytes: Uint8Array, now: number): boolean {
+    const { identifier, layer, detection } = this.#parts;
     const { method } = request;
+    const size = bytes.length;
     if (method === 'ACK') return true;
     if (method === 'CANCEL' || request.to.params.has('tag')) {
       if ((method !== 'CANCEL' && this.#owner(request) !== undefined) || layer.absorbs(request)) return true;
@@ -164,7 +168,10 @@ export class Signalling {
       return false;
     }
     this.#known = this.#byFlow(request, flow);
-    if (this.#known !== undefined) return true;
+    if (this.#known !== undefined) {
+      detection.passed(now);
+      return true;
+    }
     // A repetition carries credentials that have been used: it is its transaction's.
     if (request.headers.has('Authorization') && layer.absorbs(request)) return true;
     if (!challenged.has(method)) {
@@ -173,8 +180,9 @@ export class Signalling {
       return false;
     }
     const domain = identifier.domainOf(request);
-    if (domain.pbx !== undefined) return this.#admitToPbx(request, flow, size, now, domain, domain.pbx);
+    if (domain.pbx !== undefined) return this.#admitToPbx(request, flow, bytes, now, domain, domain.pbx);
     const who = identifier.byCredentials(request, flow, now);
+    detection.saw(request, flow, bytes, who, now);
     if (who.kind === 'unproven') {
       this.#stateless.challenge(flow, request, size, who.challenges);
       this.#tellUnproven(request, flow, who);
@@ -188,15 +196,18 @@ export class Signalling {
   #admitToPbx(
     request: SipRequest,
     flow: Flow,
-    size: number,
+    bytes: Uint8Array,
     now: number,
     domain: DomainDirectory,
     pbx: Pbx,
   ): boolean {
-    const { layer, pbxFront, door } = this.#parts;
+    const { layer, pbxFront, door, detection } = this.#parts;
+    const size = bytes.length;
     if (layer.absorbs(request)) return true;
     const { emergency } = readDialled(request.uri, door.numbers());
     const who = pbxFront.identify(request, flow, domain, pbx, emergency, now);
+    if (who.kind === 'known' && who.principal.kind !== 'unknown') detection.passed(now);
+    else detection.stranger(request, flow, bytes, domain, now);
     if (who.kind === 'known') {
       this.#known = who;
       return true;
@@ -285,7 +296,7 @@ export class Signalling {
   }
 
   #request(transaction: ServerTransaction, received: SipRequest): void {
-    const { identifier, door, trust, pbxFront } = this.#parts;
+    const { identifier, door, trust, pbxFront, detection } = this.#parts;
     const { flow } = transaction;
     const { method } = received;
     const request =
@@ -317,6 +328,7 @@ export class Signalling {
       case 'INVITE': {
         const foreign = identifier.isForeign(request.uri, domain);
         const called = who.called ?? request.uri;
+        detection.called(principal, domain, called, flow);
         return acceptInvite(door, {
           transaction,
           request,

@@ -29,9 +29,10 @@ export interface Registration {
 
 /**
  * Bits of each change. A user who takes his softphone along brings at most 9 (another network, another program, while
- * the desk phone goes on), and from abroad 13: none alone is an attack. Passwords guessed before are.
+ * the desk phone goes on), and from abroad 13: none alone is an attack. Passwords guessed
+ * before are.
  */
-const bits = { network: 3, country: 4, userAgent: 3, alive: 3, guess: 1, mostGuesses: 12 } as const;
+const bits = { network: 3, country: 4, userAgent: 3, alive: 3, guess: 1, mostGuesses: 14 } as const;
 /** Faster than an airliner, and far enough for addresses to be told apart. */
 const fastest = 1_000;
 const farthest = 300;
@@ -69,21 +70,10 @@ export class RegistrationWatch {
   registered(next: Registration, threshold: number): readonly Finding[] {
     const last = this.#last.get(next.account);
     this.#last.set(next.account, next);
-    if (last === undefined || (last.network === next.network && last.userAgent === next.userAgent)) return [];
     const findings: Finding[] = [];
-    const travel = travelled(last, next, threshold);
+    const travel = last === undefined ? undefined : travelled(last, next, threshold);
     if (travel !== undefined) findings.push(travel);
-    if (last.contact === next.contact) return findings;
-    const parts: Part[] = [];
-    if (last.network !== next.network)
-      parts.push({ text: 'It comes from another network than before.', bits: bits.network });
-    const [from, to] = [last.place?.country, next.place?.country];
-    if (from !== undefined && to !== undefined && from !== to)
-      parts.push({ text: `It comes from ${to}, the one before from ${from}.`, bits: bits.country });
-    if (last.userAgent !== next.userAgent)
-      parts.push({ text: 'It is another program than before.', bits: bits.userAgent });
-    if (last.until > next.seconds)
-      parts.push({ text: 'The phone that was registered before still is.', bits: bits.alive });
+    const parts = last === undefined ? [] : changesOf(last, next);
     if (next.guesses >= 1)
       parts.push({
         text: `Wrong passwords came from there before (about ${Math.round(next.guesses)}).`,
@@ -93,6 +83,22 @@ export class RegistrationWatch {
     if (finding.bits >= threshold) findings.push(finding);
     return findings;
   }
+}
+
+function changesOf(last: Registration, next: Registration): Part[] {
+  if (last.contact === next.contact) return [];
+  if (last.network === next.network && last.userAgent === next.userAgent) return [];
+  const parts: Part[] = [];
+  if (last.network !== next.network)
+    parts.push({ text: 'It comes from another network than before.', bits: bits.network });
+  const [from, to] = [last.place?.country, next.place?.country];
+  if (from !== undefined && to !== undefined && from !== to)
+    parts.push({ text: `It comes from ${to}, the one before from ${from}.`, bits: bits.country });
+  if (last.userAgent !== next.userAgent)
+    parts.push({ text: 'It is another program than before.', bits: bits.userAgent });
+  if (last.until > next.seconds)
+    parts.push({ text: 'The phone that was registered before still is.', bits: bits.alive });
+  return parts;
 }
 
 function travelled(last: Registration, next: Registration, threshold: number): Finding | undefined {

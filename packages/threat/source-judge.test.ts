@@ -130,7 +130,7 @@ test('30 requests in 2 seconds, the bound of Kamailio, are taken for as long as 
 });
 
 const fail = (judge: SourceJudge, seconds: number, account = 1, exists = true): Finding | undefined =>
-  judge.failed(0, 0xc0000201, seconds, account, exists, true);
+  judge.failed(0, 0xc0000201, seconds, account, exists);
 
 test('a guesser is found at the seventh password in a row', () => {
   const judge = judgeOf();
@@ -197,7 +197,8 @@ test('a million sources stay within the memory that was asked for, and what is k
 
 test('IPv6: the sources of one /64 are one', () => {
   const judge = judgeOf();
-  for (let i = 0; i < 5; i += 1) judge.failed(0x20010db8, 5, 100 + i, 1, true, false);
+  for (let i = 0; i < 5; i += 1) judge.failed(0x20010db8, 5, 100 + i, 1, true);
+  assert.deepEqual(judge.standing(0x20010db8, 5), { routable: true, proven: false });
   assert.equal(judge.standing(0x20010db8, 6).routable, false);
   assert.equal(judge.size.sources, 1);
 });

@@ -188,15 +188,8 @@ export class SourceJudge {
     return this.#judge(slot, seconds);
   }
 
-  /** Credentials came and were wrong. `exists`: there is such an account. `reached`: they answer a challenge of ours. */
-  failed(
-    high: number,
-    low: number,
-    seconds: number,
-    account: number,
-    exists: boolean,
-    reached: boolean,
-  ): Finding | undefined {
+  /** Credentials answered a challenge of ours, and were wrong. `exists`: there is such an account. */
+  failed(high: number, low: number, seconds: number, account: number, exists: boolean): Finding | undefined {
     const slot = this.#slot(high, low, seconds);
     const at = slot * parts;
     const w = slot * wordCount;
@@ -209,7 +202,7 @@ export class SourceJudge {
     this.#add(at, part.slowGuesses, 1);
     if (this.#first(w, words.accountsLow, account))
       this.#add(at, part.accounts, bitsFor(part.unknown, 1) + (exists ? 0 : 1));
-    if (reached) this.#words[w + words.flags] = this.#words[w + words.flags]! | routable;
+    this.#words[w + words.flags] = this.#words[w + words.flags]! | routable;
     this.#table.keep(slot, seconds + keepSeconds);
     return this.#judge(slot, seconds);
   }

@@ -5,6 +5,7 @@ import { isEncrypted } from '@ringfence/sip/transport/flow.ts';
 import { readRange } from '../objects/address-range.ts';
 import { isInside } from './address-class.ts';
 import { checkBans } from './bans.ts';
+import { checkDetection } from './detection.ts';
 import { checkExports } from './exports.ts';
 import { checkMetrics } from './metrics.ts';
 import type { Configuration, Encryption, Listener } from './schema.ts';
@@ -84,6 +85,7 @@ export function checkConfiguration(
     }
   });
   checkBans(config.bans, report);
+  checkDetection(config.detection, config.numbers.emergency, report);
   const sounds = checkSounds(config.sounds, folder, report);
   const metrics = checkMetrics(config.metrics, folder, report, warnings);
   const exports = checkExports(config.exports, folder, report, warnings);

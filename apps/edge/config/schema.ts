@@ -1,5 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { BanSettings } from './bans.ts';
+import { DetectionSettings } from './detection.ts';
 import { Export } from './exports.ts';
 import { MetricsSettings } from './metrics.ts';
 import { ZrtpSettings } from './zrtp.ts';
@@ -493,6 +494,7 @@ export const Configuration = Type.Object(
       { additionalProperties: false, default: {} },
     ),
     bans: BanSettings,
+    detection: DetectionSettings,
     sounds: Type.Object(
       {
         holdMusic: Type.Optional(

@@ -21,6 +21,7 @@ export const severities: Readonly<Record<EdgeEventType, Severity>> = {
   'admission.demoted': 'warning',
   'overload.began': 'error',
   'overload.over': 'notice',
+  'threat.found': 'warning',
   'ban.added': 'warning',
   'ban.lifted': 'notice',
   'ban.expired': 'info',

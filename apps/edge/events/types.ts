@@ -1,5 +1,7 @@
 import type { QualityReport } from '@ringfence/rtp/quality-report.ts';
 import type { ComparedBy } from '../call/zrtp-watch.ts';
+import type { Part } from '@ringfence/threat/evidence.ts';
+import type { Rule } from '@ringfence/threat/rules.ts';
 import type { Grade } from '../policy/grade.ts';
 import type { TamperKind } from '../policy/known-peers.ts';
 import type { LegProtection } from '../policy/protection.ts';
@@ -96,6 +98,22 @@ export type EdgeEvent =
       readonly queue: number;
     }
   | { readonly type: 'overload.over'; readonly seconds: number }
+  /** An attack, as far as can be told: what speaks for it adds up to `bits`. */
+  | {
+      readonly type: 'threat.found';
+      readonly rule: Rule;
+      /** An address, a socket where the sender may be forged, or `*` for nobody in particular. */
+      readonly source: string;
+      readonly domain?: string;
+      /** User, or user and device. */
+      readonly account?: string;
+      readonly bits: number;
+      readonly threshold: number;
+      readonly parts: readonly Part[];
+      /** What is asked for; whether it was done, and why not, `ban.added`, `ban.refused` and `account.quarantined` say. */
+      readonly action: 'watch' | 'ban' | 'quarantine';
+      readonly sentence: string;
+    }
   /** From now on nobody listens to that source. */
   | {
       readonly type: 'ban.added';

@@ -169,11 +169,33 @@ function checkAddresses(trunks: readonly Keyed<Peer>[], report: Report): void {
   });
 }
 
+/** A name that somebody has is no honeypot: whoever uses it has told us nothing. */
+function checkHoneypots(
+  { users, devices }: Future,
+  { domain, honeypots = [] }: Future['domains'][number]['row'],
+  key: string,
+  report: Report,
+): void {
+  const names = new Set<string>();
+  for (const { row } of users)
+    if (row.domain === domain) names.add(row.name.toLowerCase()).add(row.number ?? '');
+  for (const { row } of devices) if (row.domain === domain) names.add(row.name.toLowerCase());
+  honeypots.forEach((name, i) => {
+    if (names.has(name.toLowerCase()))
+      report.value(
+        key === '' ? 'domains' : `${key}.honeypots[${i}]`,
+        `\`${name}\` is a user or a device of ${domain}`,
+        'Remove it from the honeypots, or take a name that nobody has.',
+      );
+  });
+}
+
 function checkReferences(future: Future, report: Report): void {
   const users = new Set(future.users.map(({ row }) => `${row.domain}/${row.name}`));
   const trunks = new Set(future.trunks.map(({ row }) => `${row.domain}/${row.name}`));
   const routes = new Map<string, string>();
   for (const { row, key } of future.domains) {
+    checkHoneypots(future, row, key, report);
     const { recording } = row;
     if (recording === undefined || trunks.has(`${row.domain}/${recording.recorder}`)) continue;
     report.value(

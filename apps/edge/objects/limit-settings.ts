@@ -1,4 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
+import { Honeypots } from '../config/detection.ts';
 import { AccountPolicy } from './account-settings.ts';
 import { RecordingPolicy } from './recording-settings.ts';
 
@@ -57,6 +58,7 @@ export const DomainObject = Type.Object(
     userLimits: Type.Optional(CallLimits),
     recording: Type.Optional(RecordingPolicy),
     accounts: Type.Optional(AccountPolicy),
+    honeypots: Type.Optional(Honeypots),
   },
   { additionalProperties: false },
 );

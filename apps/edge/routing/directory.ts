@@ -32,6 +32,8 @@ export interface DomainDirectory {
   readonly recording?: RecordingPolicy;
   /** What is demanded of its accounts. */
   readonly accounts?: AccountPolicy;
+  /** Names and numbers that nobody has: who uses them has told us. */
+  readonly honeypots?: readonly string[];
   /** Registers and serves the phones of this domain in place of `users`; its nodes are among `trunks` too. */
   readonly pbx?: Pbx;
 }
@@ -209,6 +211,7 @@ function index(name: string, objects: Objects): DomainDirectory {
     ...(own?.userLimits === undefined ? {} : { userLimits: own.userLimits }),
     ...(own?.recording === undefined ? {} : { recording: own.recording }),
     ...(own?.accounts === undefined ? {} : { accounts: own.accounts }),
+    ...(own?.honeypots === undefined ? {} : { honeypots: own.honeypots }),
   };
 }
 

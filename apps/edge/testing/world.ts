@@ -1,5 +1,6 @@
 import { SeededRandom } from '@ringfence/testkit/random.ts';
 import { VirtualTime } from '@ringfence/testkit/virtual-time.ts';
+import type { BanProposal } from '../admission/bans/types.ts';
 import { loadConfiguration } from '../config/load.ts';
 import type { Configuration } from '../config/schema.ts';
 import { Edge } from '../edge.ts';
@@ -62,6 +63,8 @@ export class World {
   readonly urgent: string[] = [];
   /** Levels that the load leaves no room for. */
   readonly shed = new Set<'registered' | 'trunk'>();
+  /** What detection wants nobody to listen to. */
+  readonly bans: BanProposal[] = [];
   relayUp = true;
   /** What it began with. */
   readonly objects: Objects;
@@ -89,6 +92,7 @@ export class World {
       trust: (address) => this.trusted.push(address),
       emergency: (address) => this.urgent.push(address),
       takes: (level) => !this.shed.has(level),
+      ban: (proposal) => this.bans.push(proposal),
       resolver: {
         resolveNumeric,
         resolve: (uri) =>
