@@ -10,6 +10,7 @@ import type { LoadedConfiguration } from './config/load.ts';
 import type { Configuration } from './config/schema.ts';
 import { handleCalls } from './control/calls.ts';
 import { ControlServer } from './control/server.ts';
+import { handleThreats } from './detection/commands.ts';
 import { Edge } from './edge.ts';
 import type { EventBus } from './events/bus.ts';
 import { ClockWatch } from './journal/clock-watch.ts';
@@ -307,6 +308,7 @@ export class Daemon {
         });
       edge.start();
       handleCalls(daemon.control, edge, bus);
+      handleThreats(daemon.control, edge.detection);
       cleanup.push(async () => daemon.control.close());
       await daemon.control.listen(home);
       guard.measure(() => transports.backlog());

@@ -400,6 +400,23 @@ export const commands: readonly Command[] = [
     load: () => import('./call.ts'),
   },
   {
+    name: 'threat',
+    summary: 'Shows attacks that the running edge has found.',
+    forms: [
+      {
+        words: 'list',
+        description:
+          'What was found since the start, latest first, with what speaks for it in bits (docs/detection.md); `--json` writes one a line.',
+        options: {
+          domain: { ...domainOption, description: 'Only what concerns accounts of this tenant.' },
+          json: jsonOption,
+        },
+        examples: ['ringfence threat list --json | jq -r \'select(.rule == "scanner").source\''],
+      },
+    ],
+    load: () => import('./threat.ts'),
+  },
+  {
     name: 'cdr',
     summary: 'Shows call records.',
     forms: [
