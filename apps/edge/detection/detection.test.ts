@@ -233,6 +233,11 @@ test('a phone that calls a honeypot goes into quarantine, not its office into a 
   const [event, ...more] = world.eventsOf('threat.found');
   assert.deepEqual([event?.rule, event?.action, event?.account], ['honeypot', 'quarantine', 'alice/alice']);
   assert.deepEqual([...more, ...world.bans], []);
+  assert.equal(world.eventsOf('account.quarantined')[0]?.user, 'alice');
+  assert.equal(call.status, 403);
+  const help = alice.call('112');
+  await world.until(() => help.state === 'over');
+  assert.notEqual(help.status, 403);
 });
 
 test('a domain has honeypots of its own, and no other domain has them', async () => {

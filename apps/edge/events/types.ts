@@ -1,7 +1,7 @@
 import type { QualityReport } from '@ringfence/rtp/quality-report.ts';
-import type { ComparedBy } from '../call/zrtp-watch.ts';
 import type { Part } from '@ringfence/threat/evidence.ts';
 import type { Rule } from '@ringfence/threat/rules.ts';
+import type { ComparedBy } from '../call/zrtp-watch.ts';
 import type { Grade } from '../policy/grade.ts';
 import type { TamperKind } from '../policy/known-peers.ts';
 import type { LegProtection } from '../policy/protection.ts';
