@@ -4,7 +4,8 @@ import { join, resolve } from 'node:path';
 import { MisuseError } from '@ringfence/bytes/misuse.ts';
 import type { Result } from '@ringfence/bytes/result.ts';
 import type { SipUri } from '@ringfence/sip/message/types.ts';
-import { Guard } from './admission/guard.ts';
+import { handleBans } from './admission/bans/commands.ts';
+import { Guard, portsOf } from './admission/guard.ts';
 import type { Call } from './call/call.ts';
 import type { LoadedConfiguration } from './config/load.ts';
 import type { Configuration } from './config/schema.ts';
@@ -226,7 +227,7 @@ export class Daemon {
       });
       const resolve = (uri: SipUri) => resolver.resolveTarget(uri);
       const guard = new Guard({ config, store, bus, now, resolve });
-      await guard.restore(objects);
+      await guard.restore(objects, bindings);
       const { admission } = guard;
       cleanup.push(() => guard.stop());
       const sounds = new SoundFiles();
@@ -244,8 +245,7 @@ export class Daemon {
         transports: () => self.transports as Transports,
         tap: () => monitoring.tap,
         relay: () => (self.daemon === undefined ? media.engine : self.daemon.relay),
-        trust: (address, as) =>
-          as === 'reachable' ? admission.reachable(address) : void admission.trust(address, as),
+        trust: (address, as) => guard.trust(address, as),
         takes: (level) => admission.takes(level),
         emergency: (address) => admission.emergency(address),
         ban: (proposal) => guard.bans.propose(proposal),
@@ -307,8 +307,10 @@ export class Daemon {
           milliseconds: Math.round(performance.now() - began),
         });
       edge.start();
+      await guard.useKernel(portsOf(transports.listeners));
       handleCalls(daemon.control, edge, bus);
       handleThreats(daemon.control, edge.detection);
+      handleBans(daemon.control, guard);
       cleanup.push(async () => daemon.control.close());
       await daemon.control.listen(home);
       guard.measure(() => transports.backlog());

@@ -64,7 +64,7 @@ export interface EdgeParts {
   /** Who sees what is sent. Default nobody. */
   tap?(): MessageTap | undefined;
   relay(): Relay | undefined;
-  trust(address: string, as: 'trunk' | 'registered' | 'reachable'): void;
+  trust(address: string, as: 'trunk' | 'registered' | 'phone' | 'reachable'): void;
   /** Whether the present load leaves room for a new call of such a sender. Default: always. */
   takes?(level: 'registered' | 'trunk'): boolean;
   /** A known device or trunk places an emergency call from there. Absent: nobody has to know. */

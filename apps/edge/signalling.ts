@@ -48,7 +48,7 @@ export interface SignallingParts {
   now(): number;
   messageBytes(): number;
   /** A source has proven itself: admission treats it better from now on. */
-  trust(address: string, as: 'trunk' | 'registered' | 'reachable'): void;
+  trust(address: string, as: 'trunk' | 'registered' | 'phone' | 'reachable'): void;
 }
 
 /** Methods that anybody may be asked to prove themselves for; others are refused before that. */
@@ -315,7 +315,8 @@ export class Signalling {
     if (principal.kind === 'trunk') {
       trust(flow.remote.address, 'trunk');
       if (principal.proof === 'certificate') this.#alias(request, flow);
-    } else if (principal.kind === 'device' && flow.reliable) trust(flow.remote.address, 'registered');
+    } else if (principal.kind === 'device')
+      trust(flow.remote.address, flow.reliable ? 'registered' : 'phone');
     const report = isQualityReport(request);
     const screened = screenRequest(
       request,

@@ -31,6 +31,7 @@ const unknownConnectionsPerSecond = 300;
 const reachableMilliseconds = 600_000;
 /** Some 100 octets each. */
 const mostReachable = 50_000;
+const mostPhones = 200_000;
 const rescuePerSecond = 50;
 const rescueConnectionsPerSecond = 2;
 /** A known device has placed an emergency call from a banned address: it is not banned for so long. */
@@ -94,6 +95,7 @@ export class Admission {
   #unknown: Meter;
   #probation: Meter;
   /** Addresses that have read what was sent to them. */
+  readonly #phones = new BoundedMap<string, number>({ capacity: mostPhones });
   readonly #reachable = new BoundedMap<string, number>({ capacity: mostReachable });
   readonly #opening: Meter;
   readonly #rescue = new Meter(rescuePerSecond);
@@ -172,6 +174,20 @@ export class Admission {
   /** The address has read what was sent to it: it is in probation for some minutes, apart from those who forge theirs. */
   reachable(address: string, now = this.#latest): void {
     this.#reachable.set(address, now + reachableMilliseconds);
+  }
+
+  /**
+   * A phone has proven itself from there over datagrams. That gives it no higher rate, since others can write its
+   * address on theirs; but no forged datagram and no kernel may shut it out.
+   */
+  phone(address: string, now = this.#latest): void {
+    this.#phones.set(address, now + registeredMilliseconds);
+    this.reachable(address, now);
+  }
+
+  /** Phones have proven themselves from there within the hour, or longer ago where they are trusted for longer. */
+  hasPhones(address: string, now: number): boolean {
+    return this.isTrusted(address, now) || (this.#phones.peek(address) ?? 0) > now;
   }
 
   /** What is known of whoever sends from there. */
@@ -359,7 +375,7 @@ export class Admission {
     sender: Sender,
   ): boolean {
     if (ban.scope !== 'socket' && sender.isRegistered(address, port)) return true;
-    return this.#isEmergency(bytes) && (this.isTrusted(address, now) || this.#rescue.take(now));
+    return this.#isEmergency(bytes) && (this.hasPhones(address, now) || this.#rescue.take(now));
   }
 
   #isEmergency(bytes: Uint8Array): boolean {

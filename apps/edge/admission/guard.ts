@@ -1,16 +1,21 @@
 import { networkInterfaces } from 'node:os';
+import { MisuseError } from '@ringfence/bytes/misuse.ts';
 import type { SipUri } from '@ringfence/sip/message/types.ts';
 import { parseUri } from '@ringfence/sip/message/uri.ts';
 import type { Configuration } from '../config/schema.ts';
 import type { EventBus } from '../events/bus.ts';
 import type { Objects } from '../objects/types.ts';
-import type { Store } from '../store/contract.ts';
+import type { Binding, Store } from '../store/contract.ts';
 import { isPassing } from '../store/store-error.ts';
+import type { ListenerState } from '../transport/contract.ts';
 import { targetsOf } from '../trunks/order.ts';
 import { Admission } from './admission.ts';
 import { Bans } from './bans/bans.ts';
 import { BanKeeper } from './bans/keep.ts';
 import { Protection } from './bans/protection.ts';
+import { readBanTarget } from './bans/source-text.ts';
+import { KernelFirewall } from './kernel/firewall.ts';
+import type { GuardedPorts } from './kernel/ruleset.ts';
 import { LoadControl, type LoadSample, sampleMilliseconds } from './load.ts';
 
 export interface GuardParts {
@@ -39,6 +44,7 @@ export class Guard {
   readonly #load: LoadControl;
   #sampler: NodeJS.Timeout | undefined;
   #overloadedAt = 0;
+  #firewall: KernelFirewall | undefined;
   #resolved: readonly string[] = [];
   #names: readonly SipUri[] = [];
   #resolvedAt = Number.NEGATIVE_INFINITY;
@@ -56,7 +62,7 @@ export class Guard {
       protection: this.protection,
       now,
       emit,
-      isRegistered: (address) => this.admission.isTrusted(address, now()),
+      isRegistered: (address) => this.admission.hasPhones(address, now()),
     });
     this.admission = new Admission({
       settings: { ...config.admission, emergency: config.numbers.emergency },
@@ -74,18 +80,30 @@ export class Guard {
     this.#keeper = new BanKeeper(this.bans, parts.store, now, (error) => {
       if (!isPassing(error)) emit({ type: 'edge.error', where: 'bans', detail: String(error) });
     });
-    this.protection.own(ownAddresses());
+    this.protection.own(ownAddresses(config));
     this.protection.allow(config.bans.allow);
   }
 
   /** Takes the bans of the process before; before anything is listened on. */
-  async restore(objects: Objects): Promise<void> {
+  async restore(objects: Objects, bindings: readonly Binding[]): Promise<void> {
     this.protect(objects);
+    const now = this.#parts.now();
+    for (const { source } of bindings) {
+      const address = readBanTarget(source)?.address;
+      if (address !== undefined) this.admission.phone(address, now);
+    }
     this.bans.restore(await this.#parts.store.bans());
   }
 
+  /** What a sender has proven. */
+  trust(address: string, as: 'trunk' | 'registered' | 'phone' | 'reachable'): void {
+    if (as === 'phone') this.admission.phone(address);
+    else if (as === 'reachable') this.admission.reachable(address);
+    else this.admission.trust(address, as);
+  }
+
   configure(config: Configuration): void {
-    this.protection.own(ownAddresses());
+    this.protection.own(ownAddresses(config));
     this.protection.allow(config.bans.allow);
     this.bans.configure(config.bans);
     this.admission.configure({ ...config.admission, emergency: config.numbers.emergency }, this.#parts.now());
@@ -98,6 +116,34 @@ export class Guard {
     this.#resolvedAt = Number.NEGATIVE_INFINITY;
     this.bans.review();
     void this.#resolveNames();
+  }
+
+  /**
+   * Lets the kernel drop what banned sources send to these ports, as configured. Throws where that is required and
+   * cannot be.
+   */
+  async useKernel(ports: GuardedPorts): Promise<void> {
+    const { config, bus, now } = this.#parts;
+    const { kernel, maximum } = config.bans;
+    if (kernel === 'off') return;
+    this.#firewall = new KernelFirewall({
+      bans: this.bans,
+      ports,
+      maximum,
+      now,
+      told: (on, detail) => bus.emit({ type: 'ban.kernel', on, detail }),
+    });
+    if (kernel === 'required' && !(await this.#firewall.open()))
+      throw new MisuseError(
+        'kernel-bans',
+        'bans.kernel is `required`, but nftables cannot be used: install `nft` and run as root or with CAP_NET_ADMIN, or write `auto`.',
+      );
+    if (this.bans.size > 0) void this.#firewall.open();
+  }
+
+  /** Undefined where it is not used. */
+  get firewall(): KernelFirewall | undefined {
+    return this.#firewall;
   }
 
   /** Measures the load from now on; `backlog` tells how full the receive queues are, 0 to 1. */
@@ -125,6 +171,7 @@ export class Guard {
   async stop(): Promise<void> {
     clearInterval(this.#sampler);
     this.admission.flush();
+    await this.#firewall?.stop();
     await this.#keeper.done();
   }
 
@@ -161,10 +208,13 @@ export class Guard {
   }
 }
 
-const ownAddresses = (): string[] =>
-  Object.values(networkInterfaces()).flatMap((list) =>
+/** What is no address, such as a host name or `0.0.0.0`, protects nobody. */
+const ownAddresses = ({ listeners }: Configuration): string[] => [
+  ...Object.values(networkInterfaces()).flatMap((list) =>
     (list ?? []).flatMap(({ address, internal }) => (internal ? [] : [address])),
-  );
+  ),
+  ...listeners.flatMap(({ address, publicAddress = '' }) => [address, publicAddress]),
+];
 
 const namesOf = ({ trunks, pbx = [] }: Objects): SipUri[] =>
   [
@@ -174,3 +224,13 @@ const namesOf = ({ trunks, pbx = [] }: Objects): SipUri[] =>
     const uri = parseUri(target);
     return uri.ok && (uri.value.scheme === 'sip' || uri.value.scheme === 'sips') ? [uri.value] : [];
   });
+
+/** Where SIP is received, by protocol. */
+export function portsOf(listeners: readonly ListenerState[]): GuardedPorts {
+  const ports = (udp: boolean): number[] => [
+    ...new Set(
+      listeners.flatMap(({ transport, bound }) => ((transport === 'udp') === udp ? [bound.port] : [])),
+    ),
+  ];
+  return { udp: ports(true), tcp: ports(false) };
+}

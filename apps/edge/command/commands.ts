@@ -417,6 +417,40 @@ export const commands: readonly Command[] = [
     load: () => import('./threat.ts'),
   },
   {
+    name: 'ban',
+    summary: 'Shows, adds and lifts bans.',
+    forms: [
+      {
+        words: 'list',
+        description:
+          'Whom the running edge does not listen to, until when, and why; `--json` writes one a line.',
+        options: { json: jsonOption },
+        examples: ['ringfence ban list --json | jq -r .source'],
+      },
+      {
+        words: 'add SOURCE',
+        description:
+          'Bans an address, a block or a socket. Trunks, PBXs, `bans.allow`, loopback, this machine and your own address over SSH are refused.',
+        options: {
+          for: {
+            type: 'string',
+            value: 'TIME',
+            description: 'How long, such as `15m`, `12h` or `30d`; default: `bans.seconds`.',
+          },
+          why: { type: 'string', value: 'TEXT', description: 'Kept with the ban.' },
+          json: jsonOption,
+        },
+        examples: ['ringfence ban add 203.0.113.7 --for 12h --why "called at night"'],
+      },
+      {
+        words: 'lift SOURCE',
+        description: 'Ends a ban; the source begins anew.',
+        options: { json: jsonOption },
+      },
+    ],
+    load: () => import('./ban.ts'),
+  },
+  {
     name: 'cdr',
     summary: 'Shows call records.',
     forms: [

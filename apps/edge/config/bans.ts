@@ -36,6 +36,11 @@ export const BanSettings = Type.Object(
       description:
         'Evidence that came in UDP datagrams whose sender is not proven silences one socket (address and port) for so long, never an address: anybody can write any sender on a datagram.',
     }),
+    kernel: Type.Union([Type.Literal('auto'), Type.Literal('off'), Type.Literal('required')], {
+      default: 'auto',
+      description:
+        'Has the kernel drop what banned sources send to the ports of the listeners, by a table of nftables that goes with the edge. auto: where `nft` is there and the edge may (root or CAP_NET_ADMIN), else the edge drops it itself. required: the edge does not start without.',
+    }),
     maximum: Type.Integer({
       minimum: 100,
       maximum: 1_000_000,

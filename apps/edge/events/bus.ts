@@ -25,6 +25,7 @@ export const severities: Readonly<Record<EdgeEventType, Severity>> = {
   'ban.added': 'warning',
   'ban.lifted': 'notice',
   'ban.expired': 'info',
+  'ban.kernel': 'notice',
   'ban.refused': 'warning',
   'message.malformed': 'info',
   'request.challenged': 'debug',

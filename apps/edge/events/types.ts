@@ -142,6 +142,8 @@ export type EdgeEvent =
       readonly cause: string;
       readonly rule: string;
     }
+  /** The kernel has begun to drop what banned sources send, or does not any more: then the edge does. */
+  | { readonly type: 'ban.kernel'; readonly on: boolean; readonly detail: string }
   /** A ban was asked for and not made: whom it would have hit must never be banned, or may not have sent that. */
   | {
       readonly type: 'ban.refused';

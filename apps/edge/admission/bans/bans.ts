@@ -150,7 +150,10 @@ export class Bans {
 
   /** For an emergency call of a known device: no ban holds for its address until then. */
   exempt(address: string, until: number): void {
+    const ban = this.#ranges.find(address);
+    if (ban === undefined && !this.#sockets.has(address)) return;
     this.#exempt.set(address, until);
+    if (ban !== undefined) this.#tell({ kind: 'exempt', ban });
   }
 
   /** Lifts what must not be banned any more: a trunk has been added, an address was allowed. */

@@ -27,7 +27,7 @@ export class BanKeeper {
     this.#failed = failed;
     bans.onChange(({ kind, ban }) => {
       // Ended ones stay for a while: whoever comes back is banned for longer.
-      if (kind === 'expired') return;
+      if (kind === 'expired' || kind === 'exempt') return;
       if (kind === 'added') {
         this.#remove.delete(ban.source);
         this.#put.set(ban.source, ban);

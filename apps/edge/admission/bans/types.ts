@@ -43,4 +43,6 @@ export interface BanRefused extends Reason {
 /** What changed, for those who keep or enforce bans. */
 export type BanChange =
   | { readonly kind: 'added'; readonly ban: Ban }
-  | { readonly kind: 'lifted' | 'expired'; readonly ban: Ban };
+  | { readonly kind: 'lifted' | 'expired'; readonly ban: Ban }
+  /** Not enforced for a while: an emergency call is placed from there. */
+  | { readonly kind: 'exempt'; readonly ban: Ban };
