@@ -14,6 +14,8 @@ import { ControlServer } from './control/server.ts';
 import { handleThreats } from './detection/commands.ts';
 import { Edge } from './edge.ts';
 import type { EventBus } from './events/bus.ts';
+import { handleIncidents } from './incidents/commands.ts';
+import { IncidentDesk } from './incidents/desk.ts';
 import { ClockWatch } from './journal/clock-watch.ts';
 import { aliveFile, Heartbeat } from './journal/heartbeat.ts';
 import { EngineEvents } from './media/engine-events.ts';
@@ -84,6 +86,7 @@ export class Daemon {
   readonly #options: DaemonOptions;
   readonly #store: Store;
   readonly guard: Guard;
+  readonly desk: IncidentDesk;
   readonly #transports: Transports;
   #relay: MediaEngine | undefined;
   #config: Configuration;
@@ -102,6 +105,7 @@ export class Daemon {
       edge: Edge;
       store: Store;
       guard: Guard;
+      desk: IncidentDesk;
       transports: Transports;
       heart: Heartbeat;
       monitoring: Monitoring;
@@ -113,6 +117,7 @@ export class Daemon {
     this.edge = parts.edge;
     this.#store = parts.store;
     this.guard = parts.guard;
+    this.desk = parts.desk;
     this.#transports = parts.transports;
     this.#heart = parts.heart;
     this.#clock = new ClockWatch(options.now, options.wall ?? Date.now);
@@ -232,7 +237,20 @@ export class Daemon {
       cleanup.push(() => guard.stop());
       const sounds = new SoundFiles();
       cleanup.push(() => sounds.stop());
-      const edge = new Edge({
+      const desk = await IncidentDesk.open({
+        home,
+        config: config.incidents,
+        store,
+        bus,
+        bans: guard.bans,
+        accounts: () => edge.accounts,
+        now,
+        edge: () => edge,
+        objects,
+      });
+      cleanup.push(() => desk.stop());
+      const edge: Edge = new Edge({
+        restraints: desk.restraints,
         config,
         identityKey: identityKey(join(home, 'keys', 'store.key')),
         zrtpPeers,
@@ -288,7 +306,7 @@ export class Daemon {
         endpoints: media.endpoints,
         recent,
       });
-      const daemon = new Daemon(options, { edge, store, guard, transports, heart, monitoring });
+      const daemon = new Daemon(options, { edge, store, guard, desk, transports, heart, monitoring });
       self.daemon = daemon;
       daemon.#tellCertificates();
       cleanup.push(async () => daemon.#stopTimers());
@@ -311,6 +329,7 @@ export class Daemon {
       handleCalls(daemon.control, edge, bus);
       handleThreats(daemon.control, edge.detection);
       handleBans(daemon.control, guard);
+      handleIncidents(daemon.control, desk.incidents);
       cleanup.push(async () => daemon.control.close());
       await daemon.control.listen(home);
       guard.measure(() => transports.backlog());
@@ -424,6 +443,7 @@ export class Daemon {
     this.control.close();
     this.#stopped = true;
     edge.stop();
+    await this.desk.stop();
     await this.guard.stop();
     const handed = this.#transports.handOver();
     edge.keepAll();
@@ -447,6 +467,7 @@ export class Daemon {
     this.#stopTimers();
     this.control.close();
     this.edge.stop();
+    await this.desk.stop();
     await this.guard.stop();
     await this.#transports.close();
     await this.#relay?.stop();
@@ -514,6 +535,7 @@ export class Daemon {
       const objects = await this.#store.objects();
       this.edge.replaceObjects(objects);
       this.guard.protect(objects);
+      this.desk.follow(objects);
       this.#options.bus.emit({ type: 'config.reloaded', what: 'objects', detail: '' });
     } catch (error) {
       this.#options.bus.emit({

@@ -30,7 +30,7 @@ import { nameOfAsker } from './recording/call-recording.ts';
 import { reachRecorder } from './recording/reach.ts';
 import { Registrar } from './registrar/registrar.ts';
 import { TemporaryGruus } from './registrar/temporary-gruu.ts';
-import { Directory } from './routing/directory.ts';
+import { Directory, type Restraints } from './routing/directory.ts';
 import { Numbers } from './routing/numbers.ts';
 import { Signalling } from './signalling.ts';
 import { SoundDesk } from './sound/desk.ts';
@@ -73,6 +73,8 @@ export interface EdgeParts {
   ban?(proposal: BanProposal): void;
   /** Files to be played; absent: none. */
   readonly sounds?: Sounds;
+  /** What is closed or revoked for a time. */
+  readonly restraints?: Restraints;
   /** Secret of this node that outlives a restart. Default: a new one. */
   readonly identityKey?: Uint8Array;
   /** How accounts stand. Default nothing is known. */
@@ -138,7 +140,7 @@ export class Edge {
     this.troubles = new Troubles(parts.bus, () => parts.now());
     this.#after = parts.after === undefined ? afterReally : (ms, run) => parts.after!(ms, run);
     this.#config = parts.config;
-    this.#directory = new Directory(parts.objects, parts.config.domain);
+    this.#directory = new Directory(parts.objects, parts.config.domain, parts.restraints);
     this.#numbers = numbersOf(parts.config);
     this.#encryption = encryptionOf(parts.config);
     const tokens = new Tokens();
@@ -349,7 +351,7 @@ export class Edge {
 
   /** New domain objects: takes effect with the next request; bindings of devices that are gone go too. */
   replaceObjects(objects: Objects): void {
-    this.#directory = new Directory(objects, this.#config.domain);
+    this.#directory = new Directory(objects, this.#config.domain, this.#parts.restraints);
     this.accounts.retain();
     this.#trustTrunks();
     if (this.#started) {
@@ -364,6 +366,17 @@ export class Edge {
     });
     if (gone.length > 0)
       void this.#parts.store.putBindings([], gone).catch((error) => this.#storeFailed(error));
+  }
+
+  /** Every phone of the user has to register anew; gives how many there were. */
+  deregister(domain: string, user: string): number {
+    const gone = this.registrar.retain(
+      (one) =>
+        one.domain.toLowerCase() !== domain.toLowerCase() || one.user.toLowerCase() !== user.toLowerCase(),
+    );
+    if (gone.length > 0)
+      void this.#parts.store.putBindings([], gone).catch((error) => this.#storeFailed(error));
+    return gone.length;
   }
 
   /** Takes out bindings that have run out. */

@@ -1,4 +1,5 @@
 import { formatProblem } from '../config/problem.ts';
+import { loadPlaybooks } from '../incidents/playbook.ts';
 import { flag, type Invocation, text } from './command.ts';
 import { exitCode } from './exit-code.ts';
 import { configurationOf, RefusedError } from './home.ts';
@@ -9,6 +10,9 @@ export async function run({ values }: Invocation): Promise<number> {
   const json = flag(values, 'json');
   try {
     const loaded = configurationOf(values);
+    const { playbooks } = loaded.config.incidents;
+    const read = loadPlaybooks(playbooks === '' ? undefined : playbooks);
+    if (!read.ok) throw new RefusedError(read.error);
     const file = text(values, 'file');
     const changes =
       file === undefined

@@ -451,6 +451,66 @@ export const commands: readonly Command[] = [
     load: () => import('./ban.ts'),
   },
   {
+    name: 'incident',
+    summary: 'Shows incidents and what is done about them.',
+    forms: [
+      {
+        words: 'list',
+        description: 'What the running edge has gathered, the latest first.',
+        options: {
+          domain: { ...domainOption, description: 'Only those that concern this tenant.' },
+          all: { type: 'boolean', description: 'Closed ones, too.' },
+          json: jsonOption,
+        },
+      },
+      {
+        words: 'show INCIDENT',
+        description: 'Everything about one: who, when, what was done, what waits for you.',
+        options: { json: jsonOption },
+        examples: ['ringfence incident show INC-20261124-1'],
+      },
+      {
+        words: 'open KIND TEXT',
+        description:
+          'Says that something has happened that the edge does not see by itself; its playbook is followed from then on. KIND is one of scan, flood, brute-force, registration-hijack, compromised-device, eavesdropping, toll-fraud, stolen-admin.',
+        options: {
+          account: { type: 'string', value: 'USER@DOMAIN', description: 'Whose account it is about.' },
+          source: { type: 'string', value: 'ADDRESS', description: 'Where it comes from.' },
+          json: jsonOption,
+        },
+        examples: [
+          'ringfence incident open compromised-device "The phone in the lobby was stolen." --account lobby@example.test',
+        ],
+      },
+      {
+        words: 'approve INCIDENT STEP',
+        description: 'Has a step done that waits, for all whom it concerns now and later; ticks a task off.',
+        options: { json: jsonOption },
+      },
+      {
+        words: 'reject INCIDENT STEP',
+        description: 'A step that waits is not done.',
+        options: { json: jsonOption },
+      },
+      {
+        words: 'undo INCIDENT STEP',
+        description: 'Takes back what a step has done, and does not do it again.',
+        options: { json: jsonOption },
+      },
+      {
+        words: 'note INCIDENT TEXT',
+        description: 'Writes a note into its timeline.',
+        options: { json: jsonOption },
+      },
+      {
+        words: 'close INCIDENT',
+        description: 'It is dealt with. What was done for a time runs out by itself.',
+        options: { json: jsonOption },
+      },
+    ],
+    load: () => import('./incident.ts'),
+  },
+  {
     name: 'cdr',
     summary: 'Shows call records.',
     forms: [

@@ -2,6 +2,7 @@ import { type Static, Type } from '@sinclair/typebox';
 import { BanSettings } from './bans.ts';
 import { DetectionSettings } from './detection.ts';
 import { Export } from './exports.ts';
+import { IncidentSettings } from './incidents.ts';
 import { MetricsSettings } from './metrics.ts';
 import { ZrtpSettings } from './zrtp.ts';
 
@@ -495,6 +496,7 @@ export const Configuration = Type.Object(
     ),
     bans: BanSettings,
     detection: DetectionSettings,
+    incidents: IncidentSettings,
     sounds: Type.Object(
       {
         holdMusic: Type.Optional(

@@ -74,6 +74,10 @@ export const severities: Readonly<Record<EdgeEventType, Severity>> = {
   'media.lost': 'warning',
   'export.failing': 'warning',
   'export.recovered': 'notice',
+  'incident.opened': 'warning',
+  'incident.waiting': 'warning',
+  'incident.step': 'notice',
+  'incident.closed': 'notice',
 };
 
 /** Least severe last. */

@@ -2,6 +2,7 @@ import type { QualityReport } from '@ringfence/rtp/quality-report.ts';
 import type { Part } from '@ringfence/threat/evidence.ts';
 import type { Rule } from '@ringfence/threat/rules.ts';
 import type { ComparedBy } from '../call/zrtp-watch.ts';
+import type { Action, IncidentKind } from '../incidents/types.ts';
 import type { Grade } from '../policy/grade.ts';
 import type { TamperKind } from '../policy/known-peers.ts';
 import type { LegProtection } from '../policy/protection.ts';
@@ -448,6 +449,32 @@ export type EdgeEvent =
       readonly interrupted: number;
       readonly pid: number;
       readonly milliseconds: number;
+    }
+  /** Related events have become an incident; `weight` is the worst of them. */
+  | {
+      readonly type: 'incident.opened';
+      readonly incident: string;
+      readonly kind: IncidentKind;
+      readonly weight: Severity;
+      readonly title: string;
+      /** Absent where it concerns several tenants, or none. */
+      readonly domain?: string;
+    }
+  /** A step of its playbook was done, approved, rejected or taken back; or it waits for an administrator. */
+  | {
+      readonly type: 'incident.step' | 'incident.waiting';
+      readonly incident: string;
+      readonly kind: IncidentKind;
+      readonly action: Action;
+      readonly text: string;
+      readonly domain?: string;
+    }
+  | {
+      readonly type: 'incident.closed';
+      readonly incident: string;
+      readonly kind: IncidentKind;
+      readonly by: string;
+      readonly domain?: string;
     };
 
 export type EdgeEventType = EdgeEvent['type'];

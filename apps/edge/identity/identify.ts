@@ -261,5 +261,8 @@ function usernameOf(authorization: readonly string[]): string {
 }
 
 function ha1Of(domain: DomainDirectory, username: string): Ha1Set | undefined {
-  return domain.devices.get(username)?.device.ha1 ?? domain.inboundTrunks.get(username)?.inbound?.ha1;
+  const device = domain.devices.get(username)?.device;
+  // As if nobody of that name had a password.
+  if (device !== undefined && domain.restraints?.revoked(domain.name, device) === true) return undefined;
+  return device?.ha1 ?? domain.inboundTrunks.get(username)?.inbound?.ha1;
 }

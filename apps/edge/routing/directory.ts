@@ -5,6 +5,14 @@ import { addressesOf } from '../objects/pbx.ts';
 import type { RecordingPolicy } from '../objects/recording-settings.ts';
 import type { Device, Objects, Pbx, PbxNode, Route, Trunk, User } from '../objects/types.ts';
 
+/** What holds beside the domain objects, for a time: while an incident is being dealt with. */
+export interface Restraints {
+  /** Why no call but an emergency call goes out over that trunk now. */
+  closed(domain: string, trunk: string): string | undefined;
+  /** The password that the device has is taken no more; a new one is. */
+  revoked(domain: string, device: Device): boolean;
+}
+
 export interface DeviceEntry {
   readonly user: User;
   readonly device: Device;
@@ -36,6 +44,7 @@ export interface DomainDirectory {
   readonly honeypots?: readonly string[];
   /** Registers and serves the phones of this domain in place of `users`; its nodes are among `trunks` too. */
   readonly pbx?: Pbx;
+  readonly restraints?: Restraints;
 }
 
 /** No name of a trunk holds a slash. */
@@ -74,14 +83,17 @@ export class Directory {
   readonly #exact = new Map<string, Trunk[]>();
   readonly #certificates = new Map<string, Trunk[]>();
 
-  constructor(given: Objects, defaultDomain: string) {
+  constructor(given: Objects, defaultDomain: string, restraints?: Restraints) {
     const pbx = given.pbx ?? [];
     // Behind the others, so that calls which may go over any trunk prefer those.
     const nodes = pbx.flatMap((one) => one.nodes.map((node) => nodeTrunk(one, node)));
     const objects = { ...given, pbx, trunks: [...given.trunks, ...nodes] };
     const names = new Set<string>([defaultDomain]);
     for (const { domain } of [...objects.users, ...objects.trunks, ...objects.routes]) names.add(domain);
-    for (const name of names) this.#domains.set(name.toLowerCase(), index(name, objects));
+    for (const name of names) {
+      const entry = index(name, objects);
+      this.#domains.set(name.toLowerCase(), restraints === undefined ? entry : { ...entry, restraints });
+    }
     const addressed: AddressedTrunk[] = [];
     for (const trunk of objects.trunks) {
       for (const name of trunk.certificateNames) append(this.#certificates, name.toLowerCase(), trunk);

@@ -138,8 +138,16 @@ function follow(directory: DomainDirectory, route: Route, dialled: Dialled): Des
     return user === undefined ? undefined : { kind: 'user', name: `user:${user.name}`, user };
   }
   const names = 'trunks' in route.to ? route.to.trunks : [route.to.trunk];
-  const trunks = names.flatMap((name) => directory.trunks.get(name) ?? []);
-  if (trunks[0] === undefined) return undefined;
+  const all = names.flatMap((name) => directory.trunks.get(name) ?? []);
+  if (all[0] === undefined) return undefined;
+  const { restraints } = directory;
+  const why = restraints?.closed(directory.name, all[0].name);
+  const trunks =
+    restraints === undefined
+      ? all
+      : all.filter(({ name }) => restraints.closed(directory.name, name) === undefined);
+  // Another route must not take what is closed here.
+  if (trunks[0] === undefined) return { kind: 'blocked', name: `trunk:${all[0].name}`, why: why ?? '' };
   const number = dialled.e164 ?? dialled.digits ?? dialled.text;
   const found = { kind: 'trunk', name: `trunk:${trunks[0].name}`, trunk: trunks[0], trunks, number } as const;
   return route.rewrite === undefined ? found : { ...found, rewrite: route.rewrite };

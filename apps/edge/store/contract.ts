@@ -1,4 +1,5 @@
 import type { Ban } from '../admission/bans/types.ts';
+import type { Incident } from '../incidents/types.ts';
 import type { Objects } from '../objects/types.ts';
 import type { AccountRow } from './account-rows.ts';
 import type { BanWrite } from './ban-rows.ts';
@@ -129,6 +130,10 @@ export interface Store {
   /** How accounts and their devices stand, oldest first. */
   accounts(): Promise<readonly AccountRow[]>;
   putAccounts(put: readonly AccountRow[], remove: readonly AccountRow[]): Promise<void>;
+  /** Open ones, and the latest 200 of those that are closed. */
+  incidents(): Promise<readonly Incident[]>;
+  /** In place of what was kept of that incident. */
+  putIncident(incident: Incident): Promise<void>;
   /** Calls that were live when the last process died. Asked before anything is written. */
   openCalls(): Promise<readonly OpenCall[]>;
   /**

@@ -173,6 +173,16 @@ export const migrations: readonly Migration[] = [
       ) STRICT, WITHOUT ROWID;
     `,
   },
+  {
+    version: 12,
+    name: 'incidents',
+    sql: `
+      -- last_at: Unix ms; incident: JSON
+      CREATE TABLE incidents (
+        id TEXT PRIMARY KEY, closed INTEGER NOT NULL, last_at INTEGER NOT NULL, incident TEXT NOT NULL
+      ) STRICT, WITHOUT ROWID;
+    `,
+  },
 ];
 
 export const layoutVersion = migrations.at(-1)!.version;

@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { untilNext } from '@ringfence/bytes/moment.ts';
 import type { Ban } from '../admission/bans/types.ts';
+import type { Incident } from '../incidents/types.ts';
 import type { Objects } from '../objects/types.ts';
 import type { AccountRow } from './account-rows.ts';
 import type { BanWrite } from './ban-rows.ts';
@@ -156,6 +157,15 @@ class ThreadedStore implements Store {
 
   async putAccounts(put: readonly AccountRow[], remove: readonly AccountRow[]): Promise<void> {
     await this.#ask((id) => ({ kind: 'put-accounts', id, put, remove }));
+  }
+
+  async incidents(): Promise<readonly Incident[]> {
+    const reply = await this.#ask((id) => ({ kind: 'incidents', id }));
+    return reply.kind === 'incidents' ? reply.incidents : [];
+  }
+
+  async putIncident(incident: Incident): Promise<void> {
+    await this.#ask((id) => ({ kind: 'put-incident', id, incident }));
   }
 
   async openCalls(): Promise<readonly OpenCall[]> {
@@ -347,6 +357,7 @@ class ThreadedStore implements Store {
       case 'zrtp-peers':
       case 'bans':
       case 'accounts':
+      case 'incidents':
       case 'count':
         this.#answers.get(reply.id)?.resolve(reply);
         this.#answers.delete(reply.id);

@@ -1,4 +1,5 @@
 import type { Ban } from '../admission/bans/types.ts';
+import type { Incident } from '../incidents/types.ts';
 import type { AccountRow } from './account-rows.ts';
 import type { BanWrite } from './ban-rows.ts';
 import type { Binding } from './contract.ts';
@@ -63,6 +64,8 @@ export type Request =
       readonly put: readonly AccountRow[];
       readonly remove: readonly AccountRow[];
     }
+  | { readonly kind: 'incidents'; readonly id: number }
+  | { readonly kind: 'put-incident'; readonly id: number; readonly incident: Incident }
   | { readonly kind: 'close'; readonly id: number };
 
 export type Reply =
@@ -76,6 +79,7 @@ export type Reply =
   | { readonly kind: 'zrtp-peers'; readonly id: number; readonly peers: readonly ZrtpPeer[] }
   | { readonly kind: 'bans'; readonly id: number; readonly bans: readonly Ban[] }
   | { readonly kind: 'accounts'; readonly id: number; readonly rows: readonly AccountRow[] }
+  | { readonly kind: 'incidents'; readonly id: number; readonly incidents: readonly Incident[] }
   | { readonly kind: 'count'; readonly id: number; readonly count: number }
   | { readonly kind: 'failed'; readonly id: number; readonly code: string; readonly message: string }
   | { readonly kind: 'objects-changed' };

@@ -7,6 +7,7 @@ import { CallWriter, liveRows } from './call-rows.ts';
 import type { Binding } from './contract.ts';
 import { inTransaction } from './database.ts';
 import { keepGoodCopy, openOrRepair } from './good-copy.ts';
+import { listIncidents, putIncident } from './incident-rows.ts';
 import { readObjects } from './object-rows.ts';
 import { type Batch, lengthOf, type Reply, type Request, type WorkerOptions, Write } from './protocol.ts';
 import { openSealer, type Sealer } from './seal.ts';
@@ -179,6 +180,13 @@ function serve(port: MessagePort, options: WorkerOptions, { database, sealer, re
         return;
       case 'put-accounts':
         writeAccounts(database, request.put, request.remove);
+        reply({ kind: 'count', id: request.id, count: request.put.length });
+        return;
+      case 'incidents':
+        reply({ kind: 'incidents', id: request.id, incidents: listIncidents(database, 200) });
+        return;
+      case 'put-incident':
+        putIncident(database, request.incident);
         reply({ kind: 'count', id: request.id, count: 1 });
         return;
       case 'close':

@@ -12,6 +12,7 @@ import { suiteParameters } from '@ringfence/srtp/suite.ts';
 import { SeededRandom } from '@ringfence/testkit/random.ts';
 import type { VirtualTime } from '@ringfence/testkit/virtual-time.ts';
 import type { Ban } from '../admission/bans/types.ts';
+import type { Incident } from '../incidents/types.ts';
 import type { Objects } from '../objects/types.ts';
 import { type AccountRow, accountKey } from '../store/account-rows.ts';
 import type { BanWrite } from '../store/ban-rows.ts';
@@ -259,6 +260,17 @@ export class FakeStore implements Store {
 
   bans(): Promise<readonly Ban[]> {
     return Promise.resolve(this.banned);
+  }
+
+  readonly kept = new Map<string, Incident>();
+
+  incidents(): Promise<readonly Incident[]> {
+    return Promise.resolve([...this.kept.values()]);
+  }
+
+  putIncident(incident: Incident): Promise<void> {
+    this.kept.set(incident.id, incident);
+    return Promise.resolve();
   }
 
   putBans({ put }: BanWrite): Promise<void> {
