@@ -51,7 +51,7 @@ export class IceAgent {
    */
   onSelected: (component: Component, remote: TransportAddress | undefined) => void = () => {};
   /**
-   * The peer is there: it has answered a check of ours, or, where we only answer, has nominated the pair. It may send
+   * The peer is there: it has answered a check of ours, or, where we only answer, has asked with its credentials. It may send
    * from there from now on (RFC 8445 §12.2); the pair may be selected later, or never.
    */
   onValid: (component: Component, remote: TransportAddress) => void = () => {};

@@ -25,6 +25,8 @@ export interface Pair {
   state: PairState;
   /** A check has succeeded, §7.2.5.3.2; in lite mode: a nominated check has come, §7.3.2. */
   valid: boolean;
+  /** It has been told that the peer is there. */
+  told: boolean;
   nominated: boolean;
   /** Media goes by it: it makes room for no other. */
   inUse: boolean;
@@ -190,6 +192,7 @@ const made = (
   priority,
   state: 'frozen',
   valid: false,
+  told: false,
   nominated: false,
   inUse: false,
   wanted: false,

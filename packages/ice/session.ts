@@ -103,7 +103,7 @@ export class Session {
     for (const pair of this.checklist.pairs) {
       if (pair.heardAt === Number.NEGATIVE_INFINITY) continue;
       if (this.#checks !== undefined) this.#checks.trigger(pair);
-      else if (pair.wanted) this.#nominated(pair, now);
+      else this.#answered(pair, now);
     }
   }
 
@@ -121,7 +121,7 @@ export class Session {
       { checklist: this.checklist, local: this.local, remote, tieBreaker, random },
       {
         send: (component, to, bytes) => this.#output.send(component, to, bytes),
-        valid: (pair) => this.#output.valid(pair.component, pair),
+        valid: (pair) => this.#tell(pair),
         nominated: (pair, now) => this.#nominated(pair, now),
         isSelected: (component) => this.selected.has(component),
       },
@@ -287,7 +287,22 @@ export class Session {
     pair.heardAt = now;
     if (useCandidate && this.#checks?.controlling !== true) pair.wanted = true;
     if (this.#checks !== undefined) this.#checkBack(pair, this.#checks, now);
-    else if (pair.wanted && this.remote !== undefined) this.#nominated(pair, now);
+    else if (this.remote !== undefined) this.#answered(pair, now);
+  }
+
+  /**
+   * We only answer: whoever has had an answer may begin a handshake from there, as RFC 8445 §12.2 has it, without waiting
+   * for the check that nominates the pair.
+   */
+  #answered(pair: Pair, now: number): void {
+    this.#tell(pair);
+    if (pair.wanted) this.#nominated(pair, now);
+  }
+
+  #tell(pair: Pair): void {
+    if (pair.told) return;
+    pair.told = true;
+    this.#output.valid(pair.component, pair);
   }
 
   /** RFC 8445 §7.3.1.4 and §7.3.1.5. */
@@ -312,7 +327,7 @@ export class Session {
 
   /** Both ends agree on the pair; for who only answers a nominated check makes it valid, RFC 8445 §7.3.2. */
   #nominated(pair: Pair, now: number): void {
-    if (!pair.valid) this.#output.valid(pair.component, pair);
+    this.#tell(pair);
     pair.valid = true;
     pair.nominated = true;
     pair.state = 'succeeded';

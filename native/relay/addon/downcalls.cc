@@ -89,6 +89,8 @@ napi_value validatePair(napi_env env, napi_callback_info info) {
   runningRelay()->with(id, [&](Endpoint& endpoint) {
     if (endpoint.ice == nullptr || !endpoint.ice->active) return;
     endpoint.ice->validate(component, address);
+    // RFC 8445 §12.1: data may go by any valid pair before one is chosen. A handshake does not wait for that.
+    if (component == 1 && endpoint.dtls != nullptr && endpoint.dtls->active) runningRelay()->dtls().reachable(endpoint, address);
     done = true;
   });
   return arguments.result(done ? 1 : 0);
@@ -126,7 +128,9 @@ napi_value choosePair(napi_env env, napi_callback_info info) {
       endpoint.ice->forgetValidated();
     }
     ringfence::choosePair(endpoint, component, address);
-    if (address.isSet() && endpoint.dtls != nullptr && endpoint.dtls->active) runningRelay()->dtls().reachable(endpoint);
+    if (address.isSet() && endpoint.dtls != nullptr && endpoint.dtls->active) {
+      runningRelay()->dtls().reachable(endpoint, endpoint.rtp.target());
+    }
     done = true;
   });
   return arguments.result(done ? 1 : 0);

@@ -16,6 +16,9 @@ namespace {
 
 // How much the handshake thread yields to those that relay.
 constexpr int niceness = 5;
+// Where ICE has shown the peer to be there, a first flight that it does not answer most likely came too early for it: while
+// its own ICE goes on, many drop what is no STUN. Repeated sooner than without ICE, and from there on as usual, doubling.
+constexpr std::uint32_t validatedRetransmitMs = 50;
 constexpr double busyMs = 50;  // until a handshake of ours is tried again that had no room
 constexpr std::size_t longestEvent = 512;
 // Where the address of the peer is not known for sure, whoever came first and gets on has so long before others are heard,
@@ -96,11 +99,11 @@ void Dtls::configured(Endpoint& endpoint) {
   if (!ice) dtls.session->signalled = endpoint.rtp.signalled();
 }
 
-void Dtls::reachable(Endpoint& endpoint) {
+void Dtls::reachable(Endpoint& endpoint, const Address& target) {
   const Session& session = endpoint.dtls->session;
   if (session == nullptr || session->begun) return;
   session->begun = true;
-  post({Kind::begin, session, endpoint.rtp.target(), {}});
+  post({Kind::begin, session, target, {}});
 }
 
 void Dtls::received(Endpoint& endpoint, const Datagram& datagram) {
@@ -261,7 +264,9 @@ void Dtls::hello(DtlsSession& session, const Input& input, double nowMs) {
 
 bool Dtls::associate(DtlsSession& session, double nowMs) {
   if (handshakes_ >= limits_.mostHandshakes) return false;
-  session.association = DtlsAssociation::create(session.certificate, session.settings, limits_.timing, nowMs);
+  DtlsTiming timing = limits_.timing;
+  if (session.validated) timing.retransmitMs = std::min(timing.retransmitMs, validatedRetransmitMs);
+  session.association = DtlsAssociation::create(session.certificate, session.settings, timing, nowMs);
   if (session.association == nullptr) return false;
   session.counted = true;
   session.begunMs = nowMs;

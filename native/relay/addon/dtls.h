@@ -86,7 +86,7 @@ class Dtls {
   // `endpoint.dtls->settings` were given, for the first time or again.
   void configured(Endpoint& endpoint);
   // There is an address that handshake messages may go to; another one than before, maybe.
-  void reachable(Endpoint& endpoint);
+  void reachable(Endpoint& endpoint, const Address& target);
   // From an address that ICE has validated, or, without ICE, that media is accepted from.
   void received(Endpoint& endpoint, const Datagram& datagram);
   void closed(Endpoint& endpoint);

@@ -181,7 +181,7 @@ Status Relay::openOne(const Spec& spec, Worker& worker, std::unique_ptr<Endpoint
   {
     const Worker::Lock lock(worker);
     added = worker.add(*endpoint);
-    if (added && endpoint->dtls != nullptr && endpoint->dtls->active && endpoint->hasRemote) dtls_->reachable(*endpoint);
+    if (added && endpoint->dtls != nullptr && endpoint->dtls->active && endpoint->hasRemote) dtls_->reachable(*endpoint, endpoint->rtp.target());
   }
   if (!added) {
     release(*endpoint);
@@ -337,7 +337,7 @@ void Relay::applyNegotiation(Endpoint& endpoint, const Config& config) {
     endpoint.dtls->settings = config.dtls.settings;
     dtls_->configured(endpoint);
     // One that is being opened is found by nobody yet.
-    if (endpoint.worker != nullptr && endpoint.dtls->active && endpoint.hasRemote) dtls_->reachable(endpoint);
+    if (endpoint.worker != nullptr && endpoint.dtls->active && endpoint.hasRemote) dtls_->reachable(endpoint, endpoint.rtp.target());
   }
 }
 
