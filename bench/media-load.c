@@ -1,6 +1,6 @@
 /* Both ends of many calls at once: sends RTP at 50 packets a second and call each way, receives what comes out.
  * One socket per side, many packets per system call, so that on a small machine the load costs less than the server.
- *   media-load
+ *   media-load [<port of side A> <port of side B>]
  * prints "<port of side A> <port of side B>", then reads one line:
  *   <calls> <packets per call> <packets to warm up> <packet file> <sample file> <pid> <ports towards A and B, per call ...>
  * The packet file has, per side, the length of a packet (u32, host order) and the packets ordered by number, then call.
@@ -139,12 +139,13 @@ static int percentile(double part) {
   return buckets - 1;
 }
 
-int main(void) {
+int main(int argc, char **argv) {
   char packet_path[512], sample_path[512];
   int pid;
   prctl(PR_SET_TIMERSLACK, 1000UL);
   for (int s = 0; s < sides; s++) {
     struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    if (argc == 3) any.sin_port = htons((uint16_t)atoi(argv[s + 1]));
     socklen_t length = sizeof any;
     const int on = 1, large = 16 << 20;
     side[s].fd = socket(AF_INET, SOCK_DGRAM, 0);

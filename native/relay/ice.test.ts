@@ -3,6 +3,7 @@ import { after, afterEach, before, test } from 'node:test';
 import { startRelay } from './client.ts';
 import type { EndpointOpened, EndpointSpec, RelayEvent } from './contract.ts';
 import type { RunningRelay } from './control.ts';
+import { NativeAssociation, NativeCertificate } from './dtls.ts';
 import type { IceEvent } from './handshake.ts';
 import { IcePeer } from './ice-peer.ts';
 import { hex, openAll, Phone, rtcpPacket, rtpPacket, seen, statsOf, until } from './loopback.ts';
@@ -185,6 +186,44 @@ test('M4, M5, CVE-2023-49786, CVE-2026-116790: an address that ICE has not valid
   assert.equal(events.length, 1);
   assert.deepEqual((await statsOf(relay, iced.id)).source, { address: '127.0.0.1', port: peer.port });
   await relay.close([iced.id, far.id]);
+});
+
+test('RFC 8445 12.2: a handshake begins with the first check that verifies; media waits for the pair that is nominated', async () => {
+  for (const role of ['client', 'server'] as const) {
+    const peer = await IcePeer.open();
+    const stranger = await IcePeer.open();
+    const certificate = new NativeCertificate();
+    const [iced] = await openAll(relay, [
+      { local: '127.0.0.1', ports: 'mux', dscp: 46, suites: [], ice: 'lite', dtls: true },
+    ]);
+    assert.ok(iced?.dtls);
+    relay.configure(iced.id, {
+      ...peer.describe('srtp'),
+      dtls: { role, fingerprints: [certificate.fingerprint], suites: ['AEAD_AES_128_GCM'] },
+    });
+    await relay.flush();
+    const association = new NativeAssociation({
+      certificate,
+      role: role === 'client' ? 'server' : 'client',
+      fingerprints: [iced.dtls],
+      suites: ['AEAD_AES_128_GCM'],
+    });
+    const hello = association.start();
+    for (const bytes of hello) stranger.send(bytes, iced);
+    await until(
+      async () => role === 'client' || (await statsOf(relay, iced.id)).dropped.source > 0,
+      'a ClientHello of somebody else',
+    );
+    assert.equal(peer.others.length, 0, 'nothing before a check');
+    peer.send(peer.check(iced), iced);
+    await until(() => peer.stun.length === 1, 'an answer');
+    for (const bytes of hello) peer.send(bytes, iced);
+    await until(() => peer.others.length > 0, 'DTLS to who has checked');
+    // A ClientHello of ours, or a ServerHello that no cookie goes before.
+    assert.deepEqual([peer.others[0]?.[0], peer.others[0]?.[13]], [22, role === 'client' ? 1 : 2]);
+    assert.deepEqual([stranger.others.length, events.length], [0, 0]);
+    await relay.close([iced.id]);
+  }
 });
 
 test('RFC 8445 7.3.1.1: one who thinks the edge should choose is told of the conflict, and gets no pair', async () => {
