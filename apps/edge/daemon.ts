@@ -231,7 +231,7 @@ export class Daemon {
         },
       });
       const resolve = (uri: SipUri) => resolver.resolveTarget(uri);
-      const guard = new Guard({ config, store, bus, now, resolve });
+      const guard = new Guard({ config, home, store, bus, now, resolve });
       await guard.restore(objects, bindings);
       const { admission } = guard;
       cleanup.push(() => guard.stop());
@@ -332,6 +332,7 @@ export class Daemon {
       handleIncidents(daemon.control, desk.incidents);
       cleanup.push(async () => daemon.control.close());
       await daemon.control.listen(home);
+      guard.start();
       guard.measure(() => transports.backlog());
       if (silent.length > 0) void edge.recoverMedia(media.engine, [...silent]);
       daemon.#liveState.update();

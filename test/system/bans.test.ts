@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Agent } from './harness/agent.ts';
@@ -16,6 +19,7 @@ const neighbour = '198.51.100.8';
 const trunkAddress = '198.51.100.9';
 const home = '198.51.100.10';
 const office = '198.51.100.11';
+const listed = '198.51.100.12';
 
 const can = (...words: string[]): boolean =>
   process.platform === 'linux' && spawnSync('unshare', ['-n', ...words], { stdio: 'ignore' }).status === 0;
@@ -26,7 +30,7 @@ if (!inside) {
       ? false
       : 'a network namespace with nftables cannot be made here (root, unshare, ip and nft are needed)';
   test('bans by the kernel and by the process, in a network namespace', { skip }, () => {
-    const addresses = [edgeAddress, stranger, neighbour, trunkAddress, home, office];
+    const addresses = [edgeAddress, stranger, neighbour, trunkAddress, home, office, listed];
     const script = `ip link set lo up && ${addresses.map((a) => `ip addr add ${a}/32 dev lo`).join(' && ')} && exec "$0" "$@"`;
     const { NODE_TEST_CONTEXT: _, ...environment } = process.env;
     const { status, stdout } = spawnSync(
@@ -38,12 +42,16 @@ if (!inside) {
       { env: { ...environment, RINGFENCE_TEST_NAMESPACE: '1' }, encoding: 'utf8', timeout: 120_000 },
     );
     assert.equal(status, 0, stdout);
-    assert.match(stdout, /^# pass 6$/m, stdout);
+    assert.match(stdout, /^# pass 7$/m, stdout);
   });
 } else {
   let bed: Bed;
   let trunk: Agent;
   const common = { address: edgeAddress, encryption: 'preferred', dangerousPlaintext: true } as const;
+
+  const folder = mkdtempSync(join(tmpdir(), 'rf-bans-'));
+  const feedFile = join(folder, 'feed.txt');
+  writeFileSync(feedFile, `${listed}\n${trunkAddress}\n`);
 
   before(async () => {
     bed = await Bed.openToRestart(
@@ -53,6 +61,9 @@ if (!inside) {
           { name: 'udp', transport: 'udp', ...common },
           { name: 'tcp', transport: 'tcp', ...common },
         ],
+        more: {
+          bans: `{ feeds: [{ name: bad, file: ${feedFile} }], publish: { list: banned.txt, log: bans.log } }`,
+        },
       },
     );
     trunk = await bed.phone('carrier', 'udp', { from: trunkAddress });
@@ -68,7 +79,10 @@ if (!inside) {
       ],
     });
   });
-  after(() => bed.close());
+  after(async () => {
+    await bed.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
 
   const ban = (...words: string[]): Promise<string> => ringfenceDoes(bed.home.path, ['ban', ...words]);
   const tables = (): string => spawnSync('nft', ['list', 'ruleset'], { encoding: 'utf8' }).stdout;
@@ -128,12 +142,26 @@ if (!inside) {
     const alice = await bed.phone('alice', 'udp', { from: home });
     assert.equal(await hears(home), false);
     const call = await bed.connect(alice, trunk, '911', { place: home, toPlace: trunkAddress });
-    await call.callee.agent.wire;
     await until('the ACK', () => call.callee.acknowledged);
     await call.caller.hangUp();
-    await until('nothing holds for that address', () => !tables().includes(home));
+    assert.match(tables(), new RegExp(`exempt4 {[^}]*${home.replaceAll('.', '\\.')} `));
     assert.ok(await hears(home));
     await ban('lift', home);
+  });
+
+  test('who stands in a feed is not heard, but for a trunk; what was banned is published for others', async () => {
+    await bed.edge.event('feed.loaded', ({ addresses }) => addresses === 2);
+    await enforcedByKernel(listed);
+    assert.equal(await hears(listed), false);
+    assert.ok(await hears(trunkAddress));
+    assert.equal(tables().includes(trunkAddress), false);
+    const log = join(bed.home.path, 'bans.log');
+    await until('the log line', () => existsSync(log) && readFileSync(log, 'utf8').includes(stranger));
+    assert.match(readFileSync(log, 'utf8'), new RegExp(`Blocking traffic from ${stranger} for 600 s`));
+    await until(
+      'the list',
+      () => readFileSync(join(bed.home.path, 'banned.txt'), 'utf8').includes(home) === false,
+    );
   });
 
   test('registered phones behind a banned address go on, others there are not heard', async () => {

@@ -1,4 +1,5 @@
 import { networkInterfaces } from 'node:os';
+import { resolve as resolvePath } from 'node:path';
 import { MisuseError } from '@ringfence/bytes/misuse.ts';
 import type { SipUri } from '@ringfence/sip/message/types.ts';
 import { parseUri } from '@ringfence/sip/message/uri.ts';
@@ -14,12 +15,16 @@ import { Bans } from './bans/bans.ts';
 import { BanKeeper } from './bans/keep.ts';
 import { Protection } from './bans/protection.ts';
 import { readBanTarget } from './bans/source-text.ts';
+import { type FeedEntry, Feeds } from './feeds/feeds.ts';
+import { BanPublisher, type PublishPlaces } from './feeds/publish.ts';
 import { KernelFirewall } from './kernel/firewall.ts';
 import type { GuardedPorts } from './kernel/ruleset.ts';
 import { LoadControl, type LoadSample, sampleMilliseconds } from './load.ts';
 
 export interface GuardParts {
   readonly config: Configuration;
+  /** Data folder. */
+  readonly home: string;
   readonly store: Pick<Store, 'bans' | 'putBans'>;
   readonly bus: EventBus;
   /** Unix ms. */
@@ -41,6 +46,9 @@ export class Guard {
   readonly protection: Protection;
   readonly #parts: GuardParts;
   readonly #keeper: BanKeeper;
+  readonly #feeds: Feeds;
+  readonly #publisher: BanPublisher;
+  readonly #fed = new Map<string, { readonly entries: readonly FeedEntry[]; readonly until: number }>();
   readonly #load: LoadControl;
   #sampler: NodeJS.Timeout | undefined;
   #overloadedAt = 0;
@@ -82,6 +90,18 @@ export class Guard {
     });
     this.protection.own(ownAddresses(config));
     this.protection.allow(config.bans.allow);
+    const failed = (error: unknown): void =>
+      emit({ type: 'edge.error', where: 'bans.publish', detail: String(error) });
+    this.#publisher = new BanPublisher(placesOf(config, parts.home), this.bans, now, failed);
+    this.#feeds = new Feeds({
+      bans: this.bans,
+      emit,
+      now,
+      loaded: (name, entries, seconds) => {
+        this.#fed.set(name, { entries, until: now() + seconds * 1000 });
+        this.#firewall?.feed(name, entries, seconds);
+      },
+    });
   }
 
   /** Takes the bans of the process before; before anything is listened on. */
@@ -106,6 +126,7 @@ export class Guard {
     this.protection.own(ownAddresses(config));
     this.protection.allow(config.bans.allow);
     this.bans.configure(config.bans);
+    this.#feeds.configure(config.bans.feeds);
     this.admission.configure({ ...config.admission, emergency: config.numbers.emergency }, this.#parts.now());
   }
 
@@ -114,8 +135,16 @@ export class Guard {
     this.protection.objects(objects);
     this.#names = namesOf(objects);
     this.#resolvedAt = Number.NEGATIVE_INFINITY;
-    this.bans.review();
+    this.#review();
     void this.#resolveNames();
+  }
+
+  /** Who is protected now is heard, whatever a ban or a feed says. */
+  #review(): void {
+    this.bans.review();
+    const now = this.#parts.now();
+    for (const [name, { entries, until }] of this.#fed)
+      this.#firewall?.feed(name, entries, (until - now) / 1000);
   }
 
   /**
@@ -139,6 +168,11 @@ export class Guard {
         'bans.kernel is `required`, but nftables cannot be used: install `nft` and run as root or with CAP_NET_ADMIN, or write `auto`.',
       );
     if (this.bans.size > 0) void this.#firewall.open();
+  }
+
+  /** Begins to read feeds. */
+  start(): void {
+    this.#feeds.configure(this.#parts.config.bans.feeds);
   }
 
   /** Undefined where it is not used. */
@@ -171,6 +205,8 @@ export class Guard {
   async stop(): Promise<void> {
     clearInterval(this.#sampler);
     this.admission.flush();
+    this.#feeds.stop();
+    await this.#publisher.stop();
     await this.#firewall?.stop();
     await this.#keeper.done();
   }
@@ -203,8 +239,10 @@ export class Guard {
       }
     // Where no name server answers, what was found before goes on.
     if (found.size === 0) return;
+    const same = found.size === this.#resolved.length && this.#resolved.every((one) => found.has(one));
+    if (same) return;
     this.#resolved = [...found];
-    this.bans.review();
+    this.#review();
   }
 }
 
@@ -234,3 +272,6 @@ export function portsOf(listeners: readonly ListenerState[]): GuardedPorts {
   ];
   return { udp: ports(true), tcp: ports(false) };
 }
+
+const placesOf = ({ bans: { publish } }: Configuration, home: string): PublishPlaces =>
+  Object.fromEntries(Object.entries(publish).map(([name, path]) => [name, resolvePath(home, path)]));

@@ -1,6 +1,41 @@
+import { resolve } from 'node:path';
 import { type Static, Type } from '@sinclair/typebox';
 import { readRange } from '../objects/address-range.ts';
 import type { Report } from './validate.ts';
+
+/** A list of addresses that others have seen attack. */
+export const FeedSettings = Type.Object(
+  {
+    name: Type.String({ minLength: 1, maxLength: 40, description: 'Unique; shown in events and lists.' }),
+    url: Type.Optional(
+      Type.String({
+        description:
+          '`https:` address of the list (`http:` on loopback only): lines, or JSON such as that of APIBAN. Redirections are not followed.',
+      }),
+    ),
+    file: Type.Optional(Type.String({ description: 'Or a file, relative to this one.' })),
+    refreshSeconds: Type.Integer({
+      minimum: 10,
+      maximum: 604_800,
+      default: 3600,
+      description: 'It is read again so often.',
+    }),
+    staleSeconds: Type.Integer({
+      minimum: 60,
+      maximum: 2_592_000,
+      default: 86_400,
+      description: 'A feed that cannot be read keeps what it had for so long.',
+    }),
+    maximum: Type.Integer({
+      minimum: 1,
+      maximum: 250_000,
+      default: 100_000,
+      description: 'Most entries, some 400 octets each; further ones are passed over.',
+    }),
+  },
+  { additionalProperties: false },
+);
+export type FeedSettings = Static<typeof FeedSettings>;
 
 /** Whom the edge does not listen to, and for how long. */
 export const BanSettings = Type.Object(
@@ -36,6 +71,33 @@ export const BanSettings = Type.Object(
       description:
         'Evidence that came in UDP datagrams whose sender is not proven silences one socket (address and port) for so long, never an address: anybody can write any sender on a datagram.',
     }),
+    feeds: Type.Array(FeedSettings, {
+      default: [],
+      description:
+        'Lists whose addresses are banned for as long as they stand there. Blocks wider than /16 (IPv6: /32) and private addresses are passed over; whoever is never banned is not banned by a feed either.',
+    }),
+    publish: Type.Object(
+      {
+        list: Type.Optional(Type.String({ description: 'File with one banned address or block a line.' })),
+        json: Type.Optional(
+          Type.String({
+            description: 'The same as JSON, with times and causes; another edge can read it as a feed.',
+          }),
+        ),
+        log: Type.Optional(
+          Type.String({
+            description:
+              'A line `Blocking traffic from ADDRESS` for each ban is added to this file, for fail2ban.',
+          }),
+        ),
+      },
+      {
+        additionalProperties: false,
+        default: {},
+        description:
+          'Tells others who is banned; paths are relative to the data folder. Sockets are left out. A change takes effect at the next start.',
+      },
+    ),
     kernel: Type.Union([Type.Literal('auto'), Type.Literal('off'), Type.Literal('required')], {
       default: 'auto',
       description:
@@ -52,7 +114,19 @@ export const BanSettings = Type.Object(
 );
 export type BanSettings = Static<typeof BanSettings>;
 
-export function checkBans(bans: BanSettings, report: Report): void {
+/** Paths of feeds become absolute. */
+export function checkBans(bans: BanSettings, folder: string, report: Report): BanSettings {
+  const names = new Set<string>();
+  const feeds = bans.feeds.map((feed, i) => {
+    const key = `bans.feeds[${i}]`;
+    if (names.has(feed.name)) report.value(`${key}.name`, `\`${feed.name}\` is there twice`, 'Rename one.');
+    names.add(feed.name);
+    if ((feed.url === undefined) === (feed.file === undefined))
+      report.value(key, 'needs `url` or `file`, and not both', 'Write one of them.');
+    if (feed.url !== undefined && !isSafe(feed.url))
+      report.value(`${key}.url`, 'is no https address', 'Write `https://…`; `http:` is for loopback only.');
+    return feed.file === undefined ? feed : { ...feed, file: resolve(folder, feed.file) };
+  });
   bans.allow.forEach((range, i) => {
     if (readRange(range) === undefined)
       report.value(
@@ -67,4 +141,13 @@ export function checkBans(bans: BanSettings, report: Report): void {
       `is ${bans.maximumSeconds}, less than bans.seconds (${bans.seconds})`,
       'Write at least as many seconds.',
     );
+  return { ...bans, feeds };
+}
+
+function isSafe(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname } = new URL(text);
+  return (
+    protocol === 'https:' || (protocol === 'http:' && /^(?:127\.[0-9.]+|\[::1\]|localhost)$/.test(hostname))
+  );
 }

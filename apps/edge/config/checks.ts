@@ -84,14 +84,14 @@ export function checkConfiguration(
       );
     }
   });
-  checkBans(config.bans, report);
+  const bans = checkBans(config.bans, folder, report);
   checkDetection(config.detection, config.numbers.emergency, report);
   const sounds = checkSounds(config.sounds, folder, report);
   const metrics = checkMetrics(config.metrics, folder, report, warnings);
   const exports = checkExports(config.exports, folder, report, warnings);
   if (config.store.file === '')
     report.value('store.file', 'is empty', 'Write a file name such as `ringfence.db`.');
-  return { config: { ...config, listeners, tls, sounds, metrics, exports }, warnings };
+  return { config: { ...config, listeners, tls, bans, sounds, metrics, exports }, warnings };
 }
 
 function checkSounds(

@@ -25,6 +25,8 @@ export const severities: Readonly<Record<EdgeEventType, Severity>> = {
   'ban.added': 'warning',
   'ban.lifted': 'notice',
   'ban.expired': 'info',
+  'feed.loaded': 'info',
+  'feed.failed': 'warning',
   'ban.kernel': 'notice',
   'ban.refused': 'warning',
   'message.malformed': 'info',

@@ -143,6 +143,15 @@ export type EdgeEvent =
       readonly cause: string;
       readonly rule: string;
     }
+  /** A list of attackers was read; `skipped` entries are none that may be banned, or too many. */
+  | {
+      readonly type: 'feed.loaded';
+      readonly feed: string;
+      readonly addresses: number;
+      readonly skipped: number;
+    }
+  /** A list of attackers could not be read; `stale`: what it had holds no more. */
+  | { readonly type: 'feed.failed'; readonly feed: string; readonly detail: string; readonly stale: boolean }
   /** The kernel has begun to drop what banned sources send, or does not any more: then the edge does. */
   | { readonly type: 'ban.kernel'; readonly on: boolean; readonly detail: string }
   /** A ban was asked for and not made: whom it would have hit must never be banned, or may not have sent that. */

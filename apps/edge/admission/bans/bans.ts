@@ -60,6 +60,7 @@ export class Bans {
   /** Of sockets: apart, so that forged datagrams can push out none of the others. */
   readonly #socketBans = new Map<string, Ban>();
   readonly #ranges = new RangeTable<Ban>();
+  readonly #feeds = new Map<string, { readonly table: RangeTable<true>; readonly ban: Ban }>();
   /** By address, then port. */
   readonly #sockets = new Map<string, Map<number, Ban>>();
   #history: BoundedMap<string, { readonly times: number; readonly until: number }>;
@@ -100,10 +101,11 @@ export class Bans {
 
   /** The ban that holds for this sender now. Constant cost, nothing where there are no bans. */
   find(address: string, port: number, now: number): Ban | undefined {
-    if (this.#bans.size === 0 && this.#sockets.size === 0) return undefined;
+    if (this.#bans.size === 0 && this.#sockets.size === 0 && this.#feeds.size === 0) return undefined;
     const ban =
       this.#ranges.find(address) ??
-      (this.#sockets.size === 0 ? undefined : this.#sockets.get(address)?.get(port));
+      (this.#sockets.size === 0 ? undefined : this.#sockets.get(address)?.get(port)) ??
+      (this.#feeds.size === 0 ? undefined : this.#inFeed(address));
     if (ban === undefined || ban.until <= now) return undefined;
     if (this.#exempt.size > 0 && (this.#exempt.peek(address) ?? 0) > now) return undefined;
     return ban;
@@ -148,12 +150,35 @@ export class Bans {
     return true;
   }
 
+  /** What a feed names is banned from now on, and what it named before no more; undefined: nothing. */
+  useFeed(name: string, table: RangeTable<true> | undefined): void {
+    if (table === undefined) return void this.#feeds.delete(name);
+    const by = `feed:${name}`;
+    const facts = {
+      cause: 'feed',
+      rule: 'feed',
+      evidence: { feed: name },
+      by,
+      times: 1,
+      known: false,
+    } as const;
+    const ban: Ban = { ...facts, banned: true, source: by, scope: 'source', since: 0, until: Infinity };
+    this.#feeds.set(name, { table, ban });
+  }
+
+  /** Addresses and blocks that feeds name. */
+  get fed(): number {
+    let count = 0;
+    for (const { table } of this.#feeds.values()) count += table.size;
+    return count;
+  }
+
   /** For an emergency call of a known device: no ban holds for its address until then. */
   exempt(address: string, until: number): void {
-    const ban = this.#ranges.find(address);
+    const ban = this.#ranges.find(address) ?? this.#inFeed(address);
     if (ban === undefined && !this.#sockets.has(address)) return;
     this.#exempt.set(address, until);
-    if (ban !== undefined) this.#tell({ kind: 'exempt', ban });
+    if (ban !== undefined) this.#tell({ kind: 'exempt', ban, address, until });
   }
 
   /** Lifts what must not be banned any more: a trunk has been added, an address was allowed. */
@@ -184,6 +209,12 @@ export class Bans {
       this.#insert(ban, target);
       this.#tell({ kind: 'added', ban });
     }
+  }
+
+  #inFeed(address: string): Ban | undefined {
+    for (const { table, ban } of this.#feeds.values())
+      if (table.find(address) !== undefined) return this.protection.covers(address) ? undefined : ban;
+    return undefined;
   }
 
   #proposeSocket(proposal: BanProposal, target: BanTarget, registered: boolean): Ban | BanRefused {

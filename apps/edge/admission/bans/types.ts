@@ -45,4 +45,4 @@ export type BanChange =
   | { readonly kind: 'added'; readonly ban: Ban }
   | { readonly kind: 'lifted' | 'expired'; readonly ban: Ban }
   /** Not enforced for a while: an emergency call is placed from there. */
-  | { readonly kind: 'exempt'; readonly ban: Ban };
+  | { readonly kind: 'exempt'; readonly ban: Ban; readonly address: string; readonly until: number };

@@ -2,7 +2,16 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import type { Bans } from '../bans/bans.ts';
 import { readBanTarget } from '../bans/source-text.ts';
 import type { Ban } from '../bans/types.ts';
-import { addLines, type Denied, deleteLines, type GuardedPorts, readCounter, tableLines } from './ruleset.ts';
+import type { FeedEntry } from '../feeds/feeds.ts';
+import {
+  addLines,
+  type Denied,
+  deleteLines,
+  exemptLine,
+  type GuardedPorts,
+  readCounter,
+  tableLines,
+} from './ruleset.ts';
 
 export interface FirewallOptions {
   readonly bans: Bans;
@@ -43,10 +52,21 @@ export class KernelFirewall {
   #problem = '';
   #answered: (() => void) | undefined;
   #stopped = false;
+  readonly #feeds = new Map<string, ReadonlyMap<string, Denied>>();
 
   constructor(options: FirewallOptions) {
     this.#options = options;
-    options.bans.onChange(({ kind, ban }) => {
+    options.bans.onChange((change) => {
+      const { kind, ban } = change;
+      if (kind === 'exempt') {
+        const { address, until } = change;
+        const target = readBanTarget(address);
+        if (target === undefined || this.#child === undefined) return;
+        const { range, text } = target;
+        const seconds = (until - options.now()) / 1000;
+        this.#push([exemptLine(this.#table, { range, text, seconds })]);
+        return this.#flush();
+      }
       const denied = deniedOf(ban, options.now());
       if (denied === undefined) return;
       if (kind === 'added') this.#add([denied]);
@@ -60,6 +80,23 @@ export class KernelFirewall {
 
   get on(): boolean {
     return this.#child !== undefined && this.#opening === undefined;
+  }
+
+  /** What a feed names from now on, for so many seconds; who is protected is left out. */
+  feed(name: string, entries: readonly FeedEntry[], seconds: number): void {
+    const { protection } = this.#options.bans;
+    const before = this.#feeds.get(name) ?? new Map<string, Denied>();
+    const after = new Map<string, Denied>();
+    for (const { text, range } of entries) {
+      const single = range.prefix === (range.family === 4 ? 32 : 64);
+      const protects = single ? protection.covers(text) : protection.within(range) !== undefined;
+      if (!protects) after.set(text, { range, text, seconds });
+    }
+    if (entries.length === 0) this.#feeds.delete(name);
+    else this.#feeds.set(name, after);
+    const gone = [...before.values()].filter(({ text }) => !after.has(text));
+    if (this.#child !== undefined) this.#push(deleteLines(this.#table, gone));
+    this.#add([...after.values()]);
   }
 
   /** Begins now, not with the first ban; false where the system does not let us. */
@@ -93,6 +130,7 @@ export class KernelFirewall {
   }
 
   #add(denied: readonly Denied[]): void {
+    if (denied.length === 0) return;
     if (this.#child !== undefined) return this.#push(addLines(this.#table, denied));
     if (this.#stopped || this.#opening !== undefined) return;
     if (this.#options.now() - this.#failedAt < patienceMs) return;
@@ -140,6 +178,7 @@ export class KernelFirewall {
     if (this.#stopped) return false;
     told(true, this.#table);
     const present = bans.list().flatMap((ban) => deniedOf(ban, now()) ?? []);
+    for (const fed of this.#feeds.values()) present.push(...fed.values());
     this.#push(addLines(this.#table, present));
     this.#flush();
     return true;

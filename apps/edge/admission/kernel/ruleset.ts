@@ -40,11 +40,15 @@ export function tableLines(table: string, { udp, tcp }: GuardedPorts, maximum: n
     `add counter inet ${table} dropped`,
     `add set inet ${table} hosts4 { type ipv4_addr; flags timeout; size ${maximum}; }`,
     `add set inet ${table} hosts6 { type ipv6_addr; flags timeout; size ${maximum}; }`,
+    `add set inet ${table} exempt4 { type ipv4_addr; flags timeout; size 4096; }`,
+    `add set inet ${table} exempt6 { type ipv6_addr; flags timeout; size 4096; }`,
     `add set inet ${table} nets4 { type ipv4_addr; flags interval, timeout; size ${maximum}; }`,
     `add set inet ${table} nets6 { type ipv6_addr; flags interval, timeout; size ${maximum}; }`,
     `add chain inet ${table} denied`,
     ...rules,
     `add chain inet ${table} early { type filter hook prerouting priority raw; policy accept; }`,
+    `add rule inet ${table} early ip saddr @exempt4 accept`,
+    `add rule inet ${table} early ip6 saddr & ffff:ffff:ffff:ffff:: @exempt6 accept`,
     early('ip saddr @hosts4'),
     early('ip saddr @nets4'),
     early('ip6 saddr & ffff:ffff:ffff:ffff:: @hosts6'),
@@ -67,6 +71,10 @@ export function addLines(table: string, denied: readonly Denied[]): string[] {
     ({ set, elements }) => `add element inet ${table} ${set} { ${elements} }`,
   );
 }
+
+/** Nothing is dropped of that address for so long, whatever set it is in. */
+export const exemptLine = (table: string, { range, text, seconds }: Denied): string =>
+  `add element inet ${table} exempt${range.family} { ${bare(text)} timeout ${Math.max(1, Math.ceil(seconds))}s }`;
 
 /** One a line: what has timed out meanwhile is an error that takes its line with it. */
 export const deleteLines = (table: string, denied: readonly Pick<Denied, 'range' | 'text'>[]): string[] =>
