@@ -4,9 +4,12 @@ import type { Forwarding } from '@ringfence/sip/headers/diversion.ts';
 import { initialMaxForwards, makeResponse } from '@ringfence/sip/message/build.ts';
 import { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import type { NameAddr, SipRequest, Uri } from '@ringfence/sip/message/types.ts';
+import { serializeUri } from '@ringfence/sip/message/uri.ts';
 import { defaultMaxBreadth } from '@ringfence/sip/transaction/loop.ts';
 import type { ServerTransaction } from '@ringfence/sip/transaction/transaction.ts';
 import type { Flow } from '@ringfence/sip/transport/flow.ts';
+import { blocked, judgeInbound, labelled } from '../callers/callers.ts';
+import type { CallerVerdict } from '../callers/judge.ts';
 import type { Encryption } from '../config/schema.ts';
 import { forwardingsOf, timesForwarded } from '../headers/forwardings.ts';
 import { type CallerIdentity, identify, isTrusted, present, privacyRefusal } from '../headers/identity.ts';
@@ -15,6 +18,7 @@ import type { LegSide } from '../media/leg.ts';
 import { noMedia, type ReadSession, readSession } from '../media/read-offer.ts';
 import { deviceWishes, trunkWishes } from '../media/wishes.ts';
 import type { Rewrite } from '../objects/rewrite-settings.ts';
+import type { Trunk } from '../objects/types.ts';
 import { replacedAtPbx } from '../pbx/replaces.ts';
 import { PbxSearch, phoneTargets } from '../pbx/targets.ts';
 import { decide, demandedOf } from '../policy/decide.ts';
@@ -39,7 +43,7 @@ import { trunkClaims } from './party.ts';
 import { judgePickup, startPickup } from './pickup.ts';
 import { refuse, refuseAloud } from './refusal.ts';
 import { routeFacts } from './route-facts.ts';
-import type { CallServices } from './services.ts';
+import { type CallServices, socketText } from './services.ts';
 import { type AcceptedCall, openMedia, sideOf } from './setup.ts';
 import { secureTargets, secureTrunks, sipsProblem } from './sips.ts';
 import { type TargetSources, userTargets } from './targets.ts';
@@ -140,11 +144,18 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
       return refuse(door, arrival, dialled, forwardedTooOften(times, config.calls.maximumForwards));
   }
   if (privacyRefusal(request) && !dialled.emergency) return refuse(door, arrival, dialled, privacyUnknown);
-  const identity = callerFrom(
+  const claimed = callerFrom(
     inbound,
     identify(directory, principal, request, dialled.emergency),
     door.numbers(),
   );
+  const doubt = judgeInbound(directory, principal, request, claimed, dialled, door.numbers());
+  if (doubt !== undefined) tellDoubt(services, arrival, claimed, doubt);
+  if (doubt?.action === 'block') return refuse(door, arrival, dialled, blocked(doubt));
+  const identity =
+    doubt?.action === 'label'
+      ? labelled(claimed, directory.callers?.label, trunkOf(directory, principal)?.callers)
+      : claimed;
   const phones = present(identity, 'phone', false).from;
   const from = destination.kind === 'trunk' ? identity.number : identity.name;
   const reachable =
@@ -201,6 +212,8 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
   if (decision.verdict !== 'accept')
     return refuseAloud(door, arrival, { dialled, decision, destination, offer, side });
   if (dialled.emergency) services.emergencyFrom?.(flow.remote.address);
+  const judgement =
+    doubt === undefined ? decision : { ...decision, reasons: [...decision.reasons, ...doubt.reasons] };
   const id = services.token(20);
   const replaced = pickup?.place;
   const judged: Judged = {
@@ -237,11 +250,11 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
     return begin(
       door,
       judged,
-      decision,
+      judgement,
       new PbxSearch(sources, directory, destination, request, from, rescue),
     );
   }
-  if (destination.kind !== 'trunk') return begin(door, judged, decision, targets);
+  if (destination.kind !== 'trunk') return begin(door, judged, judgement, targets);
   const carried = isTrusted(directory, principal)
     ? trustedOnly(request, config.calls.trustedHeaders)
     : undefined;
@@ -254,7 +267,28 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
     ),
   );
   const call = { id, emergency: dialled.emergency, wanted: () => door.calls.has(id) };
-  begin(door, judged, decision, new TrunkSearch(sources.search, attempts, call));
+  begin(door, judged, judgement, new TrunkSearch(sources.search, attempts, call));
+}
+
+const trunkOf = (directory: DomainDirectory, principal: Principal): Trunk | undefined =>
+  principal.kind === 'trunk' ? directory.trunks.get(principal.trunk) : undefined;
+
+function tellDoubt(
+  { bus }: CallServices,
+  { principal, directory, flow, called }: Arrival,
+  identity: CallerIdentity,
+  { action, reasons }: CallerVerdict,
+): void {
+  bus.emit({
+    type: 'caller.doubted',
+    domain: directory.name,
+    trunk: principal.kind === 'trunk' ? principal.trunk : '',
+    source: socketText(flow.remote),
+    number: callerText(identity.number),
+    called: serializeUri(called),
+    action,
+    reasons,
+  });
 }
 
 /** RFC 4028 §6: no refusal of the call, the caller asks again for as much. */

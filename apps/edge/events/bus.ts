@@ -46,6 +46,7 @@ export const severities: Readonly<Record<EdgeEventType, Severity>> = {
   'call.ended': 'info',
   'call.disconnected': 'debug',
   'call.forwarded': 'notice',
+  'caller.doubted': 'notice',
   'call.media-recovered': 'notice',
   'call.dtmf': 'debug',
   'recording.started': 'notice',

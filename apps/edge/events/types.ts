@@ -6,7 +6,7 @@ import type { Action, IncidentKind } from '../incidents/types.ts';
 import type { Grade } from '../policy/grade.ts';
 import type { TamperKind } from '../policy/known-peers.ts';
 import type { LegProtection } from '../policy/protection.ts';
-import type { Decision } from '../policy/types.ts';
+import type { Decision, Reason } from '../policy/types.ts';
 
 export type Severity = 'error' | 'warning' | 'notice' | 'info' | 'debug';
 
@@ -275,6 +275,17 @@ export type EdgeEvent =
       readonly principal: string;
       readonly route: string;
       readonly decision: Decision;
+    }
+  /** A call from a trunk shows a number that may not be the caller's; `action` says what became of it. */
+  | {
+      readonly type: 'caller.doubted';
+      readonly domain: string;
+      readonly trunk: string;
+      readonly source: string;
+      readonly number: string;
+      readonly called: string;
+      readonly action: 'pass' | 'label' | 'block';
+      readonly reasons: readonly Reason[];
     }
   /** A called phone sends the call on; `decision` says whether it goes there, and why. */
   | {

@@ -1,6 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { Honeypots } from '../config/detection.ts';
 import { AccountPolicy } from './account-settings.ts';
+import { DomainCallers } from './caller-settings.ts';
 import { RecordingPolicy } from './recording-settings.ts';
 
 const bounds = {
@@ -58,6 +59,7 @@ export const DomainObject = Type.Object(
     userLimits: Type.Optional(CallLimits),
     recording: Type.Optional(RecordingPolicy),
     accounts: Type.Optional(AccountPolicy),
+    callers: Type.Optional(DomainCallers),
     honeypots: Type.Optional(Honeypots),
   },
   { additionalProperties: false },

@@ -1,6 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { IceUse, Keying } from '../config/schema.ts';
 import { ZrtpPolicy } from '../config/zrtp.ts';
+import { CallerPolicy } from './caller-settings.ts';
 import { Codecs } from './codec-settings.ts';
 import { TrunkLimits } from './limit-settings.ts';
 import { TrunkRewrite } from './rewrite-settings.ts';
@@ -164,6 +165,7 @@ const settings = {
         'The only realm whose challenges are answered with `outboundAuthentication`. Default: any; within a call only those that the trunk has asked for outside of calls.',
     }),
   ),
+  callers: Type.Optional(CallerPolicy),
   transfer: Type.Optional(
     Type.Union([Type.Literal('edge'), Type.Literal('pass'), Type.Literal('refuse')], {
       description: 'What a REFER of this trunk does, in place of `calls.transfer`.',

@@ -1,5 +1,6 @@
 import { BlockList, isIP, isIPv6 } from 'node:net';
 import type { AccountPolicy } from '../objects/account-settings.ts';
+import type { DomainCallers } from '../objects/caller-settings.ts';
 import type { CallLimits } from '../objects/limit-settings.ts';
 import { addressesOf } from '../objects/pbx.ts';
 import type { RecordingPolicy } from '../objects/recording-settings.ts';
@@ -45,6 +46,8 @@ export interface DomainDirectory {
   /** Registers and serves the phones of this domain in place of `users`; its nodes are among `trunks` too. */
   readonly pbx?: Pbx;
   readonly restraints?: Restraints;
+  /** Numbers that callers may not show. */
+  readonly callers?: DomainCallers;
 }
 
 /** No name of a trunk holds a slash. */
@@ -223,6 +226,7 @@ function index(name: string, objects: Objects): DomainDirectory {
     ...(own?.userLimits === undefined ? {} : { userLimits: own.userLimits }),
     ...(own?.recording === undefined ? {} : { recording: own.recording }),
     ...(own?.accounts === undefined ? {} : { accounts: own.accounts }),
+    ...(own?.callers === undefined ? {} : { callers: own.callers }),
     ...(own?.honeypots === undefined ? {} : { honeypots: own.honeypots }),
   };
 }
