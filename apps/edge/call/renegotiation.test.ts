@@ -295,7 +295,8 @@ test('what a dialog does not serve gets 405, OPTIONS 200, an old CSeq 500 (RFC 3
   const all = await connected();
   const { call } = all;
   assert.equal(await call.inside('OPTIONS'), 200);
-  assert.equal(await call.inside('SUBSCRIBE'), 405);
+  assert.equal(await call.inside('PUBLISH'), 405);
+  assert.equal(await call.inside('SUBSCRIBE'), 489);
   assert.equal(await call.inside('NOTIFY'), 481);
   const late = call.dialog!.request('OPTIONS');
   const response = await all.alice.request({ ...late, cseq: { number: 1, method: 'OPTIONS' } });
