@@ -12,10 +12,12 @@ export const shapeFlag = {
 
 const cookie = 'z9hG4bK';
 const leastBits = 24;
+/** So many characters of any alphabet hold more than that. */
+const enough = 16;
 
 /**
  * Most randomness that a token can hold, in bits: its length times that of its alphabet, with runs of one character
- * counted once.
+ * counted once. Its first 16 characters are looked at.
  */
 export function tokenBits(token: string, from = 0): number {
   let digits = 0;
@@ -25,7 +27,7 @@ export function tokenBits(token: string, from = 0): number {
   let other = 0;
   let length = 0;
   let before = -1;
-  const end = Math.min(token.length, from + 64);
+  const end = Math.min(token.length, from + enough);
   for (let i = from; i < end; i += 1) {
     const c = token.charCodeAt(i);
     if (c === before) continue;
@@ -41,16 +43,14 @@ export function tokenBits(token: string, from = 0): number {
   return alphabet === 0 ? 0 : length * Math.log2(alphabet);
 }
 
-/** What of a request is looked at; texts as parsed. */
-export interface Shaped {
-  readonly branch: string | undefined;
-  readonly sentBy: string;
-  readonly tag: string;
-  readonly callId: string;
-}
-
-/** The flags of a request; `bytes` are the whole of it as it came. */
-export function readShape({ branch, sentBy, tag, callId }: Shaped, bytes: Uint8Array): number {
+/** The flags of a request: texts as parsed, and the whole of it as it came. */
+export function readShape(
+  branch: string | undefined,
+  sentBy: string,
+  tag: string,
+  callId: string,
+  bytes: Uint8Array,
+): number {
   let flags = 0;
   if (branch === undefined || !branch.startsWith(cookie) || tokenBits(branch, cookie.length) < leastBits)
     flags |= shapeFlag.branch;
@@ -135,6 +135,24 @@ const marks = [
   'warvox',
   'nm@nm',
 ] as const;
+
+/** Texts of which it is remembered whether they hold a mark; forgotten all at once. */
+const remembered = 512;
+
+/** Looks for marks; phones of a kind say the same, so most texts were looked at before. At most 64 KB. */
+export class MarkReader {
+  #known = new Map<string, string | undefined>();
+
+  find(text: string): string | undefined {
+    if (text === '' || text.length > 128) return markOf(text);
+    const known = this.#known.get(text);
+    if (known !== undefined || this.#known.has(text)) return known;
+    if (this.#known.size >= remembered) this.#known = new Map();
+    const mark = markOf(text);
+    this.#known.set(text, mark);
+    return mark;
+  }
+}
 
 /** The mark of a known tool in a User-Agent, display name or user; undefined for none. */
 export function markOf(text: string): string | undefined {

@@ -2,7 +2,7 @@ import { MisuseError } from '@ringfence/bytes/misuse.ts';
 
 /** Slots that one key may stand in: their keys share a cache line. */
 const ways = 8;
-/** Room above what is asked for, so that sets seldom overflow before the table is full: 3 % of the keys at most. */
+/** Room above what is asked for, so that few sets overflow before the table is full: by then 7 in 100 keys had to make room. */
 const headroom = 1.25;
 
 /**

@@ -12,7 +12,7 @@ import { tailSurprise, UsualCount } from './gamma-poisson.ts';
 import { HeavyHitters } from './heavy-hitters.ts';
 import { type Registration, RegistrationWatch } from './registrations.ts';
 import { boundsOf } from './rules.ts';
-import { markOf, numberOf, oddOrder, readShape, shapeFlag, tailOf, tokenBits } from './shape.ts';
+import { MarkReader, markOf, numberOf, oddOrder, readShape, shapeFlag, tailOf, tokenBits } from './shape.ts';
 import { SprayWatch } from './spraying.ts';
 import { kind, TrafficWatch } from './traffic.ts';
 
@@ -183,15 +183,9 @@ test('the shape of a request: order of its fields, tokens, Via', () => {
   assert.equal(oddOrder(bytes(phone)), false);
   assert.equal(oddOrder(bytes(phone.replace('To: ', 'User-Agent: x\r\nTo: '))), true);
   assert.equal(oddOrder(bytes(phone.replace('From:', 'f:').replace('To:', 't:'))), false);
-  const parsed = {
-    branch: 'z9hG4bK776asdhds',
-    sentBy: '10.0.0.1',
-    tag: '1928301774',
-    callId: 'a84b4c76e66710',
-  };
-  assert.equal(readShape(parsed, bytes(phone)), 0);
+  assert.equal(readShape('z9hG4bK776asdhds', '10.0.0.1', '1928301774', 'a84b4c76e66710', bytes(phone)), 0);
   assert.equal(
-    readShape({ branch: '1', sentBy: '127.0.0.1', tag: '1', callId: '1' }, bytes(sipvicious)),
+    readShape('1', '127.0.0.1', '1', '1', bytes(sipvicious)),
     shapeFlag.branch | shapeFlag.token | shapeFlag.loopback | shapeFlag.order,
   );
 });
@@ -219,6 +213,9 @@ test('dial plans: the tail of a number, and the number', () => {
 test('marks of known tools, anywhere in the text', () => {
   assert.equal(markOf('Friendly-Scanner'), 'friendly-scanner');
   assert.equal(markOf('Yealink SIP-T46S 66.85.0.5'), undefined);
+  const reader = new MarkReader();
+  for (let i = 0; i < 2_000; i += 1) assert.equal(reader.find(`Phone ${i % 700}`), undefined);
+  for (let i = 0; i < 3; i += 1) assert.equal(reader.find('sipcli/v1.8'), 'sipcli');
 });
 
 const boun = ['log_high_50', 'log_low_250'] as const;

@@ -72,6 +72,7 @@ export type EdgeOptions = {
   readonly objects: EdgeObjects;
   readonly certificates?: Certificates;
   readonly admission?: Readonly<Record<string, number>>;
+  readonly detection?: Readonly<Record<string, unknown>>;
   /** Size of the media port range; a small one makes a capture filter short. */
   readonly mediaPorts?: number;
   /** Control port of an rtpengine on 127.0.0.1 that carries the voice. Default: our own media process does. */
@@ -146,6 +147,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
             : { engine: 'rtpengine', rtpengine: [{ address: '127.0.0.1', port: options.rtpengine }] }),
         },
         ...(options.admission ? { admission: options.admission } : {}),
+        ...(options.detection ? { detection: options.detection } : {}),
         shutdown: { drainSeconds: 0 },
         log: { format: 'json' },
       },

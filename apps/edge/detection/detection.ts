@@ -5,7 +5,7 @@ import { AccountJudge } from '@ringfence/threat/accounts.ts';
 import { HeavyHitters } from '@ringfence/threat/heavy-hitters.ts';
 import { RegistrationWatch } from '@ringfence/threat/registrations.ts';
 import { boundsOf, type Finding, makeFinding } from '@ringfence/threat/rules.ts';
-import { markOf, readShape } from '@ringfence/threat/shape.ts';
+import { MarkReader, readShape } from '@ringfence/threat/shape.ts';
 import { type Request, SourceJudge } from '@ringfence/threat/source-judge.ts';
 import { hashText, mix } from '@ringfence/threat/source-table.ts';
 import { SprayWatch } from '@ringfence/threat/spraying.ts';
@@ -74,6 +74,7 @@ export class Detection {
   readonly #registrations = new RegistrationWatch();
   readonly #traffic = new TrafficWatch();
   readonly #talkers: HeavyHitters;
+  readonly #marks = new MarkReader();
   readonly #began: number;
   readonly #domainHoneypots = new WeakMap<readonly string[], Honeypots>();
   #places: Places;
@@ -161,12 +162,11 @@ export class Detection {
     const tag = request.from.params.get('tag');
     seen.tag = typeof tag === 'string' ? tag : '';
     seen.callId = request.callId;
-    seen.shape = readShape(
-      { branch: via?.branch, sentBy: via?.host ?? '', tag: seen.tag, callId: request.callId },
-      bytes,
-    );
+    seen.shape = readShape(via?.branch, via?.host ?? '', seen.tag, request.callId, bytes);
     const sources = this.#judge();
-    const mark = markOf(request.headers.get('User-Agent') ?? '') ?? markOf(request.from.display ?? '');
+    const mark =
+      this.#marks.find(request.headers.get('User-Agent') ?? '') ??
+      this.#marks.find(request.from.display ?? '');
     const found = mark === undefined ? undefined : sources.marked(high, low, seconds);
     this.#found(found ?? sources.request(seen), flow);
     // Phones ask without proof first: where some have proven themselves, what they dial then is looked at.
@@ -280,8 +280,8 @@ export class Detection {
   #honeypot(domain: DomainDirectory, target: string, caller: string, flow: Flow): void {
     const pots = this.#honeypotsOf(domain);
     if (pots === undefined) return;
-    const used = [target, caller].find((name) => pots.find(name) !== undefined && !isHere(domain, name));
-    if (used === undefined) return;
+    const used = pots.find(target) !== undefined ? target : pots.find(caller) !== undefined ? caller : '';
+    if (used === '' || isHere(domain, used)) return;
     this.report.take(
       honeypotFinding(`It used \`${pots.find(used)}\`, which nobody has.`),
       this.#suspect(flow),
