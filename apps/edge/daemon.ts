@@ -212,10 +212,11 @@ export class Daemon {
       cleanup.push(() => monitoring.stop());
       await monitoring.configure(config);
       for (const { key, meaning } of loaded.warnings) bus.emit({ type: 'edge.dangerous', key, meaning });
-      const [objects, bindings, zrtpPeers, accounts] = await Promise.all([
+      const [objects, bindings, zrtpPeers, knownPeers, accounts] = await Promise.all([
         store.objects(),
         store.bindings(),
         store.zrtpPeers(),
+        store.knownPeers(),
         store.accounts(),
       ]);
       const resolver = new TargetFinder({
@@ -254,6 +255,7 @@ export class Daemon {
         config,
         identityKey: identityKey(join(home, 'keys', 'store.key')),
         zrtpPeers,
+        knownPeers,
         accounts,
         objects,
         bindings,

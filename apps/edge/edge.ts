@@ -24,7 +24,7 @@ import { MessageRate } from './message/rate.ts';
 import type { Objects } from './objects/types.ts';
 import { PbxFront } from './pbx/front.ts';
 import { PbxNodes, watchedNodes } from './pbx/nodes.ts';
-import { KnownPeers } from './policy/known-peers.ts';
+import { type KnownPeer, KnownPeers } from './policy/known-peers.ts';
 import type { RecordingDecision } from './policy/recording.ts';
 import { nameOfAsker } from './recording/call-recording.ts';
 import { reachRecorder } from './recording/reach.ts';
@@ -81,6 +81,8 @@ export interface EdgeParts {
   readonly accounts?: readonly AccountRow[];
   /** What is kept of the ZRTP of phones. Default nothing. */
   readonly zrtpPeers?: readonly ZrtpPeer[];
+  /** What parties have shown of themselves in earlier calls. Default nothing. */
+  readonly knownPeers?: readonly KnownPeer[];
   readonly resolver: Pick<TargetSources, 'resolve' | 'resolveNumeric'>;
   /** Runs something later and gives a function that stops it. Default: timers of the process. */
   after?(milliseconds: number, run: () => void): () => void;
@@ -580,7 +582,9 @@ export class Edge {
         this.#stopNoting ??= this.#after(noteMs, () => this.#noteRinging());
       },
       ...(parts.sounds === undefined ? {} : { sounds: new SoundDesk(parts.sounds) }),
-      peers: new KnownPeers(),
+      peers: new KnownPeers(undefined, parts.knownPeers ?? [], (peer, forget) => {
+        parts.store.putKnownPeer(peer, forget).catch((error) => this.#storeFailed(error));
+      }),
       emergencyFrom: (address) => parts.emergency?.(address),
       recorders: {
         of: (domain) => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Configuration } from '../config/schema.ts';
-import { steadyAfter } from '../policy/known-peers.ts';
+import { type KnownPeer, steadyAfter } from '../policy/known-peers.ts';
 import { aliceAndBob, leftovers } from '../testing/cast.ts';
 import { domain, user } from '../testing/objects.ts';
 import type { Phone } from '../testing/phone.ts';
@@ -10,9 +10,13 @@ import { World } from '../testing/world.ts';
 
 type Habit = Configuration['calls']['onTampering'];
 
-async function cast(onTampering: Habit): Promise<{ world: World; alice: Phone; bob: Phone }> {
+async function cast(
+  onTampering: Habit,
+  knownPeers: readonly KnownPeer[] = [],
+): Promise<{ world: World; alice: Phone; bob: Phone }> {
   const world = new World({
     objects: { users: [user('alice'), user('bob')] },
+    knownPeers,
     config: (defaults) => ({ ...defaults, calls: { ...defaults.calls, onTampering } }),
   });
   const { alice, bob } = await aliceAndBob(world, { listener: 'inside' });
@@ -52,6 +56,18 @@ test('a phone that always encrypted calls without: told with its evidence, and e
     await over(world, await up(world, alice, false));
     assert.equal(world.eventsOf('call.tampering').length, habit === 'end' ? 2 : 1);
   }
+});
+
+test('what a phone always did is known after a restart, too', async () => {
+  const before = await cast('tell');
+  for (let i = 0; i < steadyAfter; i++) await over(before.world, await up(before.world, before.alice, true));
+  const { world, alice } = await cast('tell', await before.world.store.knownPeers());
+  const call = await up(world, alice, false);
+  assert.deepEqual(
+    world.eventsOf('call.tampering').map(({ kind }) => kind),
+    ['encryption-missing'],
+  );
+  await over(world, call);
 });
 
 test('an answer and an offer in mid-call without the keys that were offered or agreed: refused, and told as stripped', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { KnownPeers, steadyAfter } from './known-peers.ts';
+import { type KnownPeer, KnownPeers, steadyAfter } from './known-peers.ts';
 import type { LegProtection, MediaProtection } from './protection.ts';
 
 const leg = (
@@ -66,4 +66,33 @@ test('parties and tenants are told apart, and no more are known than the bound',
     [],
   );
   assert.equal(peers.size, 100);
+});
+
+test('what was steady is so after a restart; little is written, and what is forgotten goes from the store too', () => {
+  const rows = new Map<string, KnownPeer>();
+  let writes = 0;
+  const put = (peer: KnownPeer, forget: readonly string[]): void => {
+    writes += 1;
+    for (const party of forget) rows.delete(party);
+    rows.set(peer.party, peer);
+  };
+  const before = new KnownPeers(2, [], put);
+  for (let i = 0; i < 1000; i += 1) before.look(leg(srtp, 'AA', 'trunk:a@x'), true);
+  assert.ok(writes <= 24, `${writes} writes of 1000 calls`);
+  const after = new KnownPeers(2, [...rows.values()], put);
+  const [finding] = after.look(leg(srtp, 'BB', 'trunk:a@x'), false);
+  assert.equal(finding?.kind, 'tls-certificate-changed');
+  assert.equal(finding?.evidence.before, 'AA');
+  for (const party of ['trunk:b@x', 'trunk:c@x']) after.look(leg(srtp, 'CC', party), true);
+  assert.deepEqual([...rows.keys()], ['trunk:b@x', 'trunk:c@x']);
+  assert.equal(after.size, 2);
+});
+
+test('a party of which nothing is known but that it talks in the clear is not written down', () => {
+  let writes = 0;
+  const peers = new KnownPeers(10, [], () => {
+    writes += 1;
+  });
+  for (let i = 0; i < 5; i += 1) peers.look(leg(rtp, undefined, 'trunk:a@x'), true);
+  assert.equal(writes, 0);
 });

@@ -35,7 +35,15 @@ interface Known {
   tls: Seen | undefined;
 }
 
-interface Seen {
+/** What is kept of a party over a restart. */
+export interface KnownPeer {
+  readonly party: string;
+  readonly encrypted: number;
+  readonly dtls?: Seen;
+  readonly tls?: Seen;
+}
+
+export interface Seen {
   readonly fingerprint: string;
   /** In so many calls. */
   readonly calls: number;
@@ -53,9 +61,18 @@ export const steadyAfter = 3;
 export class KnownPeers {
   readonly #known = new Map<string, Known>();
   readonly #bound: number;
+  readonly #put: (peer: KnownPeer, forget: readonly string[]) => void;
 
-  constructor(bound = 10_000) {
+  /** `put` writes down what has changed of a party, and who was forgotten for it. */
+  constructor(
+    bound = 10_000,
+    kept: readonly KnownPeer[] = [],
+    put: (peer: KnownPeer, forget: readonly string[]) => void = () => undefined,
+  ) {
     this.#bound = bound;
+    this.#put = put;
+    for (const { party, encrypted, dtls, tls } of kept.slice(-bound))
+      this.#known.set(party, { encrypted, dtls, tls });
   }
 
   get size(): number {
@@ -71,6 +88,7 @@ export class KnownPeers {
     if (party === '' || party === 'unknown' || media.awaiting !== undefined) return [];
     const before = this.#known.get(party);
     const known: Known = before ?? { encrypted: 0, dtls: undefined, tls: undefined };
+    const was = worth(known);
     const findings: TamperFinding[] = [];
     if (media.protocol === 'srtp') known.encrypted += 1;
     else if (media.protocol === 'rtp') {
@@ -93,10 +111,35 @@ export class KnownPeers {
     // The latest goes to the end.
     this.#known.delete(party);
     this.#known.set(party, known);
+    const forget: string[] = [];
     if (this.#known.size > this.#bound) {
       const [oldest] = this.#known.keys();
-      if (oldest !== undefined) this.#known.delete(oldest);
+      if (oldest !== undefined) {
+        this.#known.delete(oldest);
+        forget.push(oldest);
+      }
     }
+    if (worth(known) !== was || forget.length > 0) this.#put(kept(party, known), forget);
     return findings;
   }
 }
+
+/**
+ * Another text where a change is worth writing down: each of the first calls, then the more seldom the more there were.
+ * After a crash a count may be half of what it was, which is steady all the same. What was seen once is nothing yet:
+ * browsers have a certificate of its own for each call.
+ */
+const worth = ({ encrypted, dtls, tls }: Known): string =>
+  `${step(encrypted)} ${worthOf(dtls)} ${worthOf(tls)}`;
+
+const worthOf = (seen: Seen | undefined): string =>
+  seen === undefined || seen.calls < 2 ? '' : `${seen.fingerprint} ${step(seen.calls)}`;
+
+const step = (calls: number): number => (calls <= steadyAfter ? calls : 3 + Math.floor(Math.log2(calls)));
+
+const kept = (party: string, { encrypted, dtls, tls }: Known): KnownPeer => ({
+  party,
+  encrypted,
+  ...(dtls === undefined || dtls.calls < 2 ? {} : { dtls }),
+  ...(tls === undefined || tls.calls < 2 ? {} : { tls }),
+});

@@ -1,6 +1,7 @@
 import type { Ban } from '../admission/bans/types.ts';
 import type { Incident } from '../incidents/types.ts';
 import type { Objects } from '../objects/types.ts';
+import type { KnownPeer } from '../policy/known-peers.ts';
 import type { AccountRow } from './account-rows.ts';
 import type { BanWrite } from './ban-rows.ts';
 import type { ZrtpPeer } from './zrtp-rows.ts';
@@ -124,6 +125,10 @@ export interface Store {
   zrtpPeers(): Promise<readonly ZrtpPeer[]>;
   /** In place of what was kept of that party. Its secrets are sealed under the store's key, and overwritten here. */
   putZrtpPeer(peer: ZrtpPeer): Promise<void>;
+  /** What parties have shown of themselves, those that changed last at the end. */
+  knownPeers(): Promise<readonly KnownPeer[]>;
+  /** In place of what was kept of that party; `forget` are those that make room for it. */
+  putKnownPeer(peer: KnownPeer, forget: readonly string[]): Promise<void>;
   /** Present ones, and those that ended within a week. */
   bans(): Promise<readonly Ban[]>;
   putBans(write: BanWrite): Promise<void>;

@@ -183,6 +183,14 @@ export const migrations: readonly Migration[] = [
       ) STRICT, WITHOUT ROWID;
     `,
   },
+  {
+    version: 13,
+    name: 'what known peers have shown',
+    sql: `
+      -- seen: JSON, fingerprints and how often they were seen; rows in the order of their last change
+      CREATE TABLE known_peers (party TEXT NOT NULL UNIQUE, seen TEXT NOT NULL) STRICT;
+    `,
+  },
 ];
 
 export const layoutVersion = migrations.at(-1)!.version;

@@ -3,6 +3,7 @@ import { untilNext } from '@ringfence/bytes/moment.ts';
 import type { Ban } from '../admission/bans/types.ts';
 import type { Incident } from '../incidents/types.ts';
 import type { Objects } from '../objects/types.ts';
+import type { KnownPeer } from '../policy/known-peers.ts';
 import type { AccountRow } from './account-rows.ts';
 import type { BanWrite } from './ban-rows.ts';
 import type { Binding, CallRecord, OpenCall, Store, StoreProblem } from './contract.ts';
@@ -132,6 +133,15 @@ class ThreadedStore implements Store {
   async zrtpPeers(): Promise<readonly ZrtpPeer[]> {
     const reply = await this.#ask((id) => ({ kind: 'zrtp-peers', id }));
     return reply.kind === 'zrtp-peers' ? reply.peers : [];
+  }
+
+  async knownPeers(): Promise<readonly KnownPeer[]> {
+    const reply = await this.#ask((id) => ({ kind: 'known-peers', id }));
+    return reply.kind === 'known-peers' ? reply.peers : [];
+  }
+
+  async putKnownPeer(peer: KnownPeer, forget: readonly string[]): Promise<void> {
+    await this.#ask((id) => ({ kind: 'put-known-peer', id, peer, forget }));
   }
 
   async putZrtpPeer(peer: ZrtpPeer): Promise<void> {
@@ -355,6 +365,7 @@ class ThreadedStore implements Store {
       case 'bindings':
       case 'open-calls':
       case 'zrtp-peers':
+      case 'known-peers':
       case 'bans':
       case 'accounts':
       case 'incidents':

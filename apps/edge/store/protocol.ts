@@ -1,5 +1,6 @@
 import type { Ban } from '../admission/bans/types.ts';
 import type { Incident } from '../incidents/types.ts';
+import type { KnownPeer } from '../policy/known-peers.ts';
 import type { AccountRow } from './account-rows.ts';
 import type { BanWrite } from './ban-rows.ts';
 import type { Binding } from './contract.ts';
@@ -55,6 +56,13 @@ export type Request =
     }
   | { readonly kind: 'zrtp-peers'; readonly id: number }
   | { readonly kind: 'put-zrtp-peer'; readonly id: number; readonly peer: ZrtpPeer }
+  | { readonly kind: 'known-peers'; readonly id: number }
+  | {
+      readonly kind: 'put-known-peer';
+      readonly id: number;
+      readonly peer: KnownPeer;
+      readonly forget: readonly string[];
+    }
   | { readonly kind: 'bans'; readonly id: number }
   | { readonly kind: 'put-bans'; readonly id: number; readonly write: BanWrite }
   | { readonly kind: 'accounts'; readonly id: number }
@@ -77,6 +85,7 @@ export type Reply =
   | { readonly kind: 'bindings'; readonly id: number; readonly bindings: readonly Binding[] }
   | { readonly kind: 'open-calls'; readonly id: number; readonly calls: readonly JournalRow[] }
   | { readonly kind: 'zrtp-peers'; readonly id: number; readonly peers: readonly ZrtpPeer[] }
+  | { readonly kind: 'known-peers'; readonly id: number; readonly peers: readonly KnownPeer[] }
   | { readonly kind: 'bans'; readonly id: number; readonly bans: readonly Ban[] }
   | { readonly kind: 'accounts'; readonly id: number; readonly rows: readonly AccountRow[] }
   | { readonly kind: 'incidents'; readonly id: number; readonly incidents: readonly Incident[] }

@@ -428,3 +428,15 @@ test('RFC 6189 §4.9: secrets of ZRTP come back as they were put, sealed on disk
     );
   });
 });
+
+test('what known peers have shown comes back in the order of its last change', async () => {
+  const options = newHome();
+  const peer = (party: string, calls: number) => ({ party, encrypted: 3, tls: { fingerprint: 'AA', calls } });
+  await withStore(options, async (store) => {
+    for (const party of ['a', 'b', 'c']) await store.putKnownPeer(peer(party, 2), []);
+    await store.putKnownPeer(peer('a', 3), ['b']);
+  });
+  await withStore(options, async (store) => {
+    assert.deepEqual(await store.knownPeers(), [peer('c', 2), peer('a', 3)]);
+  });
+});

@@ -8,6 +8,7 @@ import type { Binding } from './contract.ts';
 import { inTransaction } from './database.ts';
 import { keepGoodCopy, openOrRepair } from './good-copy.ts';
 import { listIncidents, putIncident } from './incident-rows.ts';
+import { listKnownPeers, putKnownPeer } from './known-rows.ts';
 import { readObjects } from './object-rows.ts';
 import { type Batch, lengthOf, type Reply, type Request, type WorkerOptions, Write } from './protocol.ts';
 import { openSealer, type Sealer } from './seal.ts';
@@ -166,6 +167,13 @@ function serve(port: MessagePort, options: WorkerOptions, { database, sealer, re
         return;
       case 'put-zrtp-peer':
         putZrtpPeer(database, sealer, request.peer);
+        reply({ kind: 'count', id: request.id, count: 1 });
+        return;
+      case 'known-peers':
+        reply({ kind: 'known-peers', id: request.id, peers: listKnownPeers(database) });
+        return;
+      case 'put-known-peer':
+        putKnownPeer(database, request.peer, request.forget);
         reply({ kind: 'count', id: request.id, count: 1 });
         return;
       case 'bans':

@@ -14,6 +14,7 @@ import type { VirtualTime } from '@ringfence/testkit/virtual-time.ts';
 import type { Ban } from '../admission/bans/types.ts';
 import type { Incident } from '../incidents/types.ts';
 import type { Objects } from '../objects/types.ts';
+import type { KnownPeer } from '../policy/known-peers.ts';
 import { type AccountRow, accountKey } from '../store/account-rows.ts';
 import type { BanWrite } from '../store/ban-rows.ts';
 import type { Binding, CallRecord, OpenCall, Store } from '../store/contract.ts';
@@ -254,6 +255,19 @@ export class FakeStore implements Store {
 
   zrtpPeers(): Promise<readonly ZrtpPeer[]> {
     return Promise.resolve([...this.zrtp.values()]);
+  }
+
+  readonly known = new Map<string, KnownPeer>();
+
+  knownPeers(): Promise<readonly KnownPeer[]> {
+    return Promise.resolve([...this.known.values()]);
+  }
+
+  putKnownPeer(peer: KnownPeer, forget: readonly string[]): Promise<void> {
+    return this.#write(() => {
+      for (const party of forget) this.known.delete(party);
+      this.known.set(peer.party, peer);
+    });
   }
 
   readonly banned: Ban[] = [];

@@ -8,6 +8,7 @@ import { EventBus } from '../events/bus.ts';
 import type { EdgeEvent } from '../events/types.ts';
 import { EngineEvents } from '../media/engine-events.ts';
 import type { Objects } from '../objects/types.ts';
+import type { KnownPeer } from '../policy/known-peers.ts';
 import type { Sounds } from '../sound/sounds.ts';
 import type { Binding, CallRecord } from '../store/contract.ts';
 import { checkEvent } from './event-schema.ts';
@@ -20,6 +21,8 @@ export interface WorldOptions {
   readonly objects?: Partial<Objects>;
   readonly config?: (defaults: Configuration) => Configuration;
   readonly bindings?: readonly Binding[];
+  /** What parties have shown before it began. */
+  readonly knownPeers?: readonly KnownPeer[];
   readonly seed?: number;
   /** Files to be played. */
   readonly sounds?: Sounds;
@@ -84,6 +87,7 @@ export class World {
       config: options.config?.(config) ?? config,
       objects: this.objects,
       bindings: options.bindings ?? [],
+      knownPeers: options.knownPeers ?? [],
       store: this.store,
       bus: this.bus,
       now: () => this.time.now,
