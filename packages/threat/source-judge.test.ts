@@ -192,13 +192,13 @@ test('a million sources stay within the memory that was asked for, and what is k
   }
   const { sources, octets } = judge.size;
   assert.ok(sources <= 12_512 && octets <= 10_000 * 176, `${sources} ${octets}`);
-  assert.equal(judge.standing(0, 0xc0000201).routable, true);
+  assert.equal(judge.standing(0, 0xc0000201).known, true);
 });
 
 test('IPv6: the sources of one /64 are one', () => {
   const judge = judgeOf();
   for (let i = 0; i < 5; i += 1) judge.failed(0x20010db8, 5, 100 + i, 1, true);
-  assert.deepEqual(judge.standing(0x20010db8, 5), { routable: true, proven: false });
-  assert.equal(judge.standing(0x20010db8, 6).routable, false);
+  assert.deepEqual(judge.standing(0x20010db8, 5), { known: true, proven: false });
+  assert.equal(judge.standing(0x20010db8, 6).known, false);
   assert.equal(judge.size.sources, 1);
 });

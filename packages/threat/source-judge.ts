@@ -61,8 +61,7 @@ const words = {
 } as const;
 const wordCount = 16;
 
-const routable = 1;
-const provenFlag = 2;
+const provenFlag = 1;
 
 /** The same finding is told again after so long, while it lasts. */
 const retellSeconds = 300;
@@ -123,6 +122,8 @@ export class SourceJudge {
   readonly #words: Uint32Array;
   readonly #seed: number;
   #bounds: ReturnType<typeof boundsOf>;
+  /** What is judged now has brought evidence itself: nobody answers for what was seen before under his address. */
+  #grew = false;
   /** Findings since the start. */
   found = 0;
 
@@ -177,6 +178,7 @@ export class SourceJudge {
   marked(high: number, low: number, seconds: number): Finding | undefined {
     const slot = this.#slot(high, low, seconds);
     this.#counts[slot * parts + part.mark] = 1;
+    this.#grew = true;
     this.#table.keep(slot, seconds + keepSeconds);
     return this.#judge(slot, seconds);
   }
@@ -199,10 +201,10 @@ export class SourceJudge {
     const { attack, usual, least, most } = guessing;
     const guesses = counts[at + part.guesses]! + pacedBits(since, attack, usual, least, most);
     counts[at + part.guesses] = Math.max(0, guesses);
+    this.#grew = true;
     this.#add(at, part.slowGuesses, 1);
     if (this.#first(w, words.accountsLow, account))
       this.#add(at, part.accounts, bitsFor(part.unknown, 1) + (exists ? 0 : 1));
-    this.#words[w + words.flags] = this.#words[w + words.flags]! | routable;
     this.#table.keep(slot, seconds + keepSeconds);
     return this.#judge(slot, seconds);
   }
@@ -220,7 +222,7 @@ export class SourceJudge {
     // What looked like probing was somebody who dialled.
     counts[at + part.sequence] = Math.max(0, counts[at + part.sequence]! - 1);
     counts[at + part.dialPlan] = Math.max(0, counts[at + part.dialPlan]! - 1);
-    this.#words[w + words.flags] = this.#words[w + words.flags]! | routable | provenFlag;
+    this.#words[w + words.flags] = this.#words[w + words.flags]! | provenFlag;
     // One account proves itself as often as it likes, and counts once.
     const bit = 1 << (mix(account ^ this.#seed) & 31);
     if ((this.#words[w + words.provenAccounts]! & bit) !== 0) return;
@@ -229,14 +231,15 @@ export class SourceJudge {
     this.#table.keep(slot, seconds + keepSeconds);
   }
 
-  /** What is known of a source: it has answered from there, so it is not forged; somebody has proven himself there. */
-  standing(high: number, low: number): { readonly routable: boolean; readonly proven: boolean } {
+  /** What is known of a source: anything at all; that an account has proven itself there. */
+  standing(high: number, low: number): { readonly known: boolean; readonly proven: boolean } {
     const slot = this.#table.find(high, low);
     const flags = slot < 0 ? 0 : this.#words[slot * wordCount + words.flags]!;
-    return { routable: (flags & routable) !== 0, proven: (flags & provenFlag) !== 0 };
+    return { known: slot >= 0, proven: (flags & provenFlag) !== 0 };
   }
 
   #slot(high: number, low: number, seconds: number): number {
+    this.#grew = false;
     // Who is new stands behind everybody of whom something is known.
     const slot = this.#table.claim(high, low, seconds);
     if (this.#table.fresh) {
@@ -317,6 +320,7 @@ export class SourceJudge {
 
   #add(at: number, place: number, count: number): void {
     this.#counts[at + place] = this.#counts[at + place]! + count;
+    this.#grew = true;
   }
 
   /** The first rule whose bound is passed and that was not told of lately. */
@@ -326,6 +330,7 @@ export class SourceJudge {
     for (let i = 0; i < ruleNames.length; i += 1) {
       if ((told & (1 << i)) !== 0) continue;
       const rule = ruleNames[i]!;
+      if (!this.#grew && rule !== 'flood') continue;
       const threshold = rule === 'flood' ? floodThreshold : this.#bounds.upper;
       const summed = places[i]!;
       let bits = 0;

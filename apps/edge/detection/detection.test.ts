@@ -120,6 +120,26 @@ test('who has answered a challenge by UDP is where he says: the address is named
   );
 });
 
+test('forged datagrams are never held against whoever is at that address, whatever he has proven before', async () => {
+  const world = worldWith();
+  const victim = { address: '192.0.2.7', name: 'alice' };
+  await registered(world, { ...victim, transport: 'udp' });
+  const forger = stranger(world, 'x', { address: victim.address, transport: 'udp', port: 6666 });
+  for (let i = 0; i < 60; i += 1) {
+    forger.raw(
+      `REGISTER sip:${domain} SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bK${i}abcdefg\r\nFrom: <sip:${100 + i}@${domain}>;tag=${i}abcdefg\r\nTo: <sip:${100 + i}@${domain}>\r\nCall-ID: ${i}abcdefgh\r\nCSeq: 1 REGISTER\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n`,
+    );
+    await world.run(100);
+  }
+  assert.ok(found(world).length > 0);
+  // Beyond the time after which a finding is told again: what was forged stays with the datagrams.
+  await world.run(400_000);
+  for (let i = 0; i < 3; i += 1) await registered(world, { ...victim, transport: 'tcp', port: 41_000 + i });
+  await registered(world, { ...victim, transport: 'udp', port: 5062 });
+  assert.ok(world.bans.every(({ source, spoofable }) => spoofable && source.includes(':')));
+  assert.ok(world.bans.every(({ source }) => source === `${victim.address}:6666`));
+});
+
 test('passwords on many accounts from one address', async () => {
   const world = worldWith({}, { objects: { users: Array.from({ length: 12 }, (_, i) => user(`u${i}`)) } });
   for (let i = 0; i < 12; i += 1) {

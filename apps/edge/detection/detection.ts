@@ -76,7 +76,7 @@ export class Detection {
   readonly #talkers: HeavyHitters;
   readonly #marks = new MarkReader();
   readonly #began: number;
-  readonly #domainHoneypots = new WeakMap<readonly string[], Honeypots>();
+  #domainHoneypots = new WeakMap<readonly string[], Honeypots>();
   #places: Places;
   #honeypots: Honeypots;
   #settings: DetectionSettings;
@@ -107,6 +107,7 @@ export class Detection {
     this.#settings = this.#parts.settings();
     this.#places = new Places(this.#settings.places);
     this.#honeypots = new Honeypots(this.#settings.honeypots);
+    this.#domainHoneypots = new WeakMap();
     this.#threshold = boundsOf(this.#settings.sensitivity).upper;
     if (this.#sources !== undefined) this.#sources.preset = this.#settings.sensitivity;
   }
@@ -146,11 +147,12 @@ export class Detection {
     const seconds = this.#tick(now);
     const { high, low } = this.#key.read(flow.remote.address);
     this.#talkers.add(high, low);
+    const row = flow.reliable ? high : forgeable(high);
     const aimed = method === 'REGISTER' ? request.to.uri : request.uri;
     const target = nameOf(aimed);
     const caller = nameOf(request.from.uri);
     const seen = this.#seen;
-    seen.high = high;
+    seen.high = row;
     seen.low = low;
     seen.seconds = seconds;
     seen.method = index < 0 ? methods.length : index;
@@ -167,11 +169,11 @@ export class Detection {
     const mark =
       this.#marks.find(request.headers.get('User-Agent') ?? '') ??
       this.#marks.find(request.from.display ?? '');
-    const found = mark === undefined ? undefined : sources.marked(high, low, seconds);
-    this.#found(found ?? sources.request(seen), flow);
+    const found = mark === undefined ? undefined : sources.marked(row, low, seconds);
+    this.#found(found ?? sources.request(seen), flow, false);
     // Phones ask without proof first: where some have proven themselves, what they dial then is looked at.
-    const dialled = method === 'INVITE' && sources.standing(high, low).proven;
-    this.#honeypot(domain, dialled ? '' : target, caller, flow);
+    const dialled = method === 'INVITE' && sources.standing(row, low).proven;
+    this.#honeypot(domain, dialled ? '' : target, caller, flow, false);
   }
 
   /** Octets that are no SIP. */
@@ -180,7 +182,8 @@ export class Detection {
     this.#traffic.count(kind.malformed);
     const seconds = this.#tick(now);
     const { high, low } = this.#key.read(flow.remote.address);
-    this.#found(this.#judge().malformed(high, low, seconds), flow);
+    const row = flow.reliable ? high : forgeable(high);
+    this.#found(this.#judge().malformed(row, low, seconds), flow, false);
   }
 
   /** Somebody who has proven himself calls. Costs nothing where there are no honeypots. */
@@ -203,7 +206,10 @@ export class Detection {
 
   #proved({ domain, device }: Extract<Principal, { kind: 'device' }>, flow: Flow, now: number): void {
     const { high, low } = this.#key.read(flow.remote.address);
-    this.#sources?.proved(high, low, this.#seconds(now), accountOf(domain, device));
+    const account = accountOf(domain, device);
+    const seconds = this.#seconds(now);
+    this.#sources?.proved(high, low, seconds, account);
+    if (!flow.reliable) this.#sources?.proved(forgeable(high), low, seconds, account);
   }
 
   #failed(username: string, flow: Flow, domain: DomainDirectory, now: number): void {
@@ -215,8 +221,8 @@ export class Detection {
     const account = accountOf(domain.name, name);
     const source = mix(high) ^ low;
     this.#talkers.add(high, low);
-    this.#found(this.#judge().failed(high, low, seconds, account, exists), flow);
-    this.#honeypot(domain, name, '', flow);
+    this.#found(this.#judge().failed(high, low, seconds, account, exists), flow, true);
+    this.#honeypot(domain, name, '', flow, true);
     if (exists) {
       const found = this.#accounts.failed(account, source, seconds);
       if (found !== undefined)
@@ -257,42 +263,34 @@ export class Detection {
     this.#traffic.count(kind.dropped, count);
     if (source === '*') return;
     const seconds = this.#seconds(this.#parts.now());
+    const spoofable = this.#parts.isDatagram(listener);
     const { high, low } = this.#key.read(source);
+    const row = spoofable ? forgeable(high) : high;
     const sources = this.#judge();
     const found =
       rule === 'admission.user-agent'
-        ? sources.marked(high, low, seconds)
+        ? sources.marked(row, low, seconds)
         : rule === 'admission.rate'
-          ? sources.dropped(high, low, seconds, count)
+          ? sources.dropped(row, low, seconds, count)
           : rule === 'admission.first-line'
-            ? sources.malformed(high, low, seconds, count)
+            ? sources.malformed(row, low, seconds, count)
             : undefined;
-    if (found === undefined) return;
-    const spoofable = this.#parts.isDatagram(listener) && !sources.standing(high, low).routable;
-    this.report.take(found, { source, spoofable });
+    if (found !== undefined) this.report.take(found, { source, spoofable });
   }
 
-  #found(finding: Finding | undefined, flow: Flow): void {
-    if (finding === undefined) return;
-    this.report.take(finding, this.#suspect(flow));
+  #found(finding: Finding | undefined, flow: Flow, answered: boolean): void {
+    if (finding !== undefined) this.report.take(finding, suspectOf(flow, answered));
   }
 
-  #honeypot(domain: DomainDirectory, target: string, caller: string, flow: Flow): void {
+  #honeypot(domain: DomainDirectory, target: string, caller: string, flow: Flow, answered: boolean): void {
     const pots = this.#honeypotsOf(domain);
     if (pots === undefined) return;
     const used = pots.find(target) !== undefined ? target : pots.find(caller) !== undefined ? caller : '';
     if (used === '' || isHere(domain, used)) return;
     this.report.take(
       honeypotFinding(`It used \`${pots.find(used)}\`, which nobody has.`),
-      this.#suspect(flow),
+      suspectOf(flow, answered),
     );
-  }
-
-  /** Whoever has answered a challenge, or made a connection, is where he says. */
-  #suspect(flow: Flow): Suspect {
-    const { high, low } = this.#key.read(flow.remote.address);
-    const spoofable = !flow.reliable && !this.#judge().standing(high, low).routable;
-    return { source: spoofable ? socketText(flow.remote) : flow.remote.address, spoofable };
   }
 
   #honeypotsOf(domain: DomainDirectory): Honeypots | undefined {
@@ -359,6 +357,18 @@ export class Detection {
 
 const honeypotFinding = (text: string): Finding =>
   makeFinding('honeypot', honeypotBits, [{ text, bits: honeypotBits }]);
+
+/**
+ * What comes in datagrams that answer nothing of ours is kept apart from what the source has shown to be its own: anybody
+ * can write any sender on them, and they must not be held against whoever is there.
+ */
+const forgeable = (high: number): number => ~high;
+
+/** Whoever answers a challenge, or makes a connection, is where he says. */
+function suspectOf(flow: Flow, answered: boolean): Suspect {
+  const spoofable = !flow.reliable && !answered;
+  return { source: spoofable ? socketText(flow.remote) : flow.remote.address, spoofable };
+}
 
 const nameOf = (uri: Uri): string =>
   uri.scheme === 'other' ? '' : uri.scheme === 'tel' ? uri.number : (uri.user ?? '');
