@@ -22,6 +22,7 @@ import type { Trunk } from '../objects/types.ts';
 import { replacedAtPbx } from '../pbx/replaces.ts';
 import { PbxSearch, phoneTargets } from '../pbx/targets.ts';
 import { decide, demandedOf } from '../policy/decide.ts';
+import { tlsProblem } from '../policy/pins.ts';
 import { isHelpDesk } from '../policy/standing.ts';
 import { type Decision, describePrincipal, type Principal } from '../policy/types.ts';
 import { type DomainDirectory, isNodeTrunk } from '../routing/directory.ts';
@@ -182,9 +183,11 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
   // Taking over a call is no call to the help desk.
   const held =
     standing !== undefined && pickup === undefined && isHelpDesk(standing, dialled) ? undefined : standing;
+  const pin = tlsProblem(side.pinned, flow.tls ?? {});
   const decision = decide(
     principal,
     {
+      ...(pin === undefined ? {} : { pin }),
       method: request.method,
       source: flow.remote.address,
       transport: flow.transport,

@@ -33,7 +33,7 @@ import { Session } from './session.ts';
 import type { CallPlan, OpenedCall, SetupProblem } from './setup.ts';
 import { SetupMedia } from './setup-media.ts';
 import { type RestoredCall, RestoredSide, snapshotOf } from './snapshot.ts';
-import { suspicious, tellHandshake, tellStripping } from './tampering.ts';
+import { breaksPin, suspicious, tellHandshake, tellStripping } from './tampering.ts';
 import type { Transfer } from './transfer.ts';
 import { acceptTrickle, isTrickle } from './trickle.ts';
 import type { CallView } from './view.ts';
@@ -357,6 +357,10 @@ export class Call implements HuntEvents, InviteOwner {
   answered(leg: CallLeg, response: SipResponse): boolean {
     const setup = this.#setup;
     if (this.#state !== 'setup' || setup === undefined || leg.media === undefined) return false;
+    if (breaksPin(this.#services, this, leg.media.side.pinned, leg.protection(undefined), 'refused')) {
+      this.#problem = 'The called side shows another certificate than it must have';
+      return false;
+    }
     const joined =
       setup.delayed && leg.early?.done === true
         ? ok(setup.done())
@@ -446,12 +450,19 @@ export class Call implements HuntEvents, InviteOwner {
     this.#suspect(protection);
   }
 
-  /** Once for each leg, as soon as its keys are there: is it what its party always was? */
+  /** Is each leg what configuration has of its party, and, once for each as soon as its keys are there, what it always was? */
   #suspect(protection: readonly LegProtection[]): void {
+    if (this.#state !== 'answered') return;
+    // What is pinned holds for whatever was agreed since, too.
+    for (const [i, { media }] of this.#legs().entries()) {
+      const one = protection[i];
+      if (media?.side.pinned === undefined || one === undefined || one.media.awaiting !== undefined) continue;
+      if (breaksPin(this.#services, this, media.side.pinned, one, 'ended')) return this.hangUp('policy');
+    }
     const fresh = protection.filter(
       ({ leg, media }) => media.awaiting === undefined && !this.#looked.has(leg),
     );
-    if (fresh.length === 0 || this.#state !== 'answered') return;
+    if (fresh.length === 0) return;
     for (const { leg } of fresh) this.#looked.add(leg);
     if (suspicious(this.#services, { id: this.id, emergency: this.#emergency }, fresh)) this.hangUp('policy');
   }

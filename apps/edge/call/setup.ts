@@ -142,13 +142,13 @@ export function sideOf(
   services: CallServices,
   flow: Flow,
   demanded: Encryption,
-  { codecs, keying, ice, zrtp, emergency, party }: MediaWishes & { readonly party?: string } = {},
+  { codecs, keying, ice, zrtp, pinned, emergency, party }: MediaWishes & { readonly party?: string } = {},
 ): LegSide {
   const { local, advertised } = services.mediaAddress(flow);
   const config = services.config();
   const { rtcp, bridgeDigits, engine } = config.media;
   const listener = config.listeners.find(({ name }) => name === flow.listener);
-  const keys = keying ?? listener?.keying;
+  const keys = pinned?.dtls === undefined ? (keying ?? listener?.keying) : 'dtls';
   const checks = ice ?? listener?.ice;
   const policy = zrtp ?? config.media.zrtp.policy;
   const relaxed = emergency === true && policy === 'demand' ? 'end' : policy;
@@ -166,6 +166,7 @@ export function sideOf(
     // rtpengine has no ZRTP of its own, and what it lets through is not ours to tell.
     ...(engine === 'rtpengine' ? { handshakes: false } : { zrtpPolicy: relaxed }),
     ...(zrtp === undefined ? {} : { zrtp }),
+    ...(pinned === undefined ? {} : { pinned }),
     ...(emergency === undefined ? {} : { emergency }),
     ...(party === undefined ? {} : { party }),
   };

@@ -1,5 +1,6 @@
 import type { Unsecured } from '@ringfence/relay/handshake.ts';
 import type { KnownPeers, TamperFinding } from '../policy/known-peers.ts';
+import { type Pins, pinProblem, tlsProblem } from '../policy/pins.ts';
 import type { LegProtection } from '../policy/protection.ts';
 import type { CallServices } from './services.ts';
 
@@ -35,6 +36,21 @@ export function tellHandshake(services: Watching, call: string, leg: LegProtecti
   if (event.by !== 'dtls' || (event.reason !== 'fingerprint' && event.reason !== 'authentication')) return;
   const evidence = { reason: event.reason, detail: event.detail };
   tell(services, call, leg, { kind: 'dtls-fingerprint', evidence }, 'refused');
+}
+
+/** Whether a leg shows the certificates that configuration pins it to; told where it does not. */
+export function breaksPin(
+  services: Watching,
+  call: { readonly id: string },
+  pins: Pins | undefined,
+  leg: LegProtection,
+  outcome: 'ended' | 'refused',
+): boolean {
+  const problem = outcome === 'refused' ? tlsProblem(pins, leg.signalling) : pinProblem(pins, leg);
+  if (problem === undefined) return false;
+  const evidence = { in: problem.in, seen: problem.seen, pinned: problem.pinned };
+  tell(services, call.id, leg, { kind: 'certificate-pinned', evidence }, outcome);
+  return true;
 }
 
 /** An offer or answer that was refused because it would have taken encryption away. */

@@ -278,6 +278,8 @@ function patternHelp(pattern: string): string {
       return 'Use letters, digits and . _ + ~ - only.';
     case '^\\+?[0-9]{1,15}$':
       return 'Write 1 to 15 digits, with + in front of an international number.';
+    case '^([0-9A-Fa-f]{2}:){31}[0-9A-Fa-f]{2}$':
+      return 'Write a SHA-256 fingerprint, 32 pairs of hexadecimal digits with colons, as `openssl x509 -noout -fingerprint -sha256` prints it.';
     default:
       return `It must match ${pattern}.`;
   }

@@ -5,6 +5,7 @@ import type { DtlsAttributes } from '@ringfence/sdp/dtls.ts';
 import { serializeFingerprint } from '@ringfence/sdp/dtls.ts';
 import { serializeCandidate } from '@ringfence/sdp/ice.ts';
 import type { Attribute } from '@ringfence/sdp/session.ts';
+import { fingerprintOctets } from '../policy/pins.ts';
 import { answeredIce, type KeyingSide, type OfferedProtection, offeredIce } from './keying.ts';
 import type { ReadStream } from './read-offer.ts';
 
@@ -67,11 +68,18 @@ export function agreeHandshake(
 export function handshakeConfig(
   stream: ReadStream,
   agreed: HandshakeState | undefined,
+  /** The certificates that are taken, whatever signalling names. */
+  pinned?: readonly string[],
 ): Pick<EndpointConfig, 'ice' | 'dtls'> {
   const { dtls, ice } = stream;
   const config: { -readonly [K in 'ice' | 'dtls']?: EndpointConfig[K] } = {};
   if (dtls !== undefined && agreed?.role !== undefined)
-    config.dtls = { role: agreed.role, fingerprints: dtls.fingerprints, suites: dtlsSuites };
+    config.dtls = {
+      role: agreed.role,
+      fingerprints:
+        pinned?.map((text) => ({ hash: 'sha-256', value: fingerprintOctets(text) })) ?? dtls.fingerprints,
+      suites: dtlsSuites,
+    };
   if (ice !== undefined && agreed?.controlling !== undefined) {
     const { ufrag, password, lite, candidates } = ice;
     config.ice = { ufrag, password, lite, controlling: agreed.controlling, candidates } satisfies IceConfig;

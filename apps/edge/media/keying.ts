@@ -1,5 +1,6 @@
 import type { Encryption, IceUse, Keying } from '../config/schema.ts';
 import type { ZrtpPolicy } from '../config/zrtp.ts';
+import type { Pins } from '../policy/pins.ts';
 import type { CodecList } from './codecs.ts';
 
 /** What configuration wants of the media of a side. */
@@ -12,6 +13,8 @@ export interface MediaWishes {
   readonly ice?: IceUse;
   /** Absent: that of the node. */
   readonly zrtp?: ZrtpPolicy;
+  /** The only certificates that are taken of it. */
+  readonly pinned?: Pins;
   /** Nothing that is demanded may stand in its way. */
   readonly emergency?: true;
 }

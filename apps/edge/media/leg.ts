@@ -356,7 +356,7 @@ export function configOf(
           },
           send: { suite: crypto.suite },
         }),
-    ...(agreed === undefined ? {} : handshakeConfig(stream, agreed)),
+    ...(agreed === undefined ? {} : handshakeConfig(stream, agreed, side.pinned?.dtls)),
     ...(clockRates === undefined ? {} : { clockRates }),
     ...(telephoneEvent === undefined ? {} : { telephoneEvent }),
     ...(rtcp === undefined || media === 'opaque' ? {} : { rtcp }),

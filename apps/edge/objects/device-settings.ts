@@ -3,6 +3,7 @@ import { IceUse, Keying } from '../config/schema.ts';
 import { ZrtpPolicy } from '../config/zrtp.ts';
 import { Remote } from './account-settings.ts';
 import { Codecs } from './codec-settings.ts';
+import { Pinned } from './pin-settings.ts';
 
 /** Keys of a device that are stored together as one document. */
 export const deviceSettings = {
@@ -10,6 +11,7 @@ export const deviceSettings = {
   keying: Type.Optional(Keying),
   ice: Type.Optional(IceUse),
   zrtp: Type.Optional(ZrtpPolicy),
+  pinned: Type.Optional(Pinned),
   remote: Type.Optional(Remote),
 };
 

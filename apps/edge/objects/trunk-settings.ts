@@ -4,6 +4,7 @@ import { ZrtpPolicy } from '../config/zrtp.ts';
 import { CallerPolicy } from './caller-settings.ts';
 import { Codecs } from './codec-settings.ts';
 import { TrunkLimits } from './limit-settings.ts';
+import { Pinned } from './pin-settings.ts';
 import { TrunkRewrite } from './rewrite-settings.ts';
 
 /** One of several targets of a trunk. */
@@ -138,6 +139,7 @@ const settings = {
   keying: Type.Optional(Keying),
   ice: Type.Optional(IceUse),
   zrtp: Type.Optional(ZrtpPolicy),
+  pinned: Type.Optional(Pinned),
   forwardings: Type.Optional(
     Type.Union(
       [Type.Literal('diversion'), Type.Literal('history-info'), Type.Literal('both'), Type.Literal('none')],

@@ -1,6 +1,7 @@
 import type { Secret } from '@ringfence/bytes/secret.ts';
 import type { Encryption, IceUse, Keying } from '../config/schema.ts';
 import type { ZrtpPolicy } from '../config/zrtp.ts';
+import type { Pins } from '../policy/pins.ts';
 import type { Remote } from './account-settings.ts';
 import type { CallLimits, DomainObject } from './limit-settings.ts';
 import type { Rewrite } from './rewrite-settings.ts';
@@ -18,6 +19,7 @@ export interface Device {
   readonly keying?: Keying;
   readonly ice?: IceUse;
   readonly zrtp?: ZrtpPolicy;
+  readonly pinned?: Pins;
   /** What becomes of it at a place that it was not confirmed for. */
   readonly remote?: Remote;
   readonly name: string;

@@ -1,5 +1,6 @@
 import { isEncrypted, type Transport } from '@ringfence/sip/transport/flow.ts';
 import type { Encryption } from '../config/schema.ts';
+import type { PinProblem } from './pins.ts';
 import { quarantined, type StandingFacts } from './standing.ts';
 import type { Decision, Principal, Reason, RejectCause } from './types.ts';
 
@@ -27,6 +28,8 @@ export interface PolicyRequest {
   readonly dialled: string;
   readonly emergency: boolean;
   readonly media?: MediaFacts;
+  /** The certificate of the connection is none of those that configuration has of the sender. */
+  readonly pin?: PinProblem;
 }
 
 /** Where it would go, as routing found. */
@@ -216,6 +219,18 @@ function protection(
   request: PolicyRequest,
   context: PolicyContext,
 ): Decision | undefined {
+  if (request.pin !== undefined)
+    return refuse(
+      'policy',
+      403,
+      'Forbidden',
+      reason(
+        'signalling.certificate-pinned',
+        'The certificate of the connection is none of those that are configured for the sender.',
+        { seen: request.pin.seen, source: request.source },
+        request.pin.pinned,
+      ),
+    );
   const demanded = demandedOf(principal, context.listenerEncryption);
   const media = request.media;
   if (demanded === 'required' && !isEncrypted(request.transport))

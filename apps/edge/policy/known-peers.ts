@@ -12,6 +12,8 @@ export type TamperKind =
   | 'dtls-certificate-changed'
   /** The certificate that a peer shows in TLS is not the one that it always had. */
   | 'tls-certificate-changed'
+  /** The certificate is none of those that configuration has of the party, or there is none. */
+  | 'certificate-pinned'
   /** The ZRTP Hello is not the one that signalling named (RFC 6189 §8.1). */
   | 'zrtp-hello'
   /** A value of the ZRTP exchange does not fit what was promised before. */
