@@ -196,7 +196,7 @@ export class Detection {
     if (entry === undefined || isHere(domain, name)) return;
     const { user, device } = principal;
     this.report.take(honeypotFinding(`It called \`${entry}\`, which nobody has.`), {
-      source: socketText(flow.remote),
+      source: flow.remote.address,
       spoofable: false,
       domain: principal.domain,
       user,
@@ -254,7 +254,7 @@ export class Detection {
       this.#threshold,
     );
     for (const finding of findings)
-      this.report.take(finding, { source, spoofable: false, domain, user, device });
+      this.report.take(finding, { source: address, spoofable: false, domain, user, device });
   }
 
   /** Told of by admission, which has dropped it all unparsed: once in ten seconds for each source. */

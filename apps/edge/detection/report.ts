@@ -114,9 +114,10 @@ export class FindingReport {
       sentence,
     };
     if (!this.#remember(named, suspect.spoofable)) return;
-    this.#parts.bus.emit({ type: 'threat.found', ...named });
+    // Before anybody who hears of it asks for the same ban with less evidence.
     if (action === 'ban') this.#ban(finding, suspect);
-    else if (action === 'quarantine' && domain !== undefined && user !== undefined)
+    this.#parts.bus.emit({ type: 'threat.found', ...named });
+    if (action === 'quarantine' && domain !== undefined && user !== undefined)
       this.#parts.quarantine({
         domain,
         user,
