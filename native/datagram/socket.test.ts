@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { afterEach, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { DatagramSocket, packAddress } from './socket.ts';
 
 const open: (DatagramSocket | Socket)[] = [];
@@ -45,6 +47,37 @@ async function theirs(address: string): Promise<Socket> {
   await once(socket, 'listening');
   return socket;
 }
+
+const canUnshare =
+  process.platform === 'linux' &&
+  spawnSync('unshare', ['-n', 'ip', 'link', 'set', 'lo', 'up'], { stdio: 'ignore' }).status === 0;
+
+describe('UDP socket under a flood', () => {
+  // Loopback is known to every socket, so this needs addresses that are nobody's.
+  const skip = canUnshare
+    ? false
+    : 'a network namespace cannot be made here (root, unshare and ip are needed)';
+  it('strangers beyond the rate are dropped before JavaScript sees them, known sources are not', {
+    skip,
+  }, () => {
+    const script =
+      'ip link set lo up; for i in 1 2 3; do ip addr add 198.51.100.$i/32 dev lo; ip addr add 2001:db8:$i::1/128 dev lo; done; exec "$0" "$@"';
+    const file = fileURLToPath(new URL('./flooded.ts', import.meta.url));
+    const { stdout, stderr } = spawnSync('unshare', ['-n', 'sh', '-c', script, process.execPath, file], {
+      encoding: 'utf8',
+      timeout: 60_000,
+    });
+    const lines = stdout.trim().split('\n');
+    assert.equal(lines.length, 2, stderr);
+    for (const line of lines) {
+      const { known, strange, refused, knownAfter } = JSON.parse(line) as Record<string, number>;
+      assert.equal(known, 200);
+      assert.ok(strange! >= 1 && strange! < 150, `${strange} of a stranger`);
+      assert.equal(strange! + refused!, 200);
+      assert.ok(knownAfter! < 150, 'known no longer');
+    }
+  });
+});
 
 describe('UDP socket', () => {
   for (const address of ['127.0.0.1', '::1']) {

@@ -29,6 +29,9 @@ interface Native {
   start(handle: Handle): void;
   /** 0, or an errno. */
   send(handle: Handle, bytes: Uint8Array, address: Uint8Array): number;
+  limit(handle: Handle, sipPerSecond: number, junkPerSecond: number): void;
+  refused(handle: Handle): number;
+  know(address: Uint8Array, seconds: number): void;
   /** Share of the receive queue that is full, 0 to 1. */
   backlog(handle: Handle): number;
   close(handle: Handle): void;
@@ -41,6 +44,8 @@ const slot = 65_536;
 const batch = 16;
 const rowWords = 4;
 const packedBytes = 28;
+/** In place of a length: the datagram was dropped before it came here. */
+const dropped = 0xffffffff;
 
 const invalidArgument = 22;
 
@@ -73,6 +78,15 @@ export type PackedAddress = Uint8Array & { readonly __packed: unique symbol };
 export function packAddress(address: string, port: number): PackedAddress | undefined {
   const out = new Uint8Array(packedBytes);
   return native().pack(address, port, out) ? (out as PackedAddress) : undefined;
+}
+
+/**
+ * All sockets of this process let that source (an IPv4 address, an IPv6 /64) pass for so many seconds, whatever `limit`
+ * says; 0: no longer. At most 500,000 sources. Nothing for what is no address.
+ */
+export function know(address: string, seconds: number): void {
+  const packed = packAddress(address, 0);
+  if (packed !== undefined) native().know(packed, seconds);
 }
 
 export interface DatagramEvents {
@@ -145,6 +159,19 @@ export class DatagramSocket {
     return this.#open && (loaded as Native).send(this.#handle, bytes, to) === 0;
   }
 
+  /**
+   * From now on drops what sources that are not known (`know`; loopback always is) send beyond these rates, before it
+   * costs any JavaScript: what begins as SIP does, and everything else. 0: no bound, as at first.
+   */
+  limit(sipPerSecond: number, junkPerSecond: number): void {
+    if (this.#open) native().limit(this.#handle, sipPerSecond, junkPerSecond);
+  }
+
+  /** How many datagrams were dropped so since this was asked last. */
+  refused(): number {
+    return this.#open ? native().refused(this.#handle) : 0;
+  }
+
   /** How full the receive queue is, 0 to 1; what comes when it is full is lost. */
   backlog(): number {
     return this.#open ? native().backlog(this.#handle) : 0;
@@ -161,6 +188,7 @@ export class DatagramSocket {
     for (let i = 0; i < count && this.#open; i++) {
       const row = i * rowWords;
       const length = words[row]!;
+      if (length === dropped) continue;
       const address = words[row + 1] === 4 ? this.#name(words[row + 3]!) : native().name(this.#handle, i);
       this.#events.received(this.#slab.subarray(i * slot, i * slot + length), address, words[row + 2]!);
     }

@@ -28,6 +28,9 @@ const trustedFactor = 10;
 const registeredMilliseconds = 3_600_000;
 const unknownConnectionsPerSecond = 300;
 /** Of all banned addresses together: INVITEs to emergency numbers, and connections that may bring one. */
+/** Sockets are told anew that a source is known after so long; a trunk is known to them for a hundred years. */
+const refreshMilliseconds = 60_000;
+const mostKnownMilliseconds = 3.2e12;
 const reachableMilliseconds = 600_000;
 /** Some 100 octets each. */
 const mostReachable = 50_000;
@@ -65,6 +68,8 @@ export interface AdmissionOptions {
   readonly exemptLoopback?: boolean;
   /** Whom nothing is taken from. Default: nobody is banned. */
   readonly bans?: Pick<Bans, 'find' | 'exempt'>;
+  /** Tells the sockets that a source is known, for so many seconds; 0: no longer. Default: nobody is told. */
+  readonly known?: (address: string, seconds: number) => void;
   /** Keeps peers from choosing whom they share meter cells with. Default: random. */
   readonly seed?: number;
 }
@@ -168,7 +173,14 @@ export class Admission {
   trust(address: string, kind: TrustKind, until?: number, now = this.#latest): boolean {
     const end = until ?? (kind === 'trunk' ? Number.POSITIVE_INFINITY : now + registeredMilliseconds);
     if (kind === 'registered' && this.#demotions.isDemoted(address, now)) return false;
-    return this.#trusted.add(address, kind, end, now);
+    const before = this.#trusted.until(address, kind);
+    const added = this.#trusted.add(address, kind, end, now);
+    if (added && (before <= now || end - before > refreshMilliseconds)) this.#know(address, end - now);
+    return added;
+  }
+
+  #know(address: string, milliseconds: number): void {
+    this.#options.known?.(address, Math.min(milliseconds, mostKnownMilliseconds) / 1000);
   }
 
   /** The address has read what was sent to it: it is in probation for some minutes, apart from those who forge theirs. */
@@ -181,7 +193,10 @@ export class Admission {
    * address on theirs; but no forged datagram and no kernel may shut it out.
    */
   phone(address: string, now = this.#latest): void {
-    this.#phones.set(address, now + registeredMilliseconds);
+    const end = now + registeredMilliseconds;
+    if (end - (this.#phones.peek(address) ?? 0) > refreshMilliseconds)
+      this.#know(address, registeredMilliseconds);
+    this.#phones.set(address, end);
     this.reachable(address, now);
   }
 
@@ -296,6 +311,11 @@ export class Admission {
     this.#connections.closed(address);
   }
 
+  /** So many datagrams of strangers were dropped before they came here, since there were more than could be let in. */
+  droppedBelow(count: number): void {
+    if (count > 0) this.#refusals.noteUnseen(count);
+  }
+
   /** Counts a refusal that another part made: a broken frame, a failed handshake, a message that never ended. */
   refuse(listener: string, address: string, refusal: Refusal, now: number): Refusal {
     this.#refusals.note(address, listener, refusal.rule, refusal.threshold, now);
@@ -356,6 +376,7 @@ export class Admission {
     const perSecond = this.#settings.perSourcePerSecond * trustedFactor;
     if (!this.#demotions.exceeded(address, perSecond, now)) return;
     this.#trusted.remove(address, 'registered');
+    this.#options.known?.(address, 0);
     this.#options.emit({
       type: 'admission.demoted',
       source: describeSource(address),

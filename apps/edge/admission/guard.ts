@@ -1,6 +1,7 @@
 import { networkInterfaces } from 'node:os';
 import { resolve as resolvePath } from 'node:path';
 import { MisuseError } from '@ringfence/bytes/misuse.ts';
+import { know } from '@ringfence/datagram/socket.ts';
 import type { SipUri } from '@ringfence/sip/message/types.ts';
 import { parseUri } from '@ringfence/sip/message/uri.ts';
 import type { Configuration } from '../config/schema.ts';
@@ -76,6 +77,7 @@ export class Guard {
       settings: { ...config.admission, emergency: config.numbers.emergency },
       emit,
       bans: this.bans,
+      known: know,
     });
     this.#load = new LoadControl(
       this.admission.shedding,

@@ -19,9 +19,13 @@ export interface LoadThresholds {
 
 /** So often a sample is taken. */
 export const sampleMilliseconds = 100;
-/** Pressure on the way up and down, per sample: all unknown sources are shed in half a second, and let in again in ten. */
+/** Pressure on the way up and down, per sample: all unknown sources are shed in half a second, and let in again in five. */
 const up = 0.2;
-const down = 0.01;
+const down = 0.02;
+/** Who is known is refused only where calls come late for seconds on end. */
+const upForKnown = 0.05;
+/** Being busy alone sheds strangers (unknown, probation); phones and trunks are refused only where calls come late. */
+const strangers = 2;
 /** Below this share of each threshold the load is over; in between pressure stays, so that it does not swing. */
 const calm = 0.8;
 
@@ -49,10 +53,13 @@ export class LoadControl {
 
   sample(sample: LoadSample): void {
     const { delayMilliseconds, busy, queue } = this.#thresholds();
-    const worst = Math.max(sample.delay / delayMilliseconds, sample.busy / busy, sample.queue / queue);
+    const late = Math.max(sample.delay / delayMilliseconds, sample.queue / queue);
+    const worked = sample.busy / busy;
     const { shedding } = this;
-    if (worst >= 1) shedding.pressure += up;
-    else if (worst < calm) shedding.pressure -= down;
+    if (late >= 1) shedding.pressure += shedding.pressure < strangers ? up : upForKnown;
+    else if (worked >= 1)
+      shedding.pressure = Math.max(shedding.pressure - down, Math.min(shedding.pressure + up, strangers));
+    else if (Math.max(late, worked) < calm) shedding.pressure -= down;
     const overloaded = shedding.pressure > 0;
     if (overloaded === this.#overloaded) return;
     this.#overloaded = overloaded;

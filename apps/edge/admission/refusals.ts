@@ -25,6 +25,7 @@ export class Refusals {
   #started = 0;
   #count = 0;
   #others = 0;
+  #unseen = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(emit: (event: EdgeEvent) => void, sources = 256) {
@@ -54,15 +55,24 @@ export class Refusals {
     }
     if (this.#rows.size === 0) {
       this.#started = now;
-      this.#timer = setTimeout(() => this.flush(), Refusals.windowMilliseconds).unref();
+      this.#timer ??= setTimeout(() => this.flush(), Refusals.windowMilliseconds).unref();
     }
     this.#rows.set(source, { listener, rule, threshold, next: head, count: 1 });
+  }
+
+  /** Refused before it was known whose it was: told of with the next window, as source `*`. */
+  noteUnseen(count: number): void {
+    this.#count += count;
+    this.#unseen += count;
+    if (this.#unseen > 0) this.#timer ??= setTimeout(() => this.flush(), Refusals.windowMilliseconds).unref();
   }
 
   /** Tells of what was refused since the last time. */
   flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    if (this.#unseen > 0) this.#emit(event('*', '*', 'admission.flood', this.#unseen, 0));
+    this.#unseen = 0;
     if (this.#rows.size === 0) return;
     const rows = [...this.#rows];
     const others = this.#others;

@@ -167,10 +167,14 @@ describe('trust levels: overload', () => {
     assert.equal(sample(0.9), 0);
     for (let i = 0; i < 5; i++) sample(0.99);
     assert.equal(shedding.share('unknown'), 0);
+    for (let i = 0; i < 50; i++) sample(1);
+    assert.equal(shedding.share('probation'), 0);
+    assert.equal(shedding.share('registered'), 1, 'phones are not refused for work alone');
     const held = shedding.pressure;
     assert.equal(sample(0.9), held, 'near the threshold it stays');
     assert.ok(sample(0.2, 500) > held, 'a late event loop');
-    assert.ok(sample(0.2, 0, 0.5) > held + 0.2, 'a full queue');
+    for (let i = 0; i < 10; i++) sample(0.2, 0, 0.5);
+    assert.ok(shedding.share('registered') < 1, 'a full queue, for a second');
     for (let i = 0; i < 200; i++) sample(0.2);
     assert.equal(shedding.pressure, 0);
     assert.deepEqual(told, [true, false]);

@@ -58,6 +58,12 @@ export class TrustedSources {
     return undefined;
   }
 
+  /** When that trust ends; 0 where there is none. */
+  until(address: string, kind: TrustKind): number {
+    const standing = this.#byAddress.get(address);
+    return (kind === 'trunk' ? standing?.trunkUntil : standing?.registeredUntil) ?? 0;
+  }
+
   standing(address: string, now: number): TrustKind | undefined {
     const standing = this.#byAddress.get(address);
     if (standing === undefined) return undefined;

@@ -239,7 +239,7 @@ class OpenTransports implements Transports {
 
   backlog(): number {
     let most = 0;
-    for (const udp of this.#udp) most = Math.max(most, udp.backlog);
+    for (const udp of this.#udp) most = Math.max(most, udp.takeStock());
     return most;
   }
 

@@ -12,6 +12,8 @@ import { type DatagramSender, UdpFlow, UdpFlows } from './udp-flows.ts';
 
 const bufferBytes = 4 << 20;
 
+/** What is not SIP is looked at, for whom to hold it against, no more often than this. */
+const junkPerSecond = 500;
 /** Between two answers to keepalives on one flow; a lost one is repeated after 500 ms (RFC 8489 §6.2.1). */
 const stunMilliseconds = 100;
 
@@ -40,6 +42,8 @@ export class UdpListener implements ListenerState, DatagramSender {
     isRegistered: (address, port) => this.#flows.kept(address, port) !== undefined,
   };
   #open = true;
+  /** `unknownPerSecond` as the socket knows it. */
+  #bound = 0;
 
   /** Rejects with the system's error when the address cannot be bound. */
   static async open(listener: Listener, options: UdpOptions): Promise<UdpListener> {
@@ -56,6 +60,7 @@ export class UdpListener implements ListenerState, DatagramSender {
       { received: this.#received, failed: (error) => options.trouble(this.name, error) },
       options.inherited,
     );
+    this.#limit();
     const { address, port } = this.#socket;
     this.bound = { address, port };
     const { nextId, localAddresses } = options;
@@ -82,9 +87,19 @@ export class UdpListener implements ListenerState, DatagramSender {
     return this.#socket.handOver();
   }
 
-  /** How full the receive queue is, 0 to 1. */
-  get backlog(): number {
-    return this.#open ? this.#socket.backlog() : 0;
+  /** How full the receive queue is, 0 to 1; admission hears what the socket has dropped meanwhile. */
+  takeStock(): number {
+    if (!this.#open) return 0;
+    const { admission } = this.#options;
+    admission.droppedBelow(this.#socket.refused());
+    if (this.#bound !== admission.settings.unknownPerSecond) this.#limit();
+    return this.#socket.backlog();
+  }
+
+  /** Admission decides on what is less than this; what is more than it could ever let in costs it nothing. */
+  #limit(): void {
+    this.#bound = this.#options.admission.settings.unknownPerSecond;
+    this.#socket.limit(2 * this.#bound, junkPerSecond);
   }
 
   get flows(): number {

@@ -1,10 +1,13 @@
 // A UDP socket that reads and writes many datagrams with few system calls and no JavaScript objects of their own.
 //
-// It looks at no octet of what it carries: parsing hostile input stays in JavaScript.
+// Under a flood it drops what strangers send beyond a rate, before JavaScript has any work with it. For that it looks at
+// the sender and at the first octets; parsing hostile input stays in JavaScript.
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
+#include <ctime>
 #include <initializer_list>
+#include <unordered_map>
 #include <unistd.h>
 
 #include <netinet/in.h>
@@ -19,7 +22,8 @@ namespace {
 
 // Datagrams read at once, and rounds before others have their turn in the event loop.
 constexpr unsigned batch = 16;
-constexpr int rounds = 4;
+constexpr unsigned mostHandled = 64;
+constexpr unsigned mostRead = 1024;
 // Longest datagram that IP can carry.
 constexpr std::size_t slot = 65'536;
 
@@ -31,7 +35,70 @@ struct Row {
   std::uint32_t address;
 };
 
+// In place of a length: not for JavaScript.
+constexpr std::uint32_t dropped = 0xffffffff;
+
+double secondsNow() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
+}
+
+// So many a second, and a tenth of a second's worth at once. No rate: all.
+struct Allowance {
+  double perSecond = 0;
+  double left = 0;
+  double at = 0;
+
+  bool take(double now) {
+    if (perSecond <= 0) return true;
+    const double most = perSecond / 10 < 1 ? 1 : perSecond / 10;
+    left += (now - at) * perSecond;
+    at = now;
+    if (left > most) left = most;
+    if (left < 1) return false;
+    left -= 1;
+    return true;
+  }
+};
+
+// Sources that have proven themselves, until when: an IPv4 address, or an IPv6 /64. For all sockets of the process.
+constexpr std::size_t mostKnown = 500'000;
+std::unordered_map<std::uint64_t, double>& knownSources() {
+  static std::unordered_map<std::uint64_t, double> sources;
+  return sources;
+}
+
+std::uint64_t keyOf(const sockaddr* address) {
+  if (address->sa_family == AF_INET)
+    return ntohl(reinterpret_cast<const sockaddr_in*>(address)->sin_addr.s_addr);
+  std::uint64_t key = 0;
+  std::memcpy(&key, &reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr, sizeof key);
+  return key;
+}
+
+bool isLoopback(const sockaddr* address) {
+  if (address->sa_family == AF_INET) return keyOf(address) >> 24 == 127;
+  return IN6_IS_ADDR_LOOPBACK(&reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr) != 0;
+}
+
+bool isKnown(const sockaddr* address, double now) {
+  if (isLoopback(address)) return true;
+  const auto& sources = knownSources();
+  const auto found = sources.find(keyOf(address));
+  return found != sources.end() && found->second > now;
+}
+
+// A first line of SIP begins with a capital letter.
+bool looksLikeSip(const std::uint8_t* bytes, std::size_t length) {
+  return length > 12 && bytes[0] >= 'A' && bytes[0] <= 'Z';
+}
+
 struct Socket {
+  // Of senders that are not known: what may be SIP, and the rest.
+  Allowance sip;
+  Allowance junk;
+  double refused = 0;
   napi_env env = nullptr;
   int fd = -1;
   uv_poll_t poll{};
@@ -89,7 +156,9 @@ void call(Socket* socket, napi_ref which, double argument) {
 void readable(uv_poll_t* poll, int status, int) {
   auto* socket = static_cast<Socket*>(poll->data);
   if (status < 0) return call(socket, socket->failed, -status);
-  for (int round = 0; round < rounds && !socket->closing; round++) {
+  const double now = secondsNow();
+  unsigned handled = 0;
+  for (unsigned read = 0; read < mostRead && handled < mostHandled && !socket->closing; read += batch) {
     for (unsigned i = 0; i < batch; i++) {
       socket->messages[i].msg_hdr.msg_namelen = sizeof(sockaddr_storage);
     }
@@ -99,10 +168,18 @@ void readable(uv_poll_t* poll, int status, int) {
       if (errno != EAGAIN && errno != EWOULDBLOCK) call(socket, socket->failed, errno);
       return;
     }
+    unsigned passed = 0;
     for (int i = 0; i < count; i++) {
       Row& row = socket->rows[i];
       row.length = socket->messages[i].msg_len;
       const auto* any = reinterpret_cast<const sockaddr*>(&socket->from[i]);
+      const bool sip = looksLikeSip(static_cast<const std::uint8_t*>(socket->parts[i].iov_base), row.length);
+      if (!isKnown(any, now) && !(sip ? socket->sip : socket->junk).take(now)) {
+        row.length = dropped;
+        socket->refused += 1;
+        continue;
+      }
+      passed += 1;
       if (any->sa_family == AF_INET) {
         const auto* v4 = reinterpret_cast<const sockaddr_in*>(any);
         row.family = 4;
@@ -114,7 +191,8 @@ void readable(uv_poll_t* poll, int status, int) {
         row.address = 0;
       }
     }
-    if (count > 0) call(socket, socket->received, count);
+    handled += passed;
+    if (passed > 0) call(socket, socket->received, count);
     if (count < static_cast<int>(batch)) return;
   }
 }
@@ -283,6 +361,57 @@ napi_value send(napi_env env, napi_callback_info info) {
   return numberOf(env, sent < 0 ? errno : 0);
 }
 
+// limit(handle, sipPerSecond, junkPerSecond): of senders that are not known; 0 for no bound
+napi_value limit(napi_env env, napi_callback_info info) {
+  std::size_t count = 3;
+  napi_value values[3] = {};
+  napi_get_cb_info(env, info, &count, values, nullptr, nullptr);
+  Socket* socket = socketOf(env, values[0]);
+  double sip = 0;
+  double junk = 0;
+  if (socket == nullptr || napi_get_value_double(env, values[1], &sip) != napi_ok ||
+      napi_get_value_double(env, values[2], &junk) != napi_ok)
+    return badArgument(env);
+  socket->sip.perSecond = sip;
+  socket->junk.perSecond = junk;
+  return nullptr;
+}
+
+// refused(handle): how many datagrams were dropped here since the last time
+napi_value refused(napi_env env, napi_callback_info info) {
+  std::size_t count = 1;
+  napi_value values[1] = {};
+  napi_get_cb_info(env, info, &count, values, nullptr, nullptr);
+  Socket* socket = socketOf(env, values[0]);
+  if (socket == nullptr) return badArgument(env);
+  const double total = socket->refused;
+  socket->refused = 0;
+  return numberOf(env, total);
+}
+
+// know(sockaddr, seconds): that source is known for so long; 0: no more
+napi_value know(napi_env env, napi_callback_info info) {
+  std::size_t count = 2;
+  napi_value values[2] = {};
+  napi_get_cb_info(env, info, &count, values, nullptr, nullptr);
+  std::uint8_t* address = nullptr;
+  std::size_t length = 0;
+  double seconds = 0;
+  if (!bytesOf(env, values[0], &address, &length) || length < sizeof(sockaddr_in6) ||
+      napi_get_value_double(env, values[1], &seconds) != napi_ok)
+    return badArgument(env);
+  auto& sources = knownSources();
+  const std::uint64_t key = keyOf(reinterpret_cast<const sockaddr*>(address));
+  if (seconds <= 0) {
+    sources.erase(key);
+    return nullptr;
+  }
+  const double now = secondsNow();
+  if (sources.size() >= mostKnown) std::erase_if(sources, [now](const auto& one) { return one.second <= now; });
+  if (sources.size() < mostKnown) sources[key] = now + seconds;
+  return nullptr;
+}
+
 // backlog(handle): how full the receive queue is, 0 to 1
 napi_value backlog(napi_env env, napi_callback_info info) {
   std::size_t count = 1;
@@ -383,6 +512,9 @@ napi_value initialise(napi_env env, napi_value exports) {
       {"handOver", nullptr, handOver, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"start", nullptr, start, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"send", nullptr, send, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"limit", nullptr, limit, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"refused", nullptr, refused, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"know", nullptr, know, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"backlog", nullptr, backlog, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"close", nullptr, close_, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"bound", nullptr, bound, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
