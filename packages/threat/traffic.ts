@@ -31,7 +31,7 @@ const threshold = 20;
 /** A surge that goes on is told of again after so long. */
 const retellSeconds = 300;
 /** Seconds after silence that are gone through one by one. */
-const longestGap = 60;
+const longestGap = 15;
 
 /**
  * Change points of the whole traffic: cumulative sums say that more comes than usual, and of which kind; the Bayesian

@@ -8,6 +8,10 @@ const deed = (act: 'act' | 'watch', description: string) =>
     description,
   });
 
+/** There is nobody to act against. */
+const told = (description: string) =>
+  Type.Union([Type.Literal('watch'), Type.Literal('off')], { default: 'watch', description });
+
 /** Names or numbers that nobody has: whoever uses them has told us. */
 export const Honeypots = Type.Array(
   Type.String({ minLength: 2, maxLength: 64, pattern: '^\\+?[A-Za-z0-9._~-]+$' }),
@@ -35,7 +39,7 @@ export const DetectionSettings = Type.Object(
       maximum: 5_000_000,
       default: 100_000,
       description:
-        'Addresses (IPv6: /64) remembered at a time; 175 octets of memory each, taken as they come. Where more send, those go first of whom nothing bad is known. Takes effect at the next start.',
+        'Addresses (IPv6: /64) remembered at a time; 175 octets of memory each, at most. Where more send, those go first of whom nothing bad is known. Takes effect at the next start.',
     }),
     rules: Type.Object(
       {
@@ -43,11 +47,8 @@ export const DetectionSettings = Type.Object(
         enumeration: deed('act', 'Many names that do not exist, asked for from one address.'),
         'brute-force': deed('act', 'One wrong password after the other, from one address.'),
         'credential-stuffing': deed('act', 'Wrong passwords for many accounts, from one address.'),
-        'password-spraying': deed(
-          'watch',
-          'Wrong passwords for many accounts of a domain, from many addresses: there is nobody to ban.',
-        ),
-        'account-attacked': deed('watch', 'Wrong passwords for one account, from many addresses.'),
+        'password-spraying': told('Wrong passwords for many accounts of a domain, from many addresses.'),
+        'account-attacked': told('Wrong passwords for one account, from many addresses.'),
         'registration-hijack': deed(
           'act',
           'The right password after many wrong ones from elsewhere, or several things new at once while the old phone goes on. `act` puts the device into quarantine.',
@@ -57,7 +58,7 @@ export const DetectionSettings = Type.Object(
           'Registrations of one device from places (`places`) too far apart for the time between. `act` puts the device into quarantine.',
         ),
         flood: deed('act', 'More requests without proof from one address than phones send.'),
-        surge: deed('watch', 'All traffic together changes suddenly: there is nobody to ban.'),
+        surge: told('All traffic together changes suddenly.'),
         honeypot: deed(
           'act',
           'Somebody calls or registers as one of `honeypots`. `act` bans strangers, and puts the device into quarantine that has proven itself.',
@@ -67,7 +68,7 @@ export const DetectionSettings = Type.Object(
         additionalProperties: false,
         default: {},
         description:
-          'What each rule does. `act`: bans the source or puts the account into quarantine, and tells. `watch`: tells only. `off`: nothing. Trunks, PBXs and emergency calls are never touched.',
+          'What each rule does. `act`: bans the source or puts the account into quarantine, and tells. `watch`: tells only. `off`: nothing. Where there is nobody to act against there is no `act`. Trunks, PBXs and emergency calls are never touched.',
       },
     ),
     honeypots: { ...Honeypots, default: [] },

@@ -248,6 +248,13 @@ trunks:
     assert.equal(desk.try(text.replace(from, to)).ok, false, to);
 });
 
+test('honeypots of a domain are stored and exported as they were', () => {
+  const desk = new Desk();
+  desk.apply('domains: [{name: a.example, honeypots: ["8999", "+882999123456"]}]');
+  assert.deepEqual(desk.apply(desk.export(), { prune: true }), []);
+  assert.deepEqual(desk.objects().domains?.[0]?.honeypots, ['8999', '+882999123456']);
+});
+
 test('an export has no secrets and round-trips', () => {
   const desk = new Desk();
   desk.apply(good);
@@ -424,6 +431,11 @@ for (const [what, yaml, words] of [
     'a recorder that is no trunk',
     'domains: [{name: a.example, recording: {recorder: vault, users: [alice], consent: notified}}]',
     /domains\[0\]\.recording\.recorder: there is no trunk `vault` in domain a\.example/,
+  ],
+  [
+    'a honeypot that somebody is',
+    'users: [{name: alice, number: "+15550001111", devices: [{name: desk, password: a-long-and-quiet-secret}]}]\ndomains: [{name: a.example, honeypots: [trap, Desk]}]',
+    /domains\[0\]\.honeypots\[1\]: `Desk` is a user or a device of a\.example/,
   ],
   [
     'consent of a kind that there is not',
