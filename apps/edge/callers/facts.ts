@@ -16,6 +16,9 @@ const remembered = 4096;
 const shortest = 7;
 const mostClaims = 8;
 
+/** E.164 §6.2: at most 15 digits. */
+const international = /^\+[1-9]\d{6,14}$/;
+
 const valid = new Map<string, boolean>();
 
 /** Some country has given out numbers of that form, as far as libphonenumber knows. */
@@ -53,7 +56,9 @@ export function callerFacts(
 ): CallerFacts {
   const e164 = (text: string): string | undefined => {
     const digits = digitsOf(text);
-    return digits === undefined || digits.length < shortest ? undefined : numbers.e164(digits);
+    if (digits === undefined || digits.length < shortest) return undefined;
+    // Mostly it is in this form already, and need not be read for that.
+    return international.test(digits) ? digits : numbers.e164(digits);
   };
   const text = userOf(identity.number.uri);
   const shown = e164(text);

@@ -13,7 +13,7 @@ import { Registrar } from '../registrar/registrar.ts';
 import { prepareDatabase } from '../store/database.ts';
 import { assembleObjects, readObjects } from '../store/object-rows.ts';
 import { Sealer } from '../store/seal.ts';
-import { testConfiguration } from '../testing/world.ts';
+import { testConfiguration } from '../testing/configuration.ts';
 import { claimsOf } from '../trunks/limits/judge.ts';
 import { watchedTrunks } from '../trunks/watch.ts';
 import { Directory } from './directory.ts';

@@ -6,9 +6,9 @@ import { EventBus } from '../events/bus.ts';
 import { EventLog } from '../events/log.ts';
 import type { Store } from '../store/contract.ts';
 import type { Transports } from '../transport/contract.ts';
+import { testConfiguration } from './configuration.ts';
 import { route, trunk } from './objects.ts';
 import { resolveNumeric } from './resolve.ts';
-import { testConfiguration } from './world.ts';
 
 /**
  * CPU of the edge's own JavaScript per call, with nothing behind it: `node apps/edge/testing/measure.ts [calls] [held] [up]`.

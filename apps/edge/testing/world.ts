@@ -1,7 +1,6 @@
 import { SeededRandom } from '@ringfence/testkit/random.ts';
 import { VirtualTime } from '@ringfence/testkit/virtual-time.ts';
 import type { BanProposal } from '../admission/bans/types.ts';
-import { loadConfiguration } from '../config/load.ts';
 import type { Configuration } from '../config/schema.ts';
 import { Edge } from '../edge.ts';
 import { EventBus } from '../events/bus.ts';
@@ -11,10 +10,10 @@ import type { Objects } from '../objects/types.ts';
 import type { KnownPeer } from '../policy/known-peers.ts';
 import type { Sounds } from '../sound/sounds.ts';
 import type { Binding, CallRecord } from '../store/contract.ts';
+import { testConfiguration } from './configuration.ts';
 import { checkEvent } from './event-schema.ts';
 import { FakeRelay, FakeStore } from './fakes.ts';
 import { Network } from './network.ts';
-import { domain } from './objects.ts';
 import { resolveNumeric } from './resolve.ts';
 
 export interface WorldOptions {
@@ -31,25 +30,6 @@ export interface WorldOptions {
 }
 
 const epoch = Date.UTC(2026, 0, 1);
-
-/** The defaults with short names: `phones` is TLS and required, `inside` UDP and TCP and preferred, `open` asks nothing. */
-export function testConfiguration(): Configuration {
-  const loaded = loadConfiguration({ home: '/nonexistent' });
-  if (!loaded.ok) throw new Error('the embedded defaults are refused');
-  const { config } = loaded.value;
-  const at = { address: '198.51.100.1', port: 5060 };
-  return {
-    ...config,
-    domain,
-    listeners: [
-      { name: 'phones', transport: 'tls', ...at, port: 5061, encryption: 'preferred' },
-      { name: 'guarded', transport: 'tls', ...at, port: 5063, encryption: 'required' },
-      { name: 'inside', transport: 'udp', ...at, encryption: 'preferred' },
-      { name: 'open', transport: 'udp', ...at, port: 5062, encryption: 'none' },
-    ],
-    numbers: { ...config.numbers, country: 'DE' },
-  };
-}
 
 /** One edge with everything around it made of fakes, in virtual time: the same seed gives the same run. */
 export class World {
