@@ -309,6 +309,7 @@ export class CallLeg implements DialogOwner {
         ...(tls?.group === undefined ? {} : { group: tls.group }),
         ...(tls?.peerNames === undefined ? {} : { peerNames: tls.peerNames }),
         ...(tls?.peerFingerprint === undefined ? {} : { peerFingerprint: tls.peerFingerprint }),
+        ...(tls?.peerIssuers === undefined ? {} : { peerIssuers: tls.peerIssuers }),
       },
       media:
         this.media === undefined || media === undefined

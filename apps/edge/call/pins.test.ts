@@ -67,6 +67,19 @@ test('a caller with the certificate that it is pinned to gets through; with anot
   }
 });
 
+test('a caller that is pinned to an authority needs a certificate of it', async () => {
+  const issuer = wrong;
+  for (const peerIssuers of [[right, issuer], [right], []]) {
+    const all = await talk(
+      'alice',
+      { tlsIssuers: [issuer] },
+      { tls: { peerFingerprint: right, peerIssuers } },
+    );
+    assert.equal(all.call.status, peerIssuers.includes(issuer) ? 200 : 403);
+    await quiet(all);
+  }
+});
+
 test('an emergency call passes whatever its certificate', async () => {
   const all = await talk(
     'alice',

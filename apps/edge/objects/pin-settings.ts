@@ -13,6 +13,14 @@ export const Pinned = Type.Object(
           'SHA-256 fingerprints of the certificates in the TLS of its signalling. For a trunk of several machines: all of them.',
       }),
     ),
+    tlsIssuers: Type.Optional(
+      Type.Array(Fingerprint, {
+        minItems: 1,
+        maxItems: 8,
+        description:
+          'SHA-256 fingerprints of authorities: one of them, root or intermediate, has issued the certificate in the TLS of its signalling, which has to verify (`tls.clientAuthorities`, the local CA, or the system).',
+      }),
+    ),
     dtls: Type.Optional(
       Type.Array(Fingerprint, {
         minItems: 1,

@@ -18,6 +18,8 @@ export interface SignallingProtection {
   readonly group?: string;
   readonly peerNames?: readonly string[];
   readonly peerFingerprint?: string;
+  /** Fingerprints of the authorities above it, nearest first. */
+  readonly peerIssuers?: readonly string[];
 }
 
 export interface MediaProtection {

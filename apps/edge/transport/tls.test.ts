@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { connect as connectTcp, createServer as createTcpServer, type Socket } from 'node:net';
@@ -195,6 +196,9 @@ describe('TLS', () => {
     assert.match(verified?.peerFingerprint ?? '', /^([0-9A-F]{2}:){31}[0-9A-F]{2}$/);
     const unverified = (await flowOf(bed, 'optional', bad)).flow.tls;
     assert.equal(unverified?.peerNames, undefined);
+    // The authority above it, and only where that was verified.
+    assert.deepEqual(verified?.peerIssuers, [new X509Certificate(authority.cert).fingerprint256]);
+    assert.equal(unverified?.peerIssuers, undefined);
     assert.match(unverified?.peerFingerprint ?? '', /^([0-9A-F]{2}:){31}/);
     assert.deepEqual((await flowOf(bed, 'required', phone)).flow.tls?.peerNames, names);
     assert.deepEqual(

@@ -25,6 +25,8 @@ export interface TlsFacts {
   readonly peerNames?: readonly string[];
   /** SHA-256 fingerprint of the peer's certificate, colon-separated hexadecimal. */
   readonly peerFingerprint?: string;
+  /** The same of the authorities above it, nearest first, present only if it was verified. */
+  readonly peerIssuers?: readonly string[];
 }
 
 /**
