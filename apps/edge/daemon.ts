@@ -6,6 +6,7 @@ import type { Result } from '@ringfence/bytes/result.ts';
 import type { SipUri } from '@ringfence/sip/message/types.ts';
 import { handleBans } from './admission/bans/commands.ts';
 import { Guard, portsOf } from './admission/guard.ts';
+import { handleAlerts } from './alerts/commands.ts';
 import type { Call } from './call/call.ts';
 import type { LoadedConfiguration } from './config/load.ts';
 import type { Configuration } from './config/schema.ts';
@@ -329,6 +330,7 @@ export class Daemon {
       edge.start();
       await guard.useKernel(portsOf(transports.listeners));
       handleCalls(daemon.control, edge, bus);
+      handleAlerts(daemon.control, () => monitoring.alerts);
       handleThreats(daemon.control, edge.detection);
       handleBans(daemon.control, guard);
       handleIncidents(daemon.control, desk.incidents);

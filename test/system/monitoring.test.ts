@@ -4,12 +4,15 @@ import { readFileSync } from 'node:fs';
 import { get as getSecurely } from 'node:https';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { httpReceiver, type Posted, type Receiver } from '@ringfence/edge/exports/testing/receivers.ts';
 import { Bed } from './harness/bed.ts';
+import { ringfenceDoes } from './harness/command.ts';
 import { freePort } from './harness/place.ts';
 import { until } from './harness/waiting.ts';
 
 const token = 'a-token-of-some-length';
 let bed: Bed;
+let hook: Receiver<Posted>;
 let port = 0;
 /** Where Homer would be. */
 const homer = createSocket('udp4');
@@ -18,6 +21,7 @@ homer.on('message', (packet) => captured.push(packet));
 
 before(async () => {
   port = await freePort('tcp');
+  hook = await httpReceiver();
   await new Promise<void>((resolve) => homer.bind(0, '127.0.0.1', resolve));
   bed = await Bed.open(
     {
@@ -29,15 +33,20 @@ before(async () => {
     {
       more: {
         metrics: `{ enabled: true, port: ${port}, tls: true, tokenFile: token }`,
+        alerts: `{ gatherSeconds: 0, channels: [ { name: hook, webhook: { url: 'http://127.0.0.1:${hook.port}/', secretFile: secret, dangerousInside: true } } ], rules: [ { name: logins, events: ['authentication.failed'], channels: [hook] } ] }`,
         exports: `[ { name: homer, format: hep3, to: 'udp://127.0.0.1:${homer.address().port}' }, { name: file, format: json, to: 'file:events.jsonl', level: debug } ]`,
       },
     },
-    (home) => home.write('token', `${token}\n`),
+    (home) => {
+      home.write('token', `${token}\n`);
+      home.write('secret', `${token}\n`);
+    },
   );
 });
 after(async () => {
   homer.close();
   await bed.close();
+  await hook.close();
 });
 
 const scrape = (path: string, authorization?: string): Promise<{ status: number; text: string }> =>
@@ -106,4 +115,17 @@ test('Homer sees the call on both sides, without the digests of its phones; even
     .map((line) => JSON.parse(line) as Record<string, unknown>);
   assert.equal(events[0]?.sequence, 1);
   assert.equal(events.at(-1)?.sequence, events.length);
+});
+
+test('a wrong password becomes an alert at the webhook, and somebody says that it is his', async () => {
+  const stranger = await bed.phone('alice', 'udp', { password: 'wrong' });
+  await stranger.register();
+  await until('the webhook', () => hook.got[0]);
+  const { alerts } = JSON.parse(hook.got[0]?.body ?? '') as { alerts: { id: string; text: string }[] };
+  assert.match(alerts[0]?.text ?? '', /^warning: authentication\.failed/);
+  const id = alerts[0]?.id ?? '';
+  assert.match(await ringfenceDoes(bed.home.path, ['alert', 'list']), new RegExp(`${id} +warning +open`));
+  await ringfenceDoes(bed.home.path, ['alert', 'ack', id]);
+  await bed.edge.event('alert.acknowledged', ({ alert }) => alert === id);
+  assert.match(await ringfenceDoes(bed.home.path, ['alert', 'list']), /acknowledged \(/);
 });

@@ -400,6 +400,29 @@ export const commands: readonly Command[] = [
     load: () => import('./call.ts'),
   },
   {
+    name: 'alert',
+    summary: 'Shows alerts and says that somebody looks after them.',
+    forms: [
+      {
+        words: 'list',
+        description:
+          'Alerts that are not over, the newest first (docs/alerts.md); `--json` writes one a line.',
+        options: {
+          all: { type: 'boolean', description: 'Also those that are over.' },
+          domain: { ...domainOption, description: 'Only those of this tenant.' },
+          json: jsonOption,
+        },
+      },
+      {
+        words: 'ack ALERT',
+        description: 'Somebody looks after it: its escalation ends, and it is not repeated.',
+        options: { json: jsonOption },
+        examples: ['ringfence alert ack 4f1c09a2b7d3'],
+      },
+    ],
+    load: () => import('./alert.ts'),
+  },
+  {
     name: 'threat',
     summary: 'Shows attacks that the running edge has found.',
     forms: [

@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { isEncrypted } from '@ringfence/sip/transport/flow.ts';
 import { readRange } from '../objects/address-range.ts';
 import { isInside } from './address-class.ts';
+import { checkAlerts } from './alerts.ts';
 import { checkBans } from './bans.ts';
 import { checkDetection } from './detection.ts';
 import { checkExports } from './exports.ts';
@@ -88,10 +89,11 @@ export function checkConfiguration(
   checkDetection(config.detection, config.numbers.emergency, report);
   const sounds = checkSounds(config.sounds, folder, report);
   const metrics = checkMetrics(config.metrics, folder, report, warnings);
+  const alerts = checkAlerts(config.alerts, folder, report, warnings);
   const exports = checkExports(config.exports, folder, report, warnings);
   if (config.store.file === '')
     report.value('store.file', 'is empty', 'Write a file name such as `ringfence.db`.');
-  return { config: { ...config, listeners, tls, bans, sounds, metrics, exports }, warnings };
+  return { config: { ...config, listeners, tls, bans, sounds, metrics, exports, alerts }, warnings };
 }
 
 function checkSounds(

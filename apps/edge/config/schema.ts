@@ -1,4 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
+import { AlertSettings } from './alerts.ts';
 import { BanSettings } from './bans.ts';
 import { DetectionSettings } from './detection.ts';
 import { Export } from './exports.ts';
@@ -562,6 +563,7 @@ export const Configuration = Type.Object(
       { additionalProperties: false, default: {} },
     ),
     metrics: MetricsSettings,
+    alerts: AlertSettings,
     exports: Type.Array(Export, {
       default: [],
       maxItems: 16,

@@ -462,6 +462,25 @@ export type EdgeEvent =
   | { readonly type: 'export.failing'; readonly export: string; readonly to: string; readonly reason: string }
   /** It takes again. `lost`: what the bounds have pushed out meanwhile. */
   | { readonly type: 'export.recovered'; readonly export: string; readonly to: string; readonly lost: number }
+  /** Somebody is to be told of something; `title` is its last event in one line. */
+  | {
+      readonly type: 'alert.raised';
+      readonly alert: string;
+      readonly rule: string;
+      readonly title: string;
+      readonly domain?: string;
+    }
+  | {
+      readonly type: 'alert.acknowledged';
+      readonly alert: string;
+      readonly rule: string;
+      readonly by: string;
+    }
+  /** A way to reach people does not work; what is for it waits on disk. */
+  | { readonly type: 'alert.channel-failing'; readonly channel: string; readonly reason: string }
+  | { readonly type: 'alert.channel-recovered'; readonly channel: string }
+  /** Messages that the bounds have pushed out before anybody had them. */
+  | { readonly type: 'alert.lost'; readonly count: number }
   /** Calls of the process before go on (`calls`), or are over (`interrupted`); `pid` is the media process. */
   | {
       readonly type: 'edge.taken-over';

@@ -1,3 +1,4 @@
+import type { AlertDesk } from '../alerts/desk.ts';
 import type { Configuration } from '../config/schema.ts';
 import type { Edge } from '../edge.ts';
 import type { EventBus } from '../events/bus.ts';
@@ -10,6 +11,7 @@ interface Outlet {
 }
 
 export interface MonitoringParts {
+  readonly home: string;
   readonly bus: EventBus;
   readonly version: string;
   readonly now: () => number;
@@ -30,6 +32,8 @@ export interface MonitoringParts {
 export class Monitoring {
   /** Present while somebody captures SIP. */
   tap: MessageTap | undefined = undefined;
+  /** Present while there are ways to tell people. */
+  alerts: AlertDesk | undefined = undefined;
   readonly #parts: MonitoringParts;
   readonly #running = new Map<string, { readonly settings: string; readonly outlet: Outlet }>();
 
@@ -44,6 +48,10 @@ export class Monitoring {
     );
     await this.#replace('exports', config.exports.length > 0 ? config.exports : undefined, () =>
       this.#exports(config.exports),
+    );
+    const { alerts } = config;
+    await this.#replace('alerts', alerts.channels.length > 0 ? alerts : undefined, () =>
+      this.#alerts(alerts),
     );
   }
 
@@ -99,6 +107,19 @@ export class Monitoring {
       stop: () => {
         this.tap = undefined;
         return exports.stop();
+      },
+    };
+  }
+
+  async #alerts(settings: Configuration['alerts']): Promise<Outlet> {
+    const { AlertDesk } = await import('../alerts/desk.ts');
+    const { bus, home, now } = this.#parts;
+    const desk = new AlertDesk({ home, bus, now, settings });
+    this.alerts = desk;
+    return {
+      stop: () => {
+        this.alerts = undefined;
+        return desk.stop();
       },
     };
   }
