@@ -268,6 +268,7 @@ export class Daemon {
         relay: () => (self.daemon === undefined ? media.engine : self.daemon.relay),
         trust: (address, as) => guard.trust(address, as),
         takes: (level) => admission.takes(level),
+        trunkShare: () => admission.shedding.share('trunk'),
         emergency: (address) => admission.emergency(address),
         ban: (proposal) => guard.bans.propose(proposal),
         sounds,

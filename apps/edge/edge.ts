@@ -47,6 +47,7 @@ import { HealthMonitor, type Watched } from './trunks/health/monitor.ts';
 import { claimsAgain } from './trunks/limits/judge.ts';
 import { Limits } from './trunks/limits/limits.ts';
 import type { LiveState } from './trunks/live-state.ts';
+import { PeerOverload } from './trunks/overload.ts';
 import { tellRegistration } from './trunks/registration/events.ts';
 import { Registrations } from './trunks/registration/registrations.ts';
 import { watchedTrunks } from './trunks/watch.ts';
@@ -67,6 +68,8 @@ export interface EdgeParts {
   trust(address: string, as: 'trunk' | 'registered' | 'phone' | 'reachable'): void;
   /** Whether the present load leaves room for a new call of such a sender. Default: always. */
   takes?(level: 'registered' | 'trunk'): boolean;
+  /** Share of the new calls of trunks that it leaves room for, 0 to 1. Default: 1. */
+  trunkShare?(): number;
   /** A known device or trunk places an emergency call from there. Absent: nobody has to know. */
   emergency?(address: string): void;
   /** Asks that nobody listens to a source. Absent: attacks are only told of. */
@@ -146,7 +149,15 @@ export class Edge {
     this.#numbers = numbersOf(parts.config);
     this.#encryption = encryptionOf(parts.config);
     const tokens = new Tokens();
-    this.layer = new TransactionLayer({ newBranch: () => tokens.token(16) });
+    const overload = new PeerOverload({
+      now: () => parts.now(),
+      random: () => (parts.random ?? randomReally)(),
+      share: () => parts.trunkShare?.() ?? 1,
+    });
+    this.layer = new TransactionLayer({
+      newBranch: () => tokens.token(16),
+      viaParams: (flow) => overload.viaParams(flow.remote.address),
+    });
     const key = parts.identityKey ?? randomBytes(32);
     this.registrar = new Registrar(() => this.#config.registrar, new TemporaryGruus(key));
     this.registrar.restore(parts.bindings);
@@ -235,6 +246,7 @@ export class Edge {
         health: this.health,
         limits: this.limits,
         registrations: this.registrations,
+        overload,
         random: () => (parts.random ?? randomReally)(),
         resolveNumeric: (uri) => parts.resolver.resolveNumeric(uri),
         resolve: (uri) => parts.resolver.resolve(uri),
@@ -284,6 +296,7 @@ export class Edge {
       tap: () => parts.tap?.(),
       now: () => parts.now(),
       messageBytes: () => this.#config.admission.messageBytes,
+      overload,
       trust: (address, as) => parts.trust(address, as),
     });
     this.#trustTrunks();

@@ -3,7 +3,7 @@ import { makeResponse } from '@ringfence/sip/message/build.ts';
 import { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import { type Framing, parseMessage } from '@ringfence/sip/message/parse.ts';
 import { screenRequest } from '@ringfence/sip/message/screen.ts';
-import type { ParseError, SipMessage, SipRequest } from '@ringfence/sip/message/types.ts';
+import type { ParseError, SipMessage, SipRequest, Via } from '@ringfence/sip/message/types.ts';
 import { serializeUri } from '@ringfence/sip/message/uri.ts';
 import type { TransactionLayer } from '@ringfence/sip/transaction/layer.ts';
 import type { ServerTransaction, TransactionOutput } from '@ringfence/sip/transaction/transaction.ts';
@@ -30,6 +30,7 @@ import { StatelessAnswers } from './stateless.ts';
 import type { Store } from './store/contract.ts';
 import type { Transports } from './transport/contract.ts';
 import type { MessageTap } from './transport/message-tap.ts';
+import type { PeerOverload } from './trunks/overload.ts';
 
 /** What signalling is joined from. */
 export interface SignallingParts {
@@ -47,6 +48,7 @@ export interface SignallingParts {
   tap?(): MessageTap | undefined;
   now(): number;
   messageBytes(): number;
+  readonly overload: Pick<PeerOverload, 'stamp' | 'heard'>;
   /** A source has proven itself: admission treats it better from now on. */
   trust(address: string, as: 'trunk' | 'registered' | 'phone' | 'reachable'): void;
 }
@@ -129,13 +131,21 @@ export class Signalling {
     this.#known = undefined;
     if (this.#holding && message.kind === 'request' && this.#mayWait(message)) return;
     if (message.kind === 'request' && !this.#admit(message, flow, bytes, now)) return;
-    layer.receive(message, flow, now);
+    // RFC 7339 §5.2: to those it trusts alone.
+    const stamped =
+      message.kind === 'request' && this.#isTrunk() ? this.#parts.overload.stamp(message) : message;
+    layer.receive(stamped, flow, now);
     this.drain();
   }
 
   #send(flow: Flow, bytes: Uint8Array): boolean {
     this.#parts.tap?.()?.sent(flow, bytes);
     return this.#parts.transports().send(flow, bytes);
+  }
+
+  #isTrunk(): boolean {
+    const known: KnownSender | undefined = this.#known;
+    return known?.principal.kind === 'trunk';
   }
 
   /** Sends what there is to send and hands out what has happened. */
@@ -272,6 +282,7 @@ export class Signalling {
       case 'cancelled':
         return (output.transaction.context as InviteOwner | undefined)?.cancelled(output.cancel);
       case 'response':
+        this.#hearLoad(output.transaction.flow.remote.address, output.response.via[0]);
         return (output.transaction.context as ClientOwner | undefined)?.response(output.response);
       case 'timeout':
       case 'failed': {
@@ -284,6 +295,10 @@ export class Signalling {
       case 'terminated':
         return;
     }
+  }
+
+  #hearLoad(address: string, via: Via | undefined): void {
+    if (via?.params.has('oc') === true) this.#parts.overload.heard(address, via);
   }
 
   /** The leg that a request is for, RFC 3261 §12.2.2: both tags and the Call-ID must be its own. */

@@ -65,11 +65,13 @@ export class SourceMeter {
 
 /** The rate of one thing alone. */
 export class Meter {
+  readonly perSecond: number;
   #until = 0;
   readonly #interval: number;
   readonly #tolerance: number;
 
   constructor(perSecond: number) {
+    this.perSecond = perSecond;
     this.#interval = 1000 / perSecond;
     this.#tolerance = 1000 - this.#interval + rounding;
   }

@@ -45,6 +45,8 @@ export class World {
   /** Where emergency calls came from. */
   readonly urgent: string[] = [];
   /** Levels that the load leaves no room for. */
+  /** Share of the calls of trunks that the load leaves room for. */
+  trunkShare = 1;
   readonly shed = new Set<'registered' | 'trunk'>();
   /** What detection wants nobody to listen to. */
   readonly bans: BanProposal[] = [];
@@ -76,6 +78,7 @@ export class World {
       trust: (address) => this.trusted.push(address),
       emergency: (address) => this.urgent.push(address),
       takes: (level) => !this.shed.has(level),
+      trunkShare: () => this.trunkShare,
       ban: (proposal) => this.bans.push(proposal),
       resolver: {
         resolveNumeric,

@@ -12,6 +12,7 @@ import type { HealthMonitor } from './health/monitor.ts';
 import { answerOf } from './limits/judge.ts';
 import type { Limits } from './limits/limits.ts';
 import { drawOrder, targetsOf } from './order.ts';
+import type { PeerOverload } from './overload.ts';
 import { ownerOf } from './owner.ts';
 import type { Registrations } from './registration/registrations.ts';
 
@@ -20,6 +21,8 @@ export interface SearchSources {
   readonly health: Pick<HealthMonitor, 'quarantined' | 'report'>;
   readonly limits: Limits;
   readonly registrations: Pick<Registrations, 'of'>;
+  /** What trunks have said of their load. Default: nothing. */
+  readonly overload?: Pick<PeerOverload, 'trunkAt' | 'withholds'>;
   /** Numbers from 0 up to, and without, 1. */
   random(): number;
   resolveNumeric(uri: SipUri): readonly Candidate[] | undefined;
@@ -102,6 +105,8 @@ export class TrunkSearch {
   #count = 0;
   #current: Trunk | undefined = undefined;
   #waited = false;
+  /** A trunk has asked for fewer calls, and this is one of those that it does not get. */
+  #withheld = false;
   /** Trunks that had no place. */
   readonly #full: TrunkAttempt[] = [];
 
@@ -147,7 +152,10 @@ export class TrunkSearch {
   /** What the caller hears where every trunk was full and none had a place in time. */
   get problem(): SearchProblem | undefined {
     const [first] = this.#full;
-    if (first === undefined || this.#current !== undefined) return undefined;
+    if (this.#current !== undefined) return undefined;
+    if (first === undefined && this.#withheld)
+      return { status: 503, cause: 'overload', warning: 'The trunk is overloaded', retryAfter: 1 };
+    if (first === undefined) return undefined;
     const { status, retryAfter } = answerOf(first.trunk);
     return { status, cause: 'rate', warning: 'As many calls as allowed are up', retryAfter };
   }
@@ -233,6 +241,12 @@ export class TrunkSearch {
   #try(place: Place): BranchTarget | undefined | Promise<BranchTarget | undefined> {
     if (this.#count >= mostAttempts) return undefined;
     const { candidate, attempt } = place;
+    const { overload } = this.#sources;
+    overload?.trunkAt(candidate.address);
+    if (!this.#call.emergency && overload?.withholds(candidate.address) === true) {
+      this.#withheld = true;
+      return undefined;
+    }
     this.#count += 1;
     const take = (flow: Flow | undefined): BranchTarget | undefined => {
       if (flow !== undefined) return this.#target(place, flow);

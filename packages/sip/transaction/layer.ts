@@ -38,6 +38,7 @@ export class TransactionLayer {
     refusedRequests: 0,
   };
   readonly #newBranch: () => string;
+  readonly #viaParams: TransactionOptions['viaParams'];
   readonly #maxServer: number;
   readonly #maxClient: number;
   readonly #retryAfter: string;
@@ -48,6 +49,7 @@ export class TransactionLayer {
 
   constructor(options: TransactionOptions) {
     this.#newBranch = () => options.newBranch();
+    this.#viaParams = options.viaParams;
     this.#maxServer = options.maxServer ?? 100_000;
     this.#maxClient = options.maxClient ?? 100_000;
     this.#retryAfter = String(options.retryAfter ?? 5);
@@ -88,7 +90,8 @@ export class TransactionLayer {
 
   /** Adds our Via with a fresh branch, sends, and keeps sending as the timers say. */
   request(request: SipRequest, flow: Flow, now: number): ClientTransaction {
-    return this.#open(withVia(request, ownVia(flow, magicCookie + this.#newBranch())), flow, now, false);
+    const via = ownVia(flow, magicCookie + this.#newBranch(), this.#viaParams?.(flow));
+    return this.#open(withVia(request, via), flow, now, false);
   }
 
   /**

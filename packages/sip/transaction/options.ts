@@ -1,8 +1,12 @@
+import type { Params } from '../message/types.ts';
+import type { Flow } from '../transport/flow.ts';
 import type { TimerValues } from './timers.ts';
 
 export interface TransactionOptions {
   /** Fresh randomness in token characters, without `z9hG4bK`; at least 64 bits keep answers unguessable. */
   newBranch(): string;
+  /** Parameters of our Via over that flow beside `rport`, e.g. of RFC 7339. Default: none. */
+  viaParams?(flow: Flow): Params | undefined;
   /** Milliseconds; default RFC 3261 table 4. */
   readonly timers?: Partial<TimerValues>;
   /** Live server transactions, beyond which requests get 503 without state. Default 100,000, about 2 kB each. */

@@ -5,8 +5,8 @@ const transportNames = { udp: 'UDP', tcp: 'TCP', tls: 'TLS', ws: 'WS', wss: 'WSS
 
 const askForPort: Params = new Map([['rport', true]]);
 
-/** Our own Via for a request over `flow`: fresh branch, and `rport` asked for (RFC 3581 §3). */
-export function ownVia(flow: Flow, branch: string): Via {
+/** Our own Via for a request over `flow`: fresh branch, `rport` asked for (RFC 3581 §3), and `more`. */
+export function ownVia(flow: Flow, branch: string, more?: Params): Via {
   const { sentBy } = flow;
   const colon = sentBy.lastIndexOf(':');
   const hasPort = colon > sentBy.lastIndexOf(']');
@@ -16,7 +16,7 @@ export function ownVia(flow: Flow, branch: string): Via {
     host: host.startsWith('[') ? host.slice(1, -1) : host,
     ...(hasPort ? { port: Number(sentBy.slice(colon + 1)) } : {}),
     branch,
-    params: askForPort,
+    params: more === undefined ? askForPort : new Map([...askForPort, ...more]),
   };
 }
 
