@@ -141,6 +141,25 @@ test('forged datagrams are never held against whoever is at that address, whatev
   assert.ok(world.bans.every(({ source }) => source === `${victim.address}:6666`));
 });
 
+test('what admission dropped unparsed is judged too: banned over TLS, only told over UDP, where it names no socket', () => {
+  for (const [listener, action] of [
+    ['phones', 'ban'],
+    ['inside', 'watch'],
+  ] as const) {
+    const world = worldWith();
+    const refused = { type: 'admission.refused', source: attacker, listener, threshold: 0 } as const;
+    world.bus.emit({ ...refused, rule: 'admission.size', count: 5_000 });
+    world.bus.emit({ ...refused, source: '*', rule: 'admission.user-agent', count: 1 });
+    assert.deepEqual(found(world), []);
+    world.bus.emit({ ...refused, rule: 'admission.user-agent', count: 1 });
+    const [event] = world.eventsOf('threat.found');
+    assert.deepEqual([event?.rule, event?.source, event?.action], ['scanner', attacker, action]);
+    assert.equal(world.bans.length, action === 'ban' ? 1 : 0);
+    world.bus.emit({ ...refused, source: '2001:db8:0:1::/64', rule: 'admission.rate', count: 900 });
+    assert.equal(world.eventsOf('threat.found')[1]?.rule, 'flood');
+  }
+});
+
 test('passwords on many accounts from one address', async () => {
   const world = worldWith({}, { objects: { users: Array.from({ length: 12 }, (_, i) => user(`u${i}`)) } });
   for (let i = 0; i < 12; i += 1) {

@@ -56,6 +56,8 @@ const toldPerSecond = 100;
 const toldSpoofable = 10;
 /** The same of the same is told again after so long. */
 const retellMs = 60_000;
+/** An address with its port. */
+const socket = /^(?:[0-9.]+|\[[0-9a-f:.%]+\]):[0-9]+$/i;
 const accountRules: ReadonlySet<Rule> = new Set(['registration-hijack', 'impossible-travel']);
 
 const says: Readonly<Record<Rule, (who: string) => string>> = {
@@ -128,7 +130,9 @@ export class FindingReport {
       });
   }
 
-  #actionOn(rule: Rule, { source, user, device }: Suspect): 'watch' | 'ban' | 'quarantine' {
+  #actionOn(rule: Rule, { source, spoofable, user, device }: Suspect): 'watch' | 'ban' | 'quarantine' {
+    // Of who may be forged a socket is silenced, and here none is known: what comes is dropped anyway.
+    if (spoofable && !socket.test(source)) return 'watch';
     if (user !== undefined && (device !== undefined || accountRules.has(rule))) return 'quarantine';
     return source === '*' || source === '' || user !== undefined ? 'watch' : 'ban';
   }
