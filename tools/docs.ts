@@ -6,6 +6,7 @@ import { configurationPage } from '../apps/edge/config/reference.ts';
 import { rejectReasonsPage } from '../apps/edge/policy/reject-reasons.ts';
 import { attackClassesPage } from './attack-classes.ts';
 import { eventSchemaText } from './event-schema.ts';
+import { eventsPage } from './events-page.ts';
 import { repositoryRoot } from './imports.ts';
 import { coveragePage } from './rfc-coverage.ts';
 
@@ -15,6 +16,7 @@ export const generated: Readonly<Record<string, () => string>> = {
   'docs/command-line.md': commandLinePage,
   'docs/ringfence.schema.json': configurationSchemaText,
   'docs/events.schema.json': eventSchemaText,
+  'docs/events.md': eventsPage,
   'docs/reject-reasons.md': rejectReasonsPage,
   'docs/rfc-coverage.md': coveragePage,
   'docs/attack-classes.md': attackClassesPage,

@@ -34,12 +34,20 @@ const envelope: Readonly<Record<string, Schema>> = {
 };
 const optionalOfEnvelope: ReadonlySet<string> = new Set(['sequence', 'node']);
 
+/** The compiler is asked once. */
+let made: string | undefined;
+
 /**
  * The JSON Schema of every event, as the compiler sees the types of apps/edge/events/types.ts.
  *
  * @throws Error where a type says something that JSON cannot: a function, a class, `any`
  */
 export function eventSchemaText(): string {
+  made ??= eventSchema();
+  return made;
+}
+
+function eventSchema(): string {
   const api = new API({ cwd: repositoryRoot });
   try {
     const snapshot = api.updateSnapshot({ openProjects: [join(repositoryRoot, 'tsconfig.json')] });

@@ -1,0 +1,50 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { eventSchemaText } from './event-schema.ts';
+import { repositoryRoot } from './imports.ts';
+
+const marker = '<!-- From here on made by `node tools/docs.ts`: events that nobody has described above. -->';
+
+interface Described {
+  readonly properties: Readonly<Record<string, { readonly description?: string; readonly const?: unknown }>>;
+}
+
+/** docs/events.md: what people have written, and below it every event that they have left out, from its type. */
+export function eventsPage(): string {
+  const [written = ''] = readFileSync(join(repositoryRoot, 'docs/events.md'), 'utf8').split(marker);
+  const { $defs } = JSON.parse(eventSchemaText()) as { $defs: Readonly<Record<string, Described>> };
+  const comments = commentsOf(readFileSync(join(repositoryRoot, 'apps/edge/events/types.ts'), 'utf8'));
+  const envelope = new Set(['schema', 'time', 'sequence', 'node', 'severity', 'event']);
+  const parts = Object.entries($defs)
+    .filter(([type]) => !written.includes(`### \`${type}\``))
+    .map(([type, { properties }]) => {
+      const rows = Object.entries(properties)
+        .filter(([name]) => !envelope.has(name))
+        .map(([name, { description = '' }]) => `| \`${name}\` | ${description.replaceAll('|', '\\|')} |`);
+      const words = [`Severity \`${String(properties.severity?.const)}\`.`, comments.get(type) ?? '']
+        .join(' ')
+        .trim();
+      return [`### \`${type}\``, words, '', '| field | meaning |', '|---|---|', ...rows].join('\n');
+    });
+  if (parts.length === 0) return `${written.trimEnd()}\n`;
+  return `${written.trimEnd()}\n\n${marker}\n\n## Further events\n\n${parts.join('\n\n')}\n`;
+}
+
+/** The comment that stands before each member of the union, by the types that the member has. */
+function commentsOf(source: string): Map<string, string> {
+  const found = new Map<string, string>();
+  const members = source.slice(source.indexOf('export type EdgeEvent =')).split(/^ {2}\| /m);
+  for (const [i, member] of members.entries()) {
+    const before = members[i - 1] ?? '';
+    const at = before.lastIndexOf('/**');
+    if (at < 0 || !before.trimEnd().endsWith('*/') || before.slice(at).includes('readonly ')) continue;
+    const words = before
+      .slice(at + 3, before.lastIndexOf('*/'))
+      .replaceAll(/\s*\n\s*\*?\s*/g, ' ')
+      .trim();
+    const second = member.indexOf('readonly ', member.indexOf('readonly type') + 1);
+    for (const match of (second < 0 ? member : member.slice(0, second)).matchAll(/'([a-z]+\.[a-z-]+)'/g))
+      found.set(match[1] ?? '', words);
+  }
+  return found;
+}
