@@ -22,6 +22,7 @@ import { aliveFile, Heartbeat } from './journal/heartbeat.ts';
 import { EngineEvents } from './media/engine-events.ts';
 import { type MediaEngine, startEngine } from './media/start-engine.ts';
 import { Monitoring } from './monitoring/monitoring.ts';
+import { patchesOf } from './patches/shipped.ts';
 import { TargetFinder } from './resolve/resolver.ts';
 import { SoundFiles } from './sound/sounds.ts';
 import type { Store } from './store/contract.ts';
@@ -258,6 +259,7 @@ export class Daemon {
         zrtpPeers,
         knownPeers,
         accounts,
+        patches: ({ patches }) => patchesOf(patches.file),
         objects,
         bindings,
         store,

@@ -22,6 +22,9 @@ import { type RestoreOutcome, type RestoreParts, restoreCalls } from './journal/
 import { ZrtpPeers } from './media/zrtp-peers.ts';
 import { MessageRate } from './message/rate.ts';
 import type { Objects } from './objects/types.ts';
+import { PatchGate } from './patches/gate.ts';
+import { VirtualPatches } from './patches/patches.ts';
+import type { PatchSet } from './patches/schema.ts';
 import { PbxFront } from './pbx/front.ts';
 import { PbxNodes, watchedNodes } from './pbx/nodes.ts';
 import { type KnownPeer, KnownPeers } from './policy/known-peers.ts';
@@ -31,6 +34,7 @@ import { reachRecorder } from './recording/reach.ts';
 import { Registrar } from './registrar/registrar.ts';
 import { TemporaryGruus } from './registrar/temporary-gruu.ts';
 import { Directory, type Restraints } from './routing/directory.ts';
+import { readDialled } from './routing/find-route.ts';
 import { Numbers } from './routing/numbers.ts';
 import { Signalling } from './signalling.ts';
 import { SoundDesk } from './sound/desk.ts';
@@ -82,6 +86,8 @@ export interface EdgeParts {
   readonly identityKey?: Uint8Array;
   /** How accounts stand. Default nothing is known. */
   readonly accounts?: readonly AccountRow[];
+  /** The virtual patches that configuration asks for; asked again after a reload. Default none. */
+  readonly patches?: (config: Configuration) => PatchSet;
   /** What is kept of the ZRTP of phones. Default nothing. */
   readonly zrtpPeers?: readonly ZrtpPeer[];
   /** What parties have shown of themselves in earlier calls. Default nothing. */
@@ -124,6 +130,7 @@ export class Edge {
   readonly #callServices: CallServices;
   readonly #dialogs = new Map<string, DialogOwner>();
   readonly #pbxFront: PbxFront;
+  readonly #patches: VirtualPatches;
   readonly #realms = new TrunkRealms();
   #config: Configuration;
   #directory: Directory;
@@ -193,6 +200,14 @@ export class Edge {
       key,
       (request, flow) => this.registrations.match(request, flow),
     );
+    this.#patches = new VirtualPatches(parts.patches?.(parts.config), parts.config.patches);
+    this.#patches.retain(parts.objects);
+    const patches = new PatchGate({
+      patches: this.#patches,
+      bus: parts.bus,
+      identifier,
+      isEmergency: (request) => readDialled(request.uri, this.#numbers).emergency,
+    });
     const services = this.#services(tokens);
     this.#callServices = services;
     this.limits = new Limits({
@@ -223,6 +238,7 @@ export class Edge {
       after: this.#after,
       resolve: (uri) => parts.resolver.resolve(uri),
       connect: (candidate) => connect(parts.transports(), candidate),
+      named: (owner, product) => patches.heard(owner, product),
       changed: ({ state, ...change }) => {
         nodes.changed(change.owner);
         parts.bus.emit({
@@ -279,6 +295,7 @@ export class Edge {
       accounts: this.accounts,
       detection: this.detection,
       pbxFront: this.#pbxFront,
+      patches,
       door: {
         services,
         calls: this.calls,
@@ -361,6 +378,7 @@ export class Edge {
     this.#numbers = numbersOf(config);
     this.#encryption = encryptionOf(config);
     this.detection.configure();
+    this.#patches.load(this.#parts.patches?.(config), config.patches);
     this.#parts.sounds?.forget();
   }
 
@@ -368,6 +386,7 @@ export class Edge {
   replaceObjects(objects: Objects): void {
     this.#directory = new Directory(objects, this.#config.domain, this.#parts.restraints);
     this.accounts.retain();
+    this.#patches.retain(objects);
     this.#trustTrunks();
     if (this.#started) {
       this.health.watch(this.#watched());

@@ -20,7 +20,9 @@ import type { EventBus } from './events/bus.ts';
 import type { Identifier, KnownSender, UnprovenSender } from './identity/identify.ts';
 import { acceptMessage } from './message/pager.ts';
 import type { Pbx } from './objects/types.ts';
+import type { PatchGate } from './patches/gate.ts';
 import type { PbxFront } from './pbx/front.ts';
+import { reasonOfRefusal } from './policy/reject-reasons.ts';
 import { acceptRegister } from './registrar/accept-register.ts';
 import { withKeep } from './registrar/outbound.ts';
 import type { Registrar } from './registrar/registrar.ts';
@@ -43,6 +45,7 @@ export interface SignallingParts {
   readonly door: Doorway;
   readonly pbxFront: PbxFront;
   readonly detection: Detection;
+  readonly patches: PatchGate;
   transports(): Transports;
   /** Who sees what is sent. */
   tap?(): MessageTap | undefined;
@@ -114,8 +117,16 @@ export class Signalling {
     if (!parsed.ok) {
       const { code, detail, respond } = parsed.error;
       const source = socketText(flow.remote);
-      bus.emit({ type: 'message.malformed', source, listener: flow.listener, code, detail });
       this.#parts.detection.malformed(flow, now);
+      const patch = this.#parts.patches.name(bytes);
+      bus.emit({
+        type: 'message.malformed',
+        source,
+        listener: flow.listener,
+        code,
+        detail,
+        ...(patch === undefined ? {} : { patch }),
+      });
       if (respond !== undefined && respond.request.method !== 'ACK')
         this.#stateless.answer(
           flow,
@@ -168,9 +179,16 @@ export class Signalling {
 
   /** False where the request has been dealt with already. */
   #admit(request: SipRequest, flow: Flow, bytes: Uint8Array, now: number): boolean {
-    const { identifier, layer, detection } = this.#parts;
+    const { identifier, layer, detection, patches } = this.#parts;
     const { method } = request;
     const size = bytes.length;
+    const unsafe = patches.refuse(request, flow, bytes);
+    if (unsafe?.verdict === 'refuse') {
+      const headers = new HeaderList().add('Reason', reasonOfRefusal(unsafe.cause));
+      if (method !== 'ACK' && !this.#stateless.answer(flow, request, size, unsafe.status, headers))
+        this.#stateless.answer(flow, request, size, unsafe.status);
+      return false;
+    }
     if (method === 'ACK') return true;
     if (method === 'CANCEL' || request.to.params.has('tag')) {
       if ((method !== 'CANCEL' && this.#owner(request) !== undefined) || layer.absorbs(request)) return true;

@@ -232,6 +232,20 @@ test('SUBSCRIBE, PUBLISH, REFER, NOTIFY and INFO go nowhere, proven sender or no
   assert.equal(bob.requests.length, began);
 });
 
+test('CVE-2021-1000004: a virtual patch refuses script in a header field with 403 and tells of it by its name', async () => {
+  const from = bed.edge.events.length;
+  const eve = await bed.phone('alice', 'tcp');
+  const uri = 'sip:bob@system.test';
+  const more = [...usualFields, ['Subject', '<script src=//evil.example></script>']] as const;
+  const refused = await eve.send('INVITE', { uri, to: `<${uri}>`, more }).final;
+  assert.equal(refused.status, 403);
+  assert.equal(refused.message.headers.get('Reason'), 'Q.850;cause=21;text="policy"');
+  const event = await bed.edge.event('patch.blocked', () => true, from);
+  assert.equal(event.patch, 'RF-2021-03');
+  assert.equal(event.domain, 'system.test');
+  assert.equal((await eve.send('INVITE', { uri, to: `<${uri}>` }).final).status, 401);
+});
+
 test('client certificate required: without one, or with one of another authority, there is no connection', async () => {
   const to = bed.edge.at('mutual');
   const other = await Bed.open({});

@@ -13,6 +13,10 @@ export async function run({ values }: Invocation): Promise<number> {
     const { playbooks } = loaded.config.incidents;
     const read = loadPlaybooks(playbooks === '' ? undefined : playbooks);
     if (!read.ok) throw new RefusedError(read.error);
+    if (flag(values, 'patches')) {
+      const { checkPatches } = await import('./check-patches.ts');
+      return checkPatches(loaded.config, json);
+    }
     const file = text(values, 'file');
     const changes =
       file === undefined

@@ -64,8 +64,21 @@ export const commands: readonly Command[] = [
         words: '',
         description:
           'Names every problem with file, line, column and key. Objects are checked against the store, if there is one.',
-        options: { config: configOption, file, json: jsonOption },
-        examples: ['ringfence check --config new.yaml', 'ringfence check -f objects.yaml --json'],
+        options: {
+          config: configOption,
+          file,
+          patches: {
+            type: 'boolean',
+            description:
+              'Lists the virtual patches, verifies their signature and holds each against its own example and counter-example.',
+          },
+          json: jsonOption,
+        },
+        examples: [
+          'ringfence check --config new.yaml',
+          'ringfence check -f objects.yaml --json',
+          'ringfence check --patches',
+        ],
       },
     ],
     load: () => import('./check.ts'),

@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { isEncrypted } from '@ringfence/sip/transport/flow.ts';
 import { readRange } from '../objects/address-range.ts';
+import { readPatchFile } from '../patches/shipped.ts';
 import { isInside } from './address-class.ts';
 import { checkAlerts } from './alerts.ts';
 import { checkBans } from './bans.ts';
@@ -60,6 +61,7 @@ export function checkConfiguration(
       );
   });
   checkNumbers(config.numbers, report);
+  const patches = checkPatches(config.patches, folder, report);
   const { sessionExpires, minimumSessionExpires } = config.calls;
   if (sessionExpires !== 0 && sessionExpires < minimumSessionExpires)
     report.value(
@@ -93,7 +95,10 @@ export function checkConfiguration(
   const exports = checkExports(config.exports, folder, report, warnings);
   if (config.store.file === '')
     report.value('store.file', 'is empty', 'Write a file name such as `ringfence.db`.');
-  return { config: { ...config, listeners, tls, bans, sounds, metrics, exports, alerts }, warnings };
+  return {
+    config: { ...config, listeners, tls, bans, sounds, metrics, exports, alerts, patches },
+    warnings,
+  };
 }
 
 function checkSounds(
@@ -212,6 +217,24 @@ function checkOrigins({ transport, origins = [] }: Listener, key: string, report
       'Write scheme and host in small letters, and the port if it is not the usual one: `https://phone.example.com`.',
     );
   });
+}
+
+/** A set of patches that nobody has signed, or that is older than the installed one, is no set of patches. */
+function checkPatches(
+  patches: Configuration['patches'],
+  folder: string,
+  report: Report,
+): Configuration['patches'] {
+  if (patches.file === undefined) return patches;
+  const file = resolve(folder, patches.file);
+  const read = readPatchFile(file);
+  if (!read.ok)
+    report.value(
+      'patches.file',
+      `${file} ${read.error}`,
+      'Write the path of a set from a release, with its `.sig` beside it, or remove the key.',
+    );
+  return { ...patches, file };
 }
 
 function checkTls(tls: Configuration['tls'], folder: string, report: Report): Configuration['tls'] {

@@ -377,6 +377,33 @@ export const Configuration = Type.Object(
       },
       { additionalProperties: false, default: {} },
     ),
+    patches: Type.Object(
+      {
+        enabled: Type.Boolean({
+          default: true,
+          description:
+            'Refuses requests that would use a known hole of a PBX or trunk behind the edge (docs/patches.md). Emergency calls pass.',
+        }),
+        off: Type.Array(Type.String({ pattern: '^RF-[0-9]{4}-[0-9]{2}$' }), {
+          default: [],
+          maxItems: 100,
+          description: 'Patches that are not used, such as `RF-2020-01`.',
+        }),
+        on: Type.Array(Type.String({ pattern: '^RF-[0-9]{4}-[0-9]{2}$' }), {
+          default: [],
+          maxItems: 100,
+          description: 'Patches that are used whatever is behind the edge.',
+        }),
+        file: Type.Optional(
+          Type.String({
+            minLength: 1,
+            description:
+              'A newer set than the one that was installed, with its signature in a file of the same name and `.sig`.',
+          }),
+        ),
+      },
+      { additionalProperties: false, default: {} },
+    ),
     messages: Type.Object(
       {
         enabled: Type.Boolean({

@@ -30,6 +30,8 @@ export const severities: Readonly<Record<EdgeEventType, Severity>> = {
   'ban.kernel': 'notice',
   'ban.refused': 'warning',
   'message.malformed': 'info',
+  'patch.blocked': 'warning',
+  'patches.changed': 'notice',
   'request.challenged': 'debug',
   'request.refused': 'notice',
   'authentication.failed': 'warning',

@@ -170,6 +170,31 @@ export type EdgeEvent =
       readonly listener: string;
       readonly code: string;
       readonly detail: string;
+      /** Id of the virtual patch for what this looks like. */
+      readonly patch?: string;
+    }
+  /** A request would have used a known hole of a system behind the edge (docs/patches.md). */
+  | {
+      readonly type: 'patch.blocked';
+      readonly patch: string;
+      readonly cve: readonly string[];
+      readonly title: string;
+      readonly source: string;
+      readonly listener: string;
+      readonly domain: string;
+      readonly method: string;
+      readonly target: string;
+      readonly decision: Decision;
+    }
+  /** A system behind the edge has said what it is; `patches` are on for its sake. */
+  | {
+      readonly type: 'patches.changed';
+      readonly owner: string;
+      readonly domain: string;
+      readonly product: string;
+      /** Empty where it does not say. */
+      readonly version: string;
+      readonly patches: readonly string[];
     }
   | {
       readonly type: 'request.challenged';

@@ -27,6 +27,7 @@ export const pbxRow = (pbx: PbxObject, domain: string): PbxRow => ({
   expires: pbx.expires ?? 3600,
   phoneExpires: pbx.phoneExpires ?? 60,
   strangersPerSecond: pbx.strangersPerSecond ?? 50,
+  ...(pbx.product === undefined ? {} : { product: pbx.product }),
   allowedHeaders: pbx.allowedHeaders ?? ['Alert-Info'],
   dangerousPlaintext: pbx.dangerousPlaintext ?? false,
 });

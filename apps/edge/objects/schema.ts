@@ -3,7 +3,7 @@ import { Encryption } from '../config/schema.ts';
 import { deviceSettings } from './device-settings.ts';
 import { CallLimits, DomainObject } from './limit-settings.ts';
 import { Rewrite } from './rewrite-settings.ts';
-import { TrunkSettings } from './trunk-settings.ts';
+import { ProductText, TrunkSettings } from './trunk-settings.ts';
 
 const Name = Type.String({ minLength: 1, maxLength: 64, pattern: '^[A-Za-z0-9._+~-]+$' });
 const DomainName = Type.Optional(
@@ -207,6 +207,7 @@ export const PbxObject = Type.Object(
         description: 'Requests per second of those who have not registered that the PBX is shown at most.',
       }),
     ),
+    product: Type.Optional(ProductText),
     allowedHeaders: Type.Optional(
       Type.Array(Type.String(), {
         maxItems: 32,

@@ -7,6 +7,14 @@ import { TrunkLimits } from './limit-settings.ts';
 import { Pinned } from './pin-settings.ts';
 import { TrunkRewrite } from './rewrite-settings.ts';
 
+/** What stands behind a PBX or a trunk, for virtual patches. */
+export const ProductText = Type.String({
+  minLength: 1,
+  maxLength: 64,
+  description:
+    'Product and version, such as `asterisk 18.9.0`, by which virtual patches are chosen (docs/patches.md). Default: what its Server or User-Agent says in answers to OPTIONS.',
+});
+
 /** One of several targets of a trunk. */
 export const TrunkTargetObject = Type.Object(
   {
@@ -159,6 +167,7 @@ const settings = {
         'The trunk belongs to the same trust domain (RFC 3325): its P-Asserted-Identity is believed, it is told who calls even if the caller wants to be anonymous to others, and what is listed in `calls.trustedHeaders` passes.',
     }),
   ),
+  product: Type.Optional(ProductText),
   realm: Type.Optional(
     Type.String({
       minLength: 1,

@@ -95,6 +95,8 @@ export interface Pbx {
   /** Seconds granted to phones at a time. */
   readonly phoneExpires: number;
   readonly strangersPerSecond: number;
+  /** What an administrator says that it is. */
+  readonly product?: string;
   readonly allowedHeaders: readonly string[];
 }
 

@@ -7,6 +7,7 @@ import { EventBus } from '../events/bus.ts';
 import type { EdgeEvent } from '../events/types.ts';
 import { EngineEvents } from '../media/engine-events.ts';
 import type { Objects } from '../objects/types.ts';
+import { shippedPatches } from '../patches/shipped.ts';
 import type { KnownPeer } from '../policy/known-peers.ts';
 import type { Sounds } from '../sound/sounds.ts';
 import type { Binding, CallRecord } from '../store/contract.ts';
@@ -80,6 +81,7 @@ export class World {
       takes: (level) => !this.shed.has(level),
       trunkShare: () => this.trunkShare,
       ban: (proposal) => this.bans.push(proposal),
+      patches: shippedPatches,
       resolver: {
         resolveNumeric,
         resolve: (uri) =>

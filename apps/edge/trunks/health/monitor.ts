@@ -21,6 +21,8 @@ export interface MonitorServices extends ProbeServices {
   after(milliseconds: number, run: () => void): () => void;
   /** An address has gone into quarantine, or has come out. */
   changed(change: TargetChange): void;
+  /** An address of that owner has said what it is, by Server or User-Agent. */
+  named?(owner: string, product: string): void;
 }
 
 export interface TargetChange {
@@ -163,7 +165,8 @@ export class HealthMonitor {
       };
       const patience = Math.min(mostPatienceMs, watched.health.intervalSeconds * 1000 - 1);
       const stop = this.#services.after(patience, () => heard('timeout'));
-      probe(this.#services, uri, watched.domain, candidate, heard).catch(() => heard('transport'));
+      const named = (product: string): void => this.#services.named?.(watched.owner, product);
+      probe(this.#services, uri, watched.domain, candidate, heard, named).catch(() => heard('transport'));
     }
   }
 

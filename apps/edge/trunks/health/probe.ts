@@ -27,6 +27,8 @@ export async function probe(
   domain: string,
   candidate: Candidate,
   heard: (result: ProbeResult) => void,
+  /** It has said what it is. */
+  named: (product: string) => void = () => undefined,
 ): Promise<void> {
   const flow = await services.connect(candidate);
   services.run(() => {
@@ -51,8 +53,11 @@ export async function probe(
       headers,
     });
     services.layer.request(request, flow, services.now()).context = {
-      response: ({ status }: SipResponse): void => {
-        if (status >= 200) heard(status);
+      response: ({ status, headers: own }: SipResponse): void => {
+        if (status < 200) return;
+        const product = own.get('Server') ?? own.get('User-Agent');
+        if (product !== undefined) named(product);
+        heard(status);
       },
       failed: (reason: string): void => heard(reason === 'timeout' ? 'timeout' : 'transport'),
     };

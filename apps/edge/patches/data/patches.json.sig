@@ -1,0 +1,1 @@
+Sb/OGAjQd024Cen7h5P8sQ9DZaQtXAklomxdWrLNBFYQv7hVUBX6rbzudfMw5vS+VN1iW3xvSQot+pLg/UbnAQ==
