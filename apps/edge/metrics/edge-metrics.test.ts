@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { registered } from '../testing/cast.ts';
 import { route, trunk, user } from '../testing/objects.ts';
@@ -110,4 +111,18 @@ test('names that a peer makes up cannot make series without end', async () => {
   assert.ok(series('ringfence_sessions_total') <= 1_002, String(series('ringfence_sessions_total')));
   assert.equal(seriesValue(text, 'ringfence_messages_malformed_total{code="other"}'), 1_800);
   assert.ok(text.includes('domain="other"'));
+});
+
+test('the dashboard and the manual name metrics that there are', async () => {
+  const world = new World();
+  const text = await new EdgeMetrics(lookAt(world)).text();
+  const known = new Set([...text.matchAll(/^# TYPE (\S+)/gm)].map((match) => match[1]));
+  for (const page of ['docs/grafana/ringfence.json', 'docs/monitoring.md']) {
+    const source = readFileSync(new URL(`../../../${page}`, import.meta.url), 'utf8');
+    const named = [...source.matchAll(/\b(?:ringfence|process)_[a-z_]+[a-z]/g)].map(([name]) =>
+      name.replace(/_(?:bucket|count|sum)$/, ''),
+    );
+    assert.ok(named.length > 10, page);
+    for (const name of named) assert.ok(known.has(name), `${page}: ${name}`);
+  }
 });
