@@ -19,6 +19,7 @@ import { handleIncidents } from './incidents/commands.ts';
 import { IncidentDesk } from './incidents/desk.ts';
 import { ClockWatch } from './journal/clock-watch.ts';
 import { aliveFile, Heartbeat } from './journal/heartbeat.ts';
+import { LedgerDesk } from './ledger/join.ts';
 import { EngineEvents } from './media/engine-events.ts';
 import { type MediaEngine, startEngine } from './media/start-engine.ts';
 import { Monitoring } from './monitoring/monitoring.ts';
@@ -87,6 +88,7 @@ export class Daemon {
   readonly control: ControlServer;
   readonly #options: DaemonOptions;
   readonly #store: Store;
+  readonly #ledger: LedgerDesk;
   readonly guard: Guard;
   readonly desk: IncidentDesk;
   readonly #transports: Transports;
@@ -106,6 +108,7 @@ export class Daemon {
     parts: {
       edge: Edge;
       store: Store;
+      ledger: LedgerDesk;
       guard: Guard;
       desk: IncidentDesk;
       transports: Transports;
@@ -118,6 +121,7 @@ export class Daemon {
     this.#config = options.loaded.config;
     this.edge = parts.edge;
     this.#store = parts.store;
+    this.#ledger = parts.ledger;
     this.guard = parts.guard;
     this.desk = parts.desk;
     this.#transports = parts.transports;
@@ -196,6 +200,8 @@ export class Daemon {
     const cleanup: (() => Promise<void>)[] = [() => store.close()];
     try {
       const began = performance.now();
+      const ledger = await LedgerDesk.open({ home, config, bus, now });
+      cleanup.push(() => ledger.close());
       // What was live when the last process died: read before anything is written.
       const left = await store.openCalls();
       const heart = new Heartbeat(join(home, aliveFile), {
@@ -262,7 +268,8 @@ export class Daemon {
         patches: ({ patches }) => patchesOf(patches.file),
         objects,
         bindings,
-        store,
+        store: ledger.seeing(store),
+        unrecorded: () => ledger.blocks,
         bus,
         now,
         transports: () => self.transports as Transports,
@@ -312,7 +319,7 @@ export class Daemon {
         endpoints: media.endpoints,
         recent,
       });
-      const daemon = new Daemon(options, { edge, store, guard, desk, transports, heart, monitoring });
+      const daemon = new Daemon(options, { edge, store, ledger, guard, desk, transports, heart, monitoring });
       self.daemon = daemon;
       daemon.#tellCertificates();
       cleanup.push(async () => daemon.#stopTimers());
@@ -331,6 +338,10 @@ export class Daemon {
           milliseconds: Math.round(performance.now() - began),
         });
       edge.start();
+      ledger.objects(objects);
+      ledger.onProblem((detail) =>
+        detail === undefined ? edge.troubles.end('ledger') : edge.troubles.begin('ledger', detail),
+      );
       await guard.useKernel(portsOf(transports.listeners));
       handleCalls(daemon.control, edge, bus);
       handleAlerts(daemon.control, () => monitoring.alerts);
@@ -383,6 +394,7 @@ export class Daemon {
     const { listeners, media, store, domain } = this.#config;
     this.#config = { ...config, listeners, media, store, domain };
     this.edge.reconfigure(this.#config);
+    this.#ledger.configured(this.#config);
     this.guard.configure(this.#config);
     bus.emit({
       type: 'config.reloaded',
@@ -457,6 +469,7 @@ export class Daemon {
     edge.keepAll();
     // What was written resolves the answers that wait for it; the sockets can still send them.
     await this.#store.close();
+    await this.#ledger.close();
     await pause(0);
     this.#heart.beat();
     await this.#relay?.release?.();
@@ -481,6 +494,7 @@ export class Daemon {
     await this.#relay?.stop();
     await this.#store.close();
     this.#options.bus.emit({ type: 'edge.stopped', reason });
+    await this.#ledger.close();
     await this.#monitoring.stop();
   }
 
@@ -544,6 +558,7 @@ export class Daemon {
       this.edge.replaceObjects(objects);
       this.guard.protect(objects);
       this.desk.follow(objects);
+      this.#ledger.objects(objects);
       this.#options.bus.emit({ type: 'config.reloaded', what: 'objects', detail: '' });
     } catch (error) {
       this.#options.bus.emit({

@@ -78,6 +78,8 @@ export interface EdgeParts {
   emergency?(address: string): void;
   /** Asks that nobody listens to a source. Absent: attacks are only told of. */
   ban?(proposal: BanProposal): void;
+  /** No call may go unrecorded, and nothing can be recorded. Default: false. */
+  unrecorded?(): boolean;
   /** Files to be played; absent: none. */
   readonly sounds?: Sounds;
   /** What is closed or revoked for a time. */
@@ -304,6 +306,7 @@ export class Edge {
         sources,
         numbers: () => this.#numbers,
         draining: () => this.#draining,
+        unrecorded: () => parts.unrecorded?.() === true,
         takes: (level) => parts.takes?.(level) ?? true,
         listenerEncryption: (listener) => this.#encryption.get(listener) ?? 'required',
         directory: (domain) => this.#directory.domain(domain),

@@ -60,6 +60,8 @@ export interface Doorway {
   readonly announcing: Set<unknown>;
   numbers(): Numbers;
   draining(): boolean;
+  /** No call may go unrecorded, and nothing can be recorded. */
+  unrecorded(): boolean;
   /** Whether the present load leaves room for a new call of such a sender. */
   takes(level: 'registered' | 'trunk'): boolean;
   listenerEncryption(listener: string): Encryption;
@@ -199,6 +201,7 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
       listener: flow.listener,
       listenerEncryption,
       draining: door.draining(),
+      unrecorded: door.unrecorded(),
       overloaded: !dialled.emergency && !door.takes(principal.kind === 'trunk' ? 'trunk' : 'registered'),
       calls: door.calls.size,
       maximumCalls: config.calls.maximum,

@@ -88,6 +88,7 @@ export function judgeWay(door: Doorway, asked: WayAsked): JudgedWay {
       listener: flow.listener,
       listenerEncryption: door.listenerEncryption(flow.listener),
       draining: door.draining(),
+      unrecorded: door.unrecorded(),
       calls: door.calls.size,
       maximumCalls: config.calls.maximum,
       mediaAvailable: services.relay() !== undefined,

@@ -23,6 +23,24 @@ const file: Option = {
   description: 'Objects as YAML; `-` is standard input.',
 };
 
+const ledgerReason: Option = { type: 'string', value: 'TEXT', description: 'Why; it is recorded.' };
+const ledgerFilters = {
+  class: {
+    type: 'string',
+    value: 'CLASS',
+    description: 'call, login, administration, decision, configuration, security or ledger.',
+  },
+  domain: { type: 'string', value: 'DOMAIN', description: 'Tenant; default: all.' },
+  field: {
+    type: 'string',
+    value: 'NAME=VALUE',
+    description: 'A field and its value; `a.b` is a field of a field.',
+  },
+  since: { type: 'string', value: 'TIME', description: 'From this time on, such as 2026-05-01.' },
+  until: { type: 'string', value: 'TIME', description: 'Before this time.' },
+  limit: { type: 'string', value: 'NUMBER', description: 'Most entries.' },
+} as const satisfies Readonly<Record<string, Option>>;
+
 /** Everything that `ringfence` can do: the source of dispatch, help, completion and docs/command-line.md. */
 export const commands: readonly Command[] = [
   {
@@ -572,6 +590,92 @@ export const commands: readonly Command[] = [
       },
     ],
     load: () => import('./cdr.ts'),
+  },
+  {
+    name: 'ledger',
+    summary: 'Searches and exports the ledger, holds and erases.',
+    forms: [
+      {
+        words: 'search [WORDS]',
+        description: 'Entries in which all words occur, newest first; erased persons are found no more.',
+        options: { config: configOption, ...ledgerFilters, json: jsonOption },
+        examples: [
+          'ringfence ledger search +12025550100 --class call',
+          'ringfence ledger search --field status=486',
+        ],
+      },
+      {
+        words: 'export',
+        description: 'Writes entries, newest first, as JSON lines, CSV or Parquet (a million at most).',
+        options: {
+          config: configOption,
+          ...ledgerFilters,
+          format: { type: 'string', value: 'FORMAT', description: '`jsonl` (default), `csv` or `parquet`.' },
+          out: { type: 'string', value: 'FILE', description: 'Default: standard output.' },
+          'without-persons': { type: 'boolean', description: 'Leaves out everything that is sealed.' },
+        },
+        examples: ['ringfence ledger export --since 2026-05-01 --format parquet --out may.parquet'],
+      },
+      {
+        words: 'holds',
+        description: 'Legal holds.',
+        options: { config: configOption, json: jsonOption },
+      },
+      {
+        words: 'hold',
+        description:
+          'Keeps retention and erasure from what a person, or the whole tenant, has in the ledger.',
+        options: {
+          config: configOption,
+          domain: domainOption,
+          person: { type: 'string', value: 'PERSON', description: 'Address or number; default: everybody.' },
+          since: ledgerFilters.since,
+          until: ledgerFilters.until,
+          reason: ledgerReason,
+          json: jsonOption,
+        },
+        examples: ['ringfence ledger hold --person alice@example.com --reason "case 7 O 12/26"'],
+      },
+      {
+        words: 'release ID',
+        description: 'Ends a legal hold.',
+        options: { config: configOption, reason: ledgerReason, json: jsonOption },
+      },
+      {
+        words: 'erase-person PERSON',
+        description:
+          'Destroys the key of a person: what the ledger says of them can be read no more, and it verifies as before.',
+        options: { config: configOption, domain: domainOption, reason: ledgerReason, json: jsonOption },
+        examples: ['ringfence ledger erase-person alice@example.com --reason "request of 3 May"'],
+      },
+    ],
+    load: () => import('./ledger.ts'),
+  },
+  {
+    name: 'verify',
+    summary: 'Says whether the ledger is what was recorded, and names what is not.',
+    forms: [
+      {
+        words: 'ledger [FILE]',
+        description:
+          'Reads every entry. FILE is a copy of a ledger, verified without anything else but the public key. Exits 1 where anything was edited, dropped, reordered, removed, cut off or written anew.',
+        options: {
+          config: configOption,
+          key: { type: 'string', value: 'PEM', description: 'Public key; default: that of this edge.' },
+          heads: {
+            type: 'string',
+            value: 'FILE',
+            description: 'Signed heads that a witness has kept, one JSON line each.',
+          },
+          json: jsonOption,
+        },
+        examples: [
+          'ringfence verify ledger --heads /mnt/witness/heads.jsonl',
+          'ringfence verify ledger copy.db --key ledger-public.pem',
+        ],
+      },
+    ],
+    load: () => import('./verify.ts'),
   },
   {
     name: 'demo',

@@ -1,8 +1,9 @@
 import { MisuseError } from '@ringfence/bytes/misuse.ts';
 import { CertificateError } from '../certificates/certificate-error.ts';
+import type { Invocation } from './command.ts';
 import { commands } from './commands.ts';
 import { exitCode } from './exit-code.ts';
-import { RefusedError } from './home.ts';
+import { configurationOf, RefusedError } from './home.ts';
 import { ownCommand } from './own-command.ts';
 import { parseCommandLine } from './parse.ts';
 import { complain, print } from './terminal.ts';
@@ -18,10 +19,23 @@ export async function runCommandLine(argv: readonly string[]): Promise<number> {
       return exitCode.done;
     }
     const { run } = await command.load();
-    return await run(invocation);
+    const code = await run(invocation);
+    if (changesObjects.has(command.name)) await recordWhatChanged(command.name, invocation);
+    return code;
   } catch (error) {
     return report(error);
   }
+}
+
+/** Commands that write domain objects: what they did goes into the ledger, with who did it. */
+const changesObjects = new Set(['apply', 'user']);
+
+async function recordWhatChanged(command: string, { action, values }: Invocation): Promise<void> {
+  const { takeUnrecorded } = await import('./objects-input.ts');
+  const changes = takeUnrecorded();
+  if (changes.length === 0) return;
+  const { recordChanges } = await import('./ledger-place.ts');
+  await recordChanges(configurationOf(values), `${command} ${action}`.trim(), changes);
 }
 
 function report(error: unknown): number {
@@ -37,7 +51,9 @@ function report(error: unknown): number {
   if (error instanceof MisuseError) {
     complain(`ringfence: ${error.message}`);
     if (error.code === 'listen-failed') return exitCode.listenFailed;
-    return error instanceof CertificateError || error.code.startsWith('store-')
+    return error instanceof CertificateError ||
+      error.code.startsWith('store-') ||
+      error.code.startsWith('ledger-')
       ? exitCode.storeRefused
       : exitCode.failed;
   }

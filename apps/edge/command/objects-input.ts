@@ -29,6 +29,16 @@ export function objectsFrom(source: string, objects: ObjectsFile): ReadObjects {
   return read.value;
 }
 
+/** What this process has changed in the store and not recorded yet. */
+let unrecorded: Change[] = [];
+
+/** Gives it away, for the ledger. */
+export function takeUnrecorded(): readonly Change[] {
+  const changes = unrecorded;
+  unrecorded = [];
+  return changes;
+}
+
 export function applyOrRefuse(
   { database, sealer }: OpenObjects,
   read: ReadObjects,
@@ -36,6 +46,7 @@ export function applyOrRefuse(
 ): readonly Change[] {
   const applied = applyObjects(database, sealer, read, options);
   if (!applied.ok) throw new RefusedError(applied.error);
+  if (options.dryRun !== true) unrecorded.push(...applied.value);
   return applied.value;
 }
 

@@ -9,6 +9,7 @@ import { checkAlerts } from './alerts.ts';
 import { checkBans } from './bans.ts';
 import { checkDetection } from './detection.ts';
 import { checkExports } from './exports.ts';
+import { checkLedger } from './ledger.ts';
 import { checkMetrics } from './metrics.ts';
 import type { Configuration, Encryption, Listener } from './schema.ts';
 import type { Report } from './validate.ts';
@@ -93,10 +94,11 @@ export function checkConfiguration(
   const metrics = checkMetrics(config.metrics, folder, report, warnings);
   const alerts = checkAlerts(config.alerts, folder, report, warnings);
   const exports = checkExports(config.exports, folder, report, warnings);
+  const ledger = checkLedger(config.ledger, folder, report);
   if (config.store.file === '')
     report.value('store.file', 'is empty', 'Write a file name such as `ringfence.db`.');
   return {
-    config: { ...config, listeners, tls, bans, sounds, metrics, exports, alerts, patches },
+    config: { ...config, listeners, tls, bans, sounds, metrics, exports, alerts, patches, ledger },
     warnings,
   };
 }

@@ -4,6 +4,7 @@ import { BanSettings } from './bans.ts';
 import { DetectionSettings } from './detection.ts';
 import { Export } from './exports.ts';
 import { IncidentSettings } from './incidents.ts';
+import { LedgerSettings } from './ledger.ts';
 import { MetricsSettings } from './metrics.ts';
 import { ZrtpSettings } from './zrtp.ts';
 
@@ -578,6 +579,7 @@ export const Configuration = Type.Object(
       },
       { additionalProperties: false, default: {} },
     ),
+    ledger: LedgerSettings,
     shutdown: Type.Object(
       {
         drainSeconds: Type.Integer({

@@ -11,7 +11,15 @@ import type { Decision, Reason } from '../policy/types.ts';
 export type Severity = 'error' | 'warning' | 'notice' | 'info' | 'debug';
 
 /** What can be missing while the edge goes on; docs/failures.md has a line for each. */
-export type TroubleKind = 'ports' | 'descriptors' | 'disk' | 'clock' | 'dns' | 'certificate' | 'database';
+export type TroubleKind =
+  | 'ports'
+  | 'descriptors'
+  | 'disk'
+  | 'clock'
+  | 'dns'
+  | 'certificate'
+  | 'database'
+  | 'ledger';
 
 /**
  * The one typed stream of events: log, database and, later, detection, ledger and console read this.

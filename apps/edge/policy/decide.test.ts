@@ -64,6 +64,8 @@ const table: readonly Row[] = [
     context: { listenerEncryption: 'none' },
   },
   { rule: 'overload.draining', status: 503, context: { draining: true } },
+  { rule: 'overload.unrecorded', status: 503, context: { unrecorded: true } },
+  { rule: 'emergency.first', request: { emergency: true }, context: { unrecorded: true } },
   { rule: 'overload.calls', status: 503, context: { calls: 10 } },
   { rule: 'media.unavailable', status: 503, context: { mediaAvailable: false } },
   { rule: 'signalling.encryption-required', status: 488, who: secureDevice, request: { transport: 'udp' } },

@@ -63,6 +63,8 @@ export interface PolicyContext {
   readonly draining: boolean;
   /** More comes in than can be dealt with, and this sender's turn to be refused has come. */
   readonly overloaded?: boolean;
+  /** By policy every call is recorded, and at the moment nothing can be. */
+  readonly unrecorded?: boolean;
   readonly calls: number;
   readonly maximumCalls: number;
   readonly mediaAvailable: boolean;
@@ -183,6 +185,18 @@ function overload(request: PolicyRequest, context: PolicyContext): Decision | un
         source: request.source,
       }),
       { retryAfter: 10 },
+    );
+  if (context.unrecorded === true)
+    return refuse(
+      'overload',
+      503,
+      'Service Unavailable',
+      reason(
+        'overload.unrecorded',
+        'Nothing can be recorded, and no call may go unrecorded (ledger.onFailure).',
+        { dialled: request.dialled },
+      ),
+      { retryAfter: 30 },
     );
   if (context.calls >= context.maximumCalls)
     return refuse(

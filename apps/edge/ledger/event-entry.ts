@@ -1,0 +1,108 @@
+import type { EntryClass } from '@ringfence/ledger/entry.ts';
+import type { EdgeEvent, Severity } from '../events/types.ts';
+import { personOf } from './call-entry.ts';
+import type { LedgerEntry } from './contract.ts';
+
+/** By the longest beginning that fits; an event of a kind that is not here is of class security. */
+const classes: readonly (readonly [beginning: string, entryClass: EntryClass | undefined])[] = [
+  ['registration.', 'login'],
+  ['authentication.', 'login'],
+  ['request.refused', 'decision'],
+  ['call.forwarded', 'decision'],
+  ['recording.', 'decision'],
+  ['config.', 'configuration'],
+  ['administration.', 'administration'],
+  ['call.ended-by-hand', 'administration'],
+  ['edge.', 'administration'],
+  ['call.tampering', 'security'],
+  ['call.downgraded', 'security'],
+  // The record of the call says these.
+  ['call.', undefined],
+  ['request.', undefined],
+  ['flow.', undefined],
+  ['media.', undefined],
+];
+
+/** Fields that name no person. All others are sealed, those of events made later too. */
+const open = new Set(
+  'type rule scope count threshold status cause method kind reason seconds grade listener transport call leg domain action bits until expires stale code what where from_grade command refused version calls state continuity verified cipher group outcome severity incident'.split(
+    ' ',
+  ),
+);
+
+/** Events of the node itself, which name nobody but administrators. */
+const ofNode = /^(?:edge|config|administration)\./;
+
+/** Undefined where the ledger has no place for it. */
+export function eventEntry(event: EdgeEvent, time: number, severity: Severity): LedgerEntry | undefined {
+  const found = classes.find(([beginning]) => event.type.startsWith(beginning));
+  const entryClass = found === undefined ? 'security' : found[1];
+  if (entryClass === undefined) return undefined;
+  const { type, ...fields } = event as { readonly type: string } & Readonly<Record<string, unknown>>;
+  const tenant = typeof fields.domain === 'string' ? fields.domain.toLowerCase() : '';
+  const body: Record<string, unknown> = { event: type, severity };
+  if (ofNode.test(type)) return { class: entryClass, tenant, time, body: { ...body, ...bounded(fields) } };
+  const data: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(bounded(fields)))
+    (open.has(name) && typeof value !== 'object' ? body : data)[name] = value;
+  return {
+    class: entryClass,
+    tenant,
+    time,
+    body,
+    persons: [{ person: personIn(fields, tenant), proven: type.startsWith('registration.'), data }],
+  };
+}
+
+/** Whom it is about, as far as it says. */
+function personIn(fields: Readonly<Record<string, unknown>>, tenant: string): string {
+  for (const name of ['user', 'account', 'username', 'caller', 'party', 'by', 'source'])
+    if (typeof fields[name] === 'string' && fields[name] !== '') return personOf(fields[name], tenant);
+  return 'nobody';
+}
+
+const mostCharacters = 4096;
+
+/** What came from outside may be long; an entry is small. */
+function bounded(fields: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const kept: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(fields)) {
+    if (typeof value === 'string') kept[name] = value.slice(0, mostCharacters);
+    else if (typeof value !== 'object' || value === null) kept[name] = value;
+    else {
+      const text = JSON.stringify(value);
+      kept[name] =
+        text.length <= mostCharacters ? (JSON.parse(text) as unknown) : text.slice(0, mostCharacters);
+    }
+  }
+  return kept;
+}
+
+/** Entries of strangers' making in a second, and as a burst: a flood must not fill the disk. */
+const perSecond = 100;
+const burst = 1000;
+
+/** Lets so many through and counts the rest. */
+export class EntryRate {
+  #tokens = burst;
+  #at = 0;
+  #left = 0;
+
+  take(now: number): boolean {
+    this.#tokens = Math.min(burst, this.#tokens + ((now - this.#at) * perSecond) / 1000);
+    this.#at = now;
+    if (this.#tokens < 1) {
+      this.#left += 1;
+      return false;
+    }
+    this.#tokens -= 1;
+    return true;
+  }
+
+  /** How many were left out since the last time. */
+  leftOut(): number {
+    const left = this.#left;
+    this.#left = 0;
+    return left;
+  }
+}
