@@ -5,6 +5,53 @@ import { repositoryRoot } from './imports.ts';
 
 const marker = '<!-- From here on made by `node tools/docs.ts`: events that nobody has described above. -->';
 
+/** What fields are that bear the same name in every event. */
+const usual: Readonly<Record<string, string>> = {
+  addresses: 'How many addresses and blocks it has.',
+  account: 'The account: user, or user and domain.',
+  action: 'What is done about it.',
+  bits: 'Sum of the evidence; one bit doubles the odds.',
+  by: 'Who has done it, or has asked for it.',
+  call: 'Id of the call.',
+  called: 'Whom the caller wants.',
+  cve: 'Public names of the hole.',
+  decision: 'Verdict, with rules and their evidence.',
+  cause: 'Why, in one word.',
+  detail: 'What happened, in words.',
+  device: 'Digest user name of the phone.',
+  domain: 'The tenant.',
+  evidence: 'What was seen, by name.',
+  feed: 'Name of the list.',
+  incident: 'Id of the incident; `ringfence incident show` has all of it.',
+  kind: 'Which kind.',
+  leg: 'Which side of the call; 0 is the caller.',
+  listener: 'Where it came in.',
+  network: 'Its network, as an address and a prefix length.',
+  method: 'SIP method.',
+  number: 'The number shown.',
+  owner: 'Which trunk, PBX or device.',
+  party: 'Which device or trunk.',
+  patch: 'Id of the virtual patch; docs/patches.md has all of them.',
+  patches: 'Ids of the virtual patches.',
+  phone: 'What the phone says that it is.',
+  product: 'What it says that it is.',
+  reasons: 'Rules with their evidence and thresholds.',
+  scope: 'One address, a network, or one socket.',
+  rule: 'Name of the rule.',
+  seconds: 'For how long.',
+  skipped: 'Entries that were left out.',
+  source: 'Where it comes from: address, or address and port.',
+  stale: 'What it had holds no more.',
+  target: 'Whom it was for.',
+  text: 'One sentence for people.',
+  threshold: 'The bound that was reached.',
+  title: 'One sentence for people.',
+  trunk: 'The trunk that it came by.',
+  user: 'The user.',
+  weight: 'Severity of the worst of its events.',
+  why: 'Why, in a sentence.',
+};
+
 interface Described {
   readonly properties: Readonly<Record<string, { readonly description?: string; readonly const?: unknown }>>;
 }
@@ -20,7 +67,10 @@ export function eventsPage(): string {
     .map(([type, { properties }]) => {
       const rows = Object.entries(properties)
         .filter(([name]) => !envelope.has(name))
-        .map(([name, { description = '' }]) => `| \`${name}\` | ${description.replaceAll('|', '\\|')} |`);
+        .map(
+          ([name, { description = '' }]) =>
+            `| \`${name}\` | ${(description || (usual[name] ?? '')).replaceAll('|', '\\|')} |`,
+        );
       const words = [`Severity \`${String(properties.severity?.const)}\`.`, comments.get(type) ?? '']
         .join(' ')
         .trim();
