@@ -10,6 +10,7 @@ import { checkBans } from './bans.ts';
 import { checkDetection } from './detection.ts';
 import { checkExports } from './exports.ts';
 import { checkLedger } from './ledger.ts';
+import { checkMail } from './mail.ts';
 import { checkMetrics } from './metrics.ts';
 import type { Configuration, Encryption, Listener } from './schema.ts';
 import type { Report } from './validate.ts';
@@ -95,10 +96,11 @@ export function checkConfiguration(
   const alerts = checkAlerts(config.alerts, folder, report, warnings);
   const exports = checkExports(config.exports, folder, report, warnings);
   const ledger = checkLedger(config.ledger, folder, report);
+  const mail = checkMail(config.mail, folder, report, warnings);
   if (config.store.file === '')
     report.value('store.file', 'is empty', 'Write a file name such as `ringfence.db`.');
   return {
-    config: { ...config, listeners, tls, bans, sounds, metrics, exports, alerts, patches, ledger },
+    config: { ...config, listeners, tls, bans, sounds, metrics, exports, alerts, patches, ledger, mail },
     warnings,
   };
 }

@@ -5,6 +5,7 @@ import { DetectionSettings } from './detection.ts';
 import { Export } from './exports.ts';
 import { IncidentSettings } from './incidents.ts';
 import { LedgerSettings } from './ledger.ts';
+import { MailSettings } from './mail.ts';
 import { MetricsSettings } from './metrics.ts';
 import { ZrtpSettings } from './zrtp.ts';
 
@@ -598,6 +599,7 @@ export const Configuration = Type.Object(
       maxItems: 16,
       description: 'Receivers of the event stream, see [monitoring](monitoring.md).',
     }),
+    mail: MailSettings,
     log: Type.Object(
       {
         format: Type.Union([Type.Literal('auto'), Type.Literal('text'), Type.Literal('json')], {
