@@ -4,10 +4,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { ok } from '@ringfence/bytes/result.ts';
 import type { AlertChannel, AlertSettings } from '../config/alerts.ts';
 import { EventBus } from '../events/bus.ts';
 import type { EdgeEvent } from '../events/types.ts';
 import { eventually, httpReceiver } from '../exports/testing/receivers.ts';
+import type { MailSender } from './channels/email.ts';
 import { AlertDesk } from './desk.ts';
 
 const folders: string[] = [];
@@ -20,6 +22,7 @@ const trouble: EdgeEvent = {
   what: 'disk',
   detail: 'no space <!channel> [x](http://y)',
 };
+const nobody: MailSender = { send: () => Promise.resolve(ok(undefined)) };
 
 function place(): string {
   const home = mkdtempSync(join(tmpdir(), 'ringfence-alerts-'));
@@ -30,7 +33,7 @@ function place(): string {
 
 type Way = Omit<AlertChannel, 'name' | 'mostPerHour'> & { readonly mostPerHour?: number };
 
-function desk(home: string, ways: Readonly<Record<string, Way>>) {
+function desk(home: string, ways: Readonly<Record<string, Way>>, mail = nobody) {
   const bus = new EventBus(Date.now);
   const heard: EdgeEvent[] = [];
   bus.subscribe((event) => heard.push(event), 'notice');
@@ -41,7 +44,7 @@ function desk(home: string, ways: Readonly<Record<string, Way>>) {
     quietZone: 'UTC',
     quietLevel: 'error',
   };
-  return { bus, heard, desk: new AlertDesk({ home, bus, now: Date.now, settings }) };
+  return { bus, heard, desk: new AlertDesk({ home, bus, now: Date.now, settings, mail }) };
 }
 
 const parsed = (text: string | undefined) => JSON.parse(text ?? '') as Record<string, unknown>;

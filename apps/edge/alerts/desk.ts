@@ -7,6 +7,7 @@ import type { Alert } from './alert.ts';
 import { AlertFile } from './alert-file.ts';
 import { AlertBook } from './book.ts';
 import type { Channel } from './channels/channel.ts';
+import type { MailSender } from './channels/email.ts';
 import { openChannel } from './channels/open.ts';
 import type { Post } from './post.ts';
 
@@ -15,6 +16,7 @@ export interface AlertDeskParts {
   readonly bus: EventBus;
   readonly now: () => number;
   readonly settings: AlertSettings;
+  readonly mail: MailSender;
   /** How requests go out. Default: as `post` does. */
   readonly post?: (request: Post) => Promise<void>;
 }
@@ -57,7 +59,7 @@ export class AlertDesk {
     const { settings, bus } = parts;
     this.#lines = settings.channels.map((channel) => ({
       name: channel.name,
-      tell: openChannel(channel, parts.post),
+      tell: openChannel(channel, parts.mail, parts.post),
       mostPerHour: channel.mostPerHour,
       sent: [],
       isSending: false,

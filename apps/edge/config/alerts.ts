@@ -33,6 +33,9 @@ export const AlertChannel = Type.Object(
       default: 30,
       description: 'Messages of this channel in an hour; what is more waits and goes out together.',
     }),
+    email: Type.Optional(
+      Type.Object({ to: Type.Array(Type.String(), { minItems: 1, maxItems: 20 }) }, strict),
+    ),
     webhook: Type.Optional(
       Type.Object({ url: Type.String(), secretFile: Type.String(), dangerousInside: inside }, strict),
     ),
@@ -68,7 +71,7 @@ export const AlertChannel = Type.Object(
   strict,
 );
 export type AlertChannel = Static<typeof AlertChannel>;
-export const channelKinds = ['webhook', 'slack', 'teams', 'pagerduty', 'sms'] as const;
+export const channelKinds = ['email', 'webhook', 'slack', 'teams', 'pagerduty', 'sms'] as const;
 
 /** What is worth telling somebody, and whom. */
 export const AlertRule = Type.Object(
@@ -141,6 +144,7 @@ export function checkAlerts(
   folder: string,
   report: Report,
   warnings: DangerousSetting[],
+  hasMail: boolean,
 ): AlertSettings {
   const names = new Set(alerts.channels.map(({ name }) => name));
   if (names.size < alerts.channels.length)
@@ -165,7 +169,7 @@ export function checkAlerts(
   return {
     ...alerts,
     channels: alerts.channels.map((channel, i) =>
-      checkChannel(channel, `alerts.channels[${i}]`, folder, report, warnings),
+      checkChannel(channel, `alerts.channels[${i}]`, folder, report, warnings, hasMail),
     ),
   };
 }
@@ -193,6 +197,7 @@ function checkChannel(
   folder: string,
   report: Report,
   warnings: DangerousSetting[],
+  hasMail: boolean,
 ): AlertChannel {
   const kinds = channelKinds.filter((kind) => channel[kind] !== undefined);
   if (kinds.length !== 1)
@@ -201,6 +206,8 @@ function checkChannel(
       kinds.length === 0 ? 'has no way to reach anybody' : `has several ways: ${kinds.join(', ')}`,
       `Write one of: ${channelKinds.join(', ')}.`,
     );
+  if (channel.email !== undefined && !hasMail)
+    report.value(`${key}.email`, 'needs a mail server', 'Set `mail.host` and `mail.from`.');
   const file = (path: string, name: string): string => {
     const absolute = resolve(folder, path);
     if (!existsSync(absolute))

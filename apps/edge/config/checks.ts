@@ -93,7 +93,7 @@ export function checkConfiguration(
   checkDetection(config.detection, config.numbers.emergency, report);
   const sounds = checkSounds(config.sounds, folder, report);
   const metrics = checkMetrics(config.metrics, folder, report, warnings);
-  const alerts = checkAlerts(config.alerts, folder, report, warnings);
+  const alerts = checkAlerts(config.alerts, folder, report, warnings, config.mail.host !== undefined);
   const exports = checkExports(config.exports, folder, report, warnings);
   const ledger = checkLedger(config.ledger, folder, report);
   const mail = checkMail(config.mail, folder, report, warnings);

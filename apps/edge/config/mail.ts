@@ -26,13 +26,13 @@ export const MailSettings = Type.Object(
       }),
     ),
     dangerousPlaintext: Type.Optional(
-      Type.Boolean({ description: 'Allows `security: none`: links and alerts can be read on their way.' }),
+      Type.Boolean({ description: 'Allows `security: none`: alerts can be read and changed on their way.' }),
     ),
   },
   {
     additionalProperties: false,
     default: {},
-    description: 'Mail of the edge: links that confirm a phone, and alerts.',
+    description: 'Mail of the edge: alerts.',
   },
 );
 export type MailSettings = Static<typeof MailSettings>;

@@ -49,9 +49,9 @@ export class Monitoring {
     await this.#replace('exports', config.exports.length > 0 ? config.exports : undefined, () =>
       this.#exports(config.exports),
     );
-    const { alerts } = config;
-    await this.#replace('alerts', alerts.channels.length > 0 ? alerts : undefined, () =>
-      this.#alerts(alerts),
+    const { alerts, mail } = config;
+    await this.#replace('alerts', alerts.channels.length > 0 ? { alerts, mail } : undefined, () =>
+      this.#alerts(alerts, mail),
     );
   }
 
@@ -111,10 +111,13 @@ export class Monitoring {
     };
   }
 
-  async #alerts(settings: Configuration['alerts']): Promise<Outlet> {
-    const { AlertDesk } = await import('../alerts/desk.ts');
+  async #alerts(settings: Configuration['alerts'], mail: Configuration['mail']): Promise<Outlet> {
+    const [{ AlertDesk }, { Mailer }] = await Promise.all([
+      import('../alerts/desk.ts'),
+      import('../mail/mailer.ts'),
+    ]);
     const { bus, home, now } = this.#parts;
-    const desk = new AlertDesk({ home, bus, now, settings });
+    const desk = new AlertDesk({ home, bus, now, settings, mail: new Mailer(() => mail) });
     this.alerts = desk;
     return {
       stop: () => {

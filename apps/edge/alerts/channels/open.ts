@@ -4,6 +4,7 @@ import type { AlertChannel } from '../../config/alerts.ts';
 import { type Post, post as postOut } from '../post.ts';
 import type { Channel } from './channel.ts';
 import { slack, teams } from './chat.ts';
+import { email, type MailSender } from './email.ts';
 import { pagerduty } from './pagerduty.ts';
 import { sms } from './sms.ts';
 import { webhook } from './webhook.ts';
@@ -13,9 +14,11 @@ const shortestSecret = 16;
 /** The channel that the configuration describes. @throws MisuseError where its secret cannot be read */
 export function openChannel(
   settings: AlertChannel,
+  mail: MailSender,
   post: (request: Post) => Promise<void> = postOut,
 ): Channel {
   const { name } = settings;
+  if (settings.email !== undefined) return email(settings.email.to, mail);
   if (settings.webhook !== undefined) {
     const { url, secretFile, dangerousInside } = settings.webhook;
     const secret = read(name, secretFile);
