@@ -19,6 +19,7 @@ export type EdgeListener = {
   readonly transport: 'udp' | 'tcp' | 'tls' | 'wss';
   readonly encryption: 'required' | 'preferred' | 'none';
   readonly phonePage?: boolean;
+  readonly dangerousPlaintext?: boolean;
 };
 
 type Encryption = EdgeListener['encryption'];

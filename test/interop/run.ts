@@ -10,6 +10,7 @@ import { cases as kamailio } from './kamailio.ts';
 import { cases as kamailioPbx } from './kamailio-pbx.ts';
 import { cases as kamailioProvider } from './kamailio-provider.ts';
 import { cases as linphone } from './linphone.ts';
+import { cases as nat } from './nat.ts';
 import { cases as rtpengine } from './rtpengine.ts';
 import { cases as sipp } from './sipp.ts';
 import { cases as transfer } from './transfer.ts';
@@ -21,6 +22,7 @@ await runCases([
   ...baresip,
   ...chromium,
   ...linphone,
+  ...nat,
   ...kamailio,
   ...kamailioPbx,
   ...kamailioProvider,

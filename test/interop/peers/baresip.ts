@@ -31,10 +31,18 @@ export type BaresipOptions = {
   readonly address?: string;
   /** Hertz of the tone that it plays. */
   readonly tone: number;
+  /** It runs in another network, and is spoken to at that address of it. */
+  readonly network?: PeerNetwork;
   /** Where it registers and sends its calls; without, it is reached directly. */
   readonly server?: Server;
   /** Where it sends its calls without registering: a proxy. */
   readonly proxy?: { readonly address: string; readonly port: number; readonly password?: string };
+};
+
+export type PeerNetwork = {
+  /** What starts a program there, before its own command line. */
+  readonly enter: readonly [string, ...string[]];
+  readonly control: string;
 };
 
 export type Server = {
@@ -76,7 +84,8 @@ export class Baresip implements Phone {
     const sip = await freePorts(2);
     const rtp = await freePorts(10);
     const control = await freePort();
-    const { certificates, address = ADDRESS } = options;
+    const { certificates, address = ADDRESS, network } = options;
+    const controlAt = network?.control ?? ADDRESS;
     const pem = readFileSync(certificates.key, 'utf8') + readFileSync(certificates.certificate, 'utf8');
     writeFileSync(join(folder, 'cert.pem'), pem);
     writeFileSync(join(folder, 'tone.wav'), sineWav(options.tone, TONE_SECONDS));
@@ -107,7 +116,7 @@ export class Baresip implements Phone {
         'module_tmp account.so',
         'module_app menu.so',
         'module_app ctrl_tcp.so',
-        `ctrl_tcp_listen ${ADDRESS}:${control}`,
+        `ctrl_tcp_listen ${controlAt}:${control}`,
         `snd_path ${folder}`,
         '',
       ].join('\n'),
@@ -126,14 +135,13 @@ export class Baresip implements Phone {
     writeFileSync(join(folder, 'accounts'), `${account}${media};audio_codecs=PCMU;answermode=auto\n`);
     const program = await Program.start({
       name: `baresip ${name}`,
-      command: 'baresip',
-      args: ['-f', folder, '-s'],
+      ...inNetwork(network, 'baresip', ['-f', folder, '-s']),
       cwd: folder,
       log: workspace.path(`${name}.log`),
     });
     try {
       await program.waitFor(/baresip is ready/, 10_000);
-      const socket = await until('control socket', 3_000, () => open(control));
+      const socket = await until('control socket', 3_000, () => open(controlAt, control));
       const phone = new Baresip(
         server ? `sip:${name}@${server.domain}` : direct,
         options.tone,
@@ -247,9 +255,20 @@ export class Baresip implements Phone {
 
 const mediaOf = { srtp: ';mediaenc=srtp-mand', dtls: ';mediaenc=dtls_srtp', rtp: '' } as const;
 
-function open(port: number): Promise<Socket | null> {
+/** The command line of a program that runs in another network, or in this one. */
+export function inNetwork(
+  network: PeerNetwork | undefined,
+  command: string,
+  args: readonly string[],
+): { readonly command: string; readonly args: readonly string[] } {
+  if (network === undefined) return { command, args };
+  const [first, ...rest] = network.enter;
+  return { command: first, args: [...rest, command, ...args] };
+}
+
+function open(address: string, port: number): Promise<Socket | null> {
   return new Promise((resolve) => {
-    const socket = connect(port, ADDRESS);
+    const socket = connect(port, address);
     socket.once('connect', () => resolve(socket));
     socket.once('error', () => resolve(null));
   });

@@ -8,7 +8,7 @@ import { Program, sleep, until } from '../harness/process.ts';
 import { type Recording, readWav, sineWav } from '../harness/tone.ts';
 import { installedVersion } from '../harness/version.ts';
 import type { Workspace } from '../harness/workspace.ts';
-import type { Server } from './baresip.ts';
+import { inNetwork, type PeerNetwork, type Server } from './baresip.ts';
 
 const ADDRESS = '127.0.0.1';
 const TONE_SECONDS = 60;
@@ -22,6 +22,10 @@ export type LinphoneOptions = {
   readonly media: 'srtp' | 'rtp' | 'zrtp';
   /** Hertz of the tone that it plays. */
   readonly tone: number;
+  /** Where it has its media and its signalling. Default 127.0.0.1. */
+  readonly address?: string;
+  /** It runs in another network. */
+  readonly network?: PeerNetwork;
   readonly server?: Server;
 };
 
@@ -41,7 +45,7 @@ export class Linphone implements Phone {
   }
 
   static async start(options: LinphoneOptions): Promise<Linphone> {
-    const { workspace, name, server, transport } = options;
+    const { workspace, name, server, transport, address = ADDRESS } = options;
     const folder = workspace.path(name);
     // Its database opens only in a folder that is there, and without the database its core never starts.
     mkdirSync(join(folder, '.local/share/linphone'), { recursive: true });
@@ -69,8 +73,8 @@ export class Linphone implements Phone {
       ...(['udp', 'tcp', 'tls'] as const).map(
         (each) => `${each === 'udp' ? 'sip_port' : `sip_${each}_port`}=${each === transport ? port : 0}`,
       ),
-      `bind_address=${ADDRESS}`,
-      `contact=sip:${name}@${ADDRESS}`,
+      `bind_address=${address}`,
+      `contact=sip:${name}@${address}`,
       `root_ca=${options.certificates.authority}`,
       // Its TLS library knows names in certificates but no addresses; the chain is verified.
       ...['verify_server_certs=1', 'verify_server_cn=0'],
@@ -80,7 +84,7 @@ export class Linphone implements Phone {
       `media_encryption_mandatory=${options.media === 'srtp' ? 1 : 0}`,
       ...['ipv6_migration_done=1', 'use_ipv6=0', `default_proxy=${server ? 0 : -1}`],
       '[rtp]',
-      ...[`audio_rtp_port=${rtp}`, `bind_address=${ADDRESS}`],
+      ...[`audio_rtp_port=${rtp}`, `bind_address=${address}`],
       '[net]',
       'dns_srv_enabled=0',
       '[video]',
@@ -95,8 +99,11 @@ export class Linphone implements Phone {
     writeFileSync(join(folder, 'linphonerc'), config.join('\n'));
     const program = await Program.start({
       name: `linphonec ${name}`,
-      command: 'linphonec',
-      args: ['-c', join(folder, 'linphonerc'), '-a', '-d', '6', '-l', coreLog],
+      ...inNetwork(options.network, 'linphonec', [
+        '-c',
+        join(folder, 'linphonerc'),
+        ...['-a', '-d', '6', '-l', coreLog],
+      ]),
       cwd: folder,
       log: workspace.path(`${name}.log`),
       env: {
@@ -122,7 +129,7 @@ export class Linphone implements Phone {
       await program.stop();
       throw cause;
     }
-    const direct = `sip:${name}@${ADDRESS}:${port};transport=${transport}`;
+    const direct = `sip:${name}@${address}:${port};transport=${transport}`;
     return new Linphone(
       server ? `sip:${name}@${server.domain}` : direct,
       options.tone,

@@ -64,7 +64,8 @@ export RINGFENCE_TEST_EDGE_NAMESPACE=$EDGE RINGFENCE_TEST_ROUTER_NAMESPACE=$ROUT
 const run = (command: string, args: readonly string[], input?: string) =>
   spawnSync(command, args, { input, encoding: 'utf8', timeout: 20_000 });
 
-const canBuild = (): boolean =>
+/** Networks can be made here. */
+export const canBuild = (): boolean =>
   process.platform === 'linux' &&
   run('unshare', [
     '-n',
