@@ -78,24 +78,33 @@ function bounded(fields: Readonly<Record<string, unknown>>): Readonly<Record<str
   return kept;
 }
 
-/** Entries of strangers' making in a second, and as a burst: a flood must not fill the disk. */
-const perSecond = 100;
-const burst = 1000;
+/** Entries in a second, and as a burst: a flood must not fill the disk. */
+interface Allowance {
+  readonly perSecond: number;
+  readonly burst: number;
+}
+const ofStrangers: Allowance = { perSecond: 100, burst: 1_000 };
+/** All phones of a large site come back at once. */
+const ofAccounts: Allowance = { perSecond: 500, burst: 30_000 };
 
-/** Lets so many through and counts the rest. */
+/** Lets so many of each sort through and counts the rest: a flood of one sort leaves no other sort out. */
 export class EntryRate {
-  #tokens = burst;
-  #at = 0;
+  readonly #sorts = new Map<string, { tokens: number; at: number }>();
   #left = 0;
 
-  take(now: number): boolean {
-    this.#tokens = Math.min(burst, this.#tokens + ((now - this.#at) * perSecond) / 1000);
-    this.#at = now;
-    if (this.#tokens < 1) {
+  take(entry: Pick<LedgerEntry, 'class' | 'persons'>, now: number): boolean {
+    const proven = entry.persons?.some((person) => person.proven) === true;
+    const { perSecond, burst } = proven ? ofAccounts : ofStrangers;
+    const name = `${entry.class} ${proven}`;
+    const sort = this.#sorts.get(name) ?? { tokens: burst, at: now };
+    sort.tokens = Math.min(burst, sort.tokens + (Math.max(0, now - sort.at) * perSecond) / 1000);
+    sort.at = now;
+    this.#sorts.set(name, sort);
+    if (sort.tokens < 1) {
       this.#left += 1;
       return false;
     }
-    this.#tokens -= 1;
+    sort.tokens -= 1;
     return true;
   }
 

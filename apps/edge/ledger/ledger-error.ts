@@ -27,3 +27,7 @@ export class LedgerError extends MisuseError {
 export const isPassing = (error: unknown): boolean =>
   error instanceof LedgerError &&
   (error.code === 'ledger-unwritable' || error.code === 'ledger-busy' || error.code === 'ledger-unreachable');
+
+/** Waiting, or an administrator's hand, may help, and going on meanwhile spoils nothing: no key is wrong. */
+export const mayPass = (error: unknown): boolean =>
+  isPassing(error) || (error instanceof LedgerError && error.code === 'ledger-damaged');
