@@ -27,7 +27,7 @@ export function openSigningKey(home: string): KeyObject {
     mkdirSync(join(home, 'keys'), { recursive: true, mode: 0o700 });
     const { privateKey, publicKey } = generateKeyPairSync('ed25519');
     writeWhole(file, privateKey.export({ type: 'pkcs8', format: 'pem' }) as string, 0o600);
-    writeWhole(join(home, publicKeyFile), publicKey.export({ type: 'spki', format: 'pem' }) as string, 0o644);
+    writeWhole(join(home, publicKeyFile), publicKey.export({ type: 'spki', format: 'pem' }) as string, 0o600);
     return privateKey;
   }
   const { mode } = statSync(file);
@@ -43,7 +43,7 @@ export function openSigningKey(home: string): KeyObject {
       writeWhole(
         join(home, publicKeyFile),
         createPublicKey(key).export({ type: 'spki', format: 'pem' }) as string,
-        0o644,
+        0o600,
       );
     return key;
   } catch {

@@ -240,7 +240,9 @@ export class Agent {
     let exchange = this.send('INVITE', common);
     options.sent?.(exchange);
     let answer = await exchange.final;
-    if (answer.status === 401 && this.#options.password !== undefined) {
+    // Once, and again where only the nonce was too old (RFC 7616 §3.3).
+    for (let tries = 0; answer.status === 401 && this.#options.password !== undefined; tries += 1) {
+      if (tries === 2 || (tries === 1 && !/stale=true/i.test(answer.text))) break;
       this.#acknowledgeRefusal(exchange, answer);
       const authorization = this.credentials(answer, 'INVITE', uri);
       exchange = this.send('INVITE', {
