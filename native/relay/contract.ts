@@ -227,6 +227,13 @@ export interface Relay {
   /** A person has compared the short authentication string of this endpoint's ZRTP. */
   confirmSas?(id: number): void;
   /**
+   * Has the peer of `to`, which has enrolled, show the short authentication string of `from` (RFC 6189 §7.3); `from` may be
+   * `to` itself, where another one was relayed before. Without keys on either, or enrolment, nothing is sent. Once it is
+   * acknowledged `secured` of `to` is told again with `relayed`. Both are endpoints of one media process. Absent: this
+   * engine cannot.
+   */
+  relaySas?(to: number, from: number): void;
+  /**
    * Sends what has been gathered in this turn now. Resolves once all of it is in effect, or the media process is gone:
    * whoever is told of it after that loses no packet.
    */

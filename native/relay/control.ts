@@ -190,6 +190,14 @@ export class ControlConnection implements RunningRelay {
     this.#send();
   }
 
+  relaySas(to: number, from: number): void {
+    if (!this.#isUp()) return;
+    this.#frames.begin(frameTypes.relaySas, 0);
+    this.#frames.u32(to);
+    this.#frames.u32(from);
+    this.#send();
+  }
+
   keepClip(clip: number, frames: readonly Uint8Array[], clockTicks: number): void {
     if (!this.#isUp()) return;
     const begin = (first: boolean): void => {

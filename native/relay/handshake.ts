@@ -63,6 +63,8 @@ export interface ZrtpConfig {
   readonly helloHash?: Uint8Array;
   /** What is known of this peer from earlier calls (§4.9); `end` alone. */
   readonly retained?: ZrtpRetained;
+  /** The peer is offered to trust us as its PBX (§7.3.1), unless it does already; `end` alone. */
+  readonly enrol?: true;
 }
 
 export interface ZrtpRetained {
@@ -70,6 +72,8 @@ export interface ZrtpRetained {
   /** 32 octets; none where nothing is to be kept of this peer. */
   readonly rs1: Uint8Array;
   readonly rs2?: Uint8Array;
+  /** pbxsecret of an enrolment that was offered (§7.3.1), 32 octets; whether the peer took it shows in its next call. */
+  readonly pbx?: Uint8Array;
   /** A person has compared the short authentication string in an earlier call. */
   readonly verified: boolean;
 }
@@ -99,6 +103,10 @@ export interface ZrtpSecured {
   /** Retained secrets: `new` peer, `continued`, or `mismatch`: the peer was known and its secret is not what it was (§4.6.1.1). */
   readonly continuity: 'new' | 'continued' | 'mismatch';
   readonly verified: boolean;
+  /** The peer has enrolled with us, and that secret went into the keys (§7.3). */
+  readonly enrolled?: true;
+  /** What the peer was relayed last, and has acknowledged to show in place of `sas`; the acknowledgement proves nothing. */
+  readonly relayed?: string;
   /** To be kept under a key by whoever keeps secrets; the receiver wipes it then. */
   readonly retained: ZrtpRetained;
 }

@@ -70,6 +70,7 @@ function handle(type: number, request: number, body: Uint8Array): void {
   if (type === frameTypes.retell) return uplink.tellAgain();
   if (type === frameTypes.trickle) return uplink.trickle(body);
   if (type === frameTypes.confirmSas) return uplink.confirmSas(body);
+  if (type === frameTypes.relaySas) return uplink.relaySas(body);
   let length = -1;
   if (
     (type >= frameTypes.open && type <= frameTypes.stats) ||

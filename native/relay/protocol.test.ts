@@ -80,10 +80,13 @@ test('events come back as they were written', () => {
         sasType: 'B256',
         continuity: 'mismatch',
         verified: false,
+        enrolled: true,
+        relayed: 'spearhead Yucatan',
         retained: {
           zid: new Uint8Array(12).fill(4),
           rs1: new Uint8Array(32).fill(5),
           rs2: new Uint8Array(32).fill(6),
+          pbx: new Uint8Array(32).fill(7),
           verified: true,
         },
       },

@@ -186,6 +186,10 @@ export class Reserve implements RunningRelay {
     this.#relay.confirmSas?.(id);
   }
 
+  relaySas(to: number, from: number): void {
+    this.#relay.relaySas?.(to, from);
+  }
+
   flush(): Promise<void> {
     return this.#relay.flush();
   }

@@ -47,6 +47,16 @@ export interface ZrtpParticipant extends Participant<ZrtpConfig> {
   /** Of our Hello, for the reply to `open`. */
   readonly hello?: { readonly version: string; readonly helloHash: Uint8Array };
   confirmSas(): void;
+  /** What the peer of another endpoint can be told of this one's short authentication string; undefined: there is none. */
+  readonly relayable?: RelayableSas | undefined;
+  relaySas(sas: RelayableSas): void;
+}
+
+/** A short authentication string and the hash that its peer renders it from. */
+export interface RelayableSas {
+  readonly sas: string;
+  readonly sasType: string;
+  readonly sasHash: Uint8Array;
 }
 
 /** Makes the half of an endpoint; called once for each that takes part. */
@@ -164,6 +174,15 @@ export class Uplink {
     const reader = new BodyReader(body);
     const id = reader.u32();
     if (!reader.failed) this.#entries.get(id)?.zrtp?.confirmSas();
+  }
+
+  relaySas(body: Uint8Array): void {
+    const reader = new BodyReader(body);
+    const to = reader.u32();
+    const from = reader.u32();
+    if (reader.failed) return;
+    const sas = this.#entries.get(from)?.zrtp?.relayable;
+    if (sas) this.#entries.get(to)?.zrtp?.relaySas(sas);
   }
 
   /** For an edge that has taken over: how things stand. */
@@ -333,4 +352,5 @@ function wipe(event: HandshakeEvent): void {
   if (event.kind !== 'secured' || !event.zrtp) return;
   event.zrtp.retained.rs1.fill(0);
   event.zrtp.retained.rs2?.fill(0);
+  event.zrtp.retained.pbx?.fill(0);
 }

@@ -343,3 +343,92 @@ for (const stripped of [false, true])
     }
     await near.close([left.id, right.id]);
   });
+
+test('RFC 6189 §7.3: a phone enrols with the media process, and from then on shows the string of the other side', async () => {
+  const zids = [0, 1].map(() => Uint8Array.from(randomBytes(12)));
+  const kept: (RetainedSecrets | undefined)[] = [undefined, undefined];
+  const ours: (ZrtpRetained | undefined)[] = [undefined, undefined];
+  /** Two phones with ZRTP that ends on both sides; the first one is offered to enrol. */
+  const both = async () => {
+    const [one, other] = await Promise.all(
+      [0, 1].map((i) => ZrtpPhone.open({ zid: zids[i]!, retained: () => kept[i] })),
+    );
+    const [near1, near2] = await openAll(near, [spec(true), spec(true)]);
+    assert.ok(one && other && near1 && near2);
+    phones.push(one, other);
+    for (const [i, [phone, { id }]] of (
+      [
+        [one, near1],
+        [other, near2],
+      ] as const
+    ).entries())
+      near.configure(id, {
+        media: 'rtp',
+        remote: phone.phone.remote,
+        zrtp: {
+          mode: 'end',
+          demanded: false,
+          ...(i === 0 && { enrol: true }),
+          ...(ours[i] && { retained: ours[i] }),
+        },
+      });
+    near.link(near1.id, near2.id);
+    await near.flush();
+    one.start(near1.rtpPort);
+    other.start(near2.rtpPort);
+    await until(
+      () =>
+        [near1, near2].every(({ id }) => securedOf(id)) &&
+        one.secured !== undefined &&
+        other.secured !== undefined,
+      'keys on both sides',
+    );
+    return { one, other, ids: [near1.id, near2.id] as const };
+  };
+
+  const first = await both();
+  assert.deepEqual(
+    [first.one.secured?.peer.enrollment, first.other.secured?.peer.enrollment],
+    [true, false],
+    'offered where it was asked for alone',
+  );
+  near.relaySas?.(first.ids[0], first.ids[1]);
+  near.relaySas?.(first.ids[1], first.ids[0]);
+  first.one.enroll();
+  kept[0] = first.one.retained;
+  kept[1] = first.other.retained;
+  for (const [i, id] of first.ids.entries()) {
+    ours[i] = securedOf(id)?.zrtp?.retained;
+    assert.equal(securedOf(id)?.zrtp?.enrolled, undefined);
+  }
+  assert.equal(kept[0]?.pbx?.length, 32);
+  assert.deepEqual(Buffer.from(ours[0]?.pbx ?? []), Buffer.from(kept[0]?.pbx ?? []));
+  assert.equal(ours[1]?.pbx, undefined);
+  assert.equal(first.one.shown, first.one.secured?.sas, 'who has not enrolled shows its own');
+  await near.close(first.ids);
+
+  const second = await both();
+  const { one, other, ids } = second;
+  assert.deepEqual([securedOf(ids[0])?.zrtp?.enrolled, one.secured?.enrolled], [true, true]);
+  assert.equal(securedOf(ids[1])?.zrtp?.enrolled, undefined);
+  assert.notEqual(one.secured?.sas, other.secured?.sas);
+  near.relaySas?.(ids[1], ids[0]);
+  near.relaySas?.(ids[0], ids[1]);
+  await until(() => securedOf(ids[0])?.zrtp?.relayed !== undefined, 'the acknowledgement');
+  assert.equal(one.shown, other.shown);
+  assert.equal(other.shown, other.secured?.sas);
+  assert.equal(securedOf(ids[0])?.zrtp?.relayed, other.secured?.sas);
+  assert.equal(securedOf(ids[0])?.zrtp?.sas, one.secured?.sas, 'its own stays what it is');
+  assert.equal(securedOf(ids[1])?.zrtp?.relayed, undefined);
+
+  // Its own again, once there is nobody any more whose string it could be.
+  near.relaySas?.(ids[0], ids[0]);
+  await until(() => one.shown === one.secured?.sas, 'its own string');
+  one.say(rtpPacket(1, 5));
+  await until(() => other.media.length > 0, 'voice');
+  assert.deepEqual(
+    Buffer.from(other.heard()[0] ?? []).subarray(12),
+    Buffer.from(rtpPacket(1, 5)).subarray(12),
+  );
+  await near.close(ids);
+});

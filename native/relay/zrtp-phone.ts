@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { SrtpContext } from '@ringfence/srtp/context.ts';
 import type { SrtpKeys, ZrtpOptions, ZrtpOutput, ZrtpSecuredOutput } from '@ringfence/zrtp/options.ts';
 import { isZrtp } from '@ringfence/zrtp/packet.ts';
+import type { RetainedSecrets } from '@ringfence/zrtp/retained-secret.ts';
 import { ZrtpSession } from '@ringfence/zrtp/session.ts';
 import { Phone, protect } from './loopback.ts';
 
@@ -37,6 +38,24 @@ export class ZrtpPhone {
 
   get secured(): ZrtpSecuredOutput | undefined {
     return this.told.findLast((output) => output.kind === 'secured');
+  }
+
+  /** The string that its user sees: that of its PBX where it trusts one, else its own. */
+  get shown(): string | undefined {
+    const relayed = this.told.findLast((output) => output.kind === 'sas-relayed' && output.sas !== undefined);
+    return relayed?.kind === 'sas-relayed' ? relayed.sas : this.secured?.sas;
+  }
+
+  /** What is to be kept of the other end as of now. */
+  get retained(): RetainedSecrets | undefined {
+    const last = this.told.findLast((output) => output.kind === 'retain' || output.kind === 'secured');
+    return last?.kind === 'retain' || last?.kind === 'secured' ? last.retained : undefined;
+  }
+
+  /** Its user trusts the PBX that has offered it. */
+  enroll(): void {
+    this.session.enroll();
+    this.#settle();
   }
 
   /** Begins with Hellos to that port. */

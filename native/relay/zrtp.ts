@@ -4,7 +4,7 @@ import type { RetainedSecrets } from '@ringfence/zrtp/retained-secret.ts';
 import { ZrtpSession } from '@ringfence/zrtp/session.ts';
 import { zrtpVersion } from '@ringfence/zrtp/zrtp-hash.ts';
 import type { Secured, Unsecured, ZrtpConfig, ZrtpRetained } from './handshake.ts';
-import type { Arrived, Door, Participating, ZrtpParticipant } from './uplink.ts';
+import type { Arrived, Door, Participating, RelayableSas, ZrtpParticipant } from './uplink.ts';
 import { PassingWatch } from './zrtp-passing.ts';
 
 /** What the media process has and a session has not. */
@@ -41,6 +41,11 @@ class ZrtpStream implements ZrtpParticipant {
   #session: ZrtpSession | undefined;
   #watch: PassingWatch | undefined;
   #secured: ZrtpSecuredOutput | undefined;
+  /** What is kept of the peer as of now, once there are keys. */
+  #kept: { readonly next: RetainedSecrets | undefined; readonly verified: boolean } | undefined;
+  /** The string that is on its way to the peer, and the one that it has acknowledged. */
+  #relaying: string | undefined;
+  #relayed: string | undefined;
   #keyed = false;
   #stranger: number | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -73,6 +78,7 @@ class ZrtpStream implements ZrtpParticipant {
       mode: config.mode,
       demanded: config.demanded,
       ...(helloHash && { helloHash }),
+      ...(config.enrol && { enrol: config.enrol }),
     };
     if (config.retained) this.#keepRetained(config.retained);
     const samePeer = former?.mode === config.mode && equal(former.helloHash, helloHash);
@@ -109,6 +115,24 @@ class ZrtpStream implements ZrtpParticipant {
     this.#settle();
   }
 
+  get relayable(): RelayableSas | undefined {
+    const { sas, sasHash, choice } = this.#secured ?? {};
+    if (sas === undefined || sasHash === undefined || choice === undefined) return undefined;
+    return { sas, sasType: choice.sas, sasHash };
+  }
+
+  /** §7.3: to whoever has enrolled alone; nobody else would show it, and who has not asked for it is not troubled. */
+  relaySas({ sas, sasType, sasHash }: RelayableSas): void {
+    const session = this.#session;
+    if (this.#secured?.enrolled !== true || session?.state !== 'secure') return;
+    if ((this.#relaying ?? this.#relayed) === sas) return;
+    this.#relaying = sas;
+    // Whether those behind us have compared anything is not ours to vouch for: V stays unset.
+    const content = { sasType, sasHash, verified: false, allowClear: false, disclosure: false };
+    session.relaySas(content, this.#surroundings.now());
+    this.#settle();
+  }
+
   close(): void {
     this.#closed = true;
     this.#endSession();
@@ -127,6 +151,7 @@ class ZrtpStream implements ZrtpParticipant {
       mitm: true,
       retained: (peerZid) => this.#retainedOf(peerZid),
       ...(helloHash && { helloHash }),
+      ...(this.#config?.enrol && { offerEnrollment: true }),
     });
   }
 
@@ -134,8 +159,8 @@ class ZrtpStream implements ZrtpParticipant {
     if (this.#retained === undefined || !equal(this.#retained.zid, peerZid)) return undefined;
     // The session has its own: another configuration may come while it agrees on keys.
     this.#lent = copyOf(this.#retained);
-    const { rs1, rs2, verified } = this.#lent;
-    return { rs1, ...(rs2 && { rs2 }), verified };
+    const { rs1, rs2, pbx, verified } = this.#lent;
+    return { rs1, ...(rs2 && { rs2 }), ...(pbx && { pbx }), verified };
   }
 
   #keepRetained(retained: ZrtpRetained): void {
@@ -150,6 +175,9 @@ class ZrtpStream implements ZrtpParticipant {
     if (this.#lent) wipeRetained(this.#lent);
     this.#lent = undefined;
     this.#secured = undefined;
+    this.#kept = undefined;
+    this.#relaying = undefined;
+    this.#relayed = undefined;
     this.#stranger = undefined;
     this.#keyed = false;
   }
@@ -181,6 +209,7 @@ class ZrtpStream implements ZrtpParticipant {
     else if (output.kind === 'receivable') this.#install(output.keys);
     else if (output.kind === 'secured') this.#onSecured(output);
     else if (output.kind === 'retain') this.#onRetain(output.retained);
+    else if (output.kind === 'sas-relay-done') this.#onRelayDone(output.delivered);
     else if (output.kind === 'no-peer') this.#unsecured('timeout', 'nobody there speaks ZRTP');
     else if (output.kind === 'failed') {
       const by = output.byPeer ? 'the peer says: ' : '';
@@ -206,8 +235,17 @@ class ZrtpStream implements ZrtpParticipant {
     if (this.#secured) this.#tellSecured(this.#secured, retained, retained.verified);
   }
 
+  /** What was acknowledged is what it shows from now on; a peer that does not answer shows what it did before. */
+  #onRelayDone(delivered: boolean): void {
+    if (delivered) this.#relayed = this.#relaying;
+    this.#relaying = undefined;
+    if (delivered && this.#secured && this.#kept)
+      this.#tellSecured(this.#secured, this.#kept.next, this.#kept.verified);
+  }
+
   #tellSecured(output: ZrtpSecuredOutput, next: RetainedSecrets | undefined, verified: boolean): void {
     const { choice, continuity, peerZid } = output;
+    this.#kept = { next, verified };
     const event: Secured = {
       kind: 'secured',
       endpoint: this.#id,
@@ -222,6 +260,8 @@ class ZrtpStream implements ZrtpParticipant {
         sasType: choice.sas,
         continuity,
         verified,
+        ...(output.enrolled && { enrolled: true }),
+        ...(this.#relayed !== undefined && { relayed: this.#relayed }),
         retained: this.#toKeep(peerZid, next, continuity),
       },
     };
@@ -235,8 +275,8 @@ class ZrtpStream implements ZrtpParticipant {
     continuity: ZrtpSecuredOutput['continuity'],
   ): ZrtpRetained {
     if (next?.rs1) {
-      const { rs1, rs2, verified } = next;
-      return copyOf({ zid, rs1, ...(rs2 && { rs2 }), verified });
+      const { rs1, rs2, pbx, verified } = next;
+      return copyOf({ zid, rs1, ...(rs2 && { rs2 }), ...(pbx && { pbx }), verified });
     }
     if (continuity === 'mismatch' && this.#retained) return copyOf(this.#retained);
     return { zid: zid.slice(), rs1: new Uint8Array(0), verified: false };
@@ -247,16 +287,18 @@ class ZrtpStream implements ZrtpParticipant {
   }
 }
 
-const copyOf = ({ zid, rs1, rs2, verified }: ZrtpRetained): ZrtpRetained => ({
+const copyOf = ({ zid, rs1, rs2, pbx, verified }: ZrtpRetained): ZrtpRetained => ({
   zid: zid.slice(),
   rs1: rs1.slice(),
   ...(rs2 && { rs2: rs2.slice() }),
+  ...(pbx && { pbx: pbx.slice() }),
   verified,
 });
 
-function wipeRetained({ rs1, rs2 }: ZrtpRetained): void {
+function wipeRetained({ rs1, rs2, pbx }: ZrtpRetained): void {
   rs1.fill(0);
   rs2?.fill(0);
+  pbx?.fill(0);
 }
 
 export const zrtpParticipants =

@@ -256,6 +256,25 @@ test('RFC 6189 §7.3: a phone enrols with a PBX, and from then on shows the SAS 
   assert.ok(relaying.b.told.some((output) => output.kind === 'sas-relay-done' && output.delivered));
 });
 
+test('RFC 6189 §7.3.1: a phone that lets an offer pass may enrol at a later one; who has enrolled is not asked again', () => {
+  const both = new Acquaintance(155);
+  const pbx = { b: { mitm: true, offerEnrollment: true } };
+  both.call(pbx);
+  const second = both.call(pbx);
+  assert.deepEqual([second.a.secured?.peer.enrollment, second.a.secured?.enrolled], [true, false]);
+  second.a.session.enroll();
+  drain(second.a);
+  both.keep(second);
+  for (let again = 0; again < 2; again++) {
+    const pair = both.call(pbx);
+    assert.deepEqual([pair.a.secured?.enrolled, pair.b.secured?.enrolled], [true, true]);
+    assert.equal(pair.a.secured?.peer.enrollment, false);
+    pair.a.session.enroll();
+    drain(pair.a);
+    both.keep(pair);
+  }
+});
+
 test('RFC 6189 §7.3: a SAS relayed by somebody who was not enrolled with is not shown', () => {
   const pair = secure(160, { b: { mitm: true } });
   const sasHash = new Uint8Array(32).fill(1);

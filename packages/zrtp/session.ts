@@ -454,8 +454,10 @@ export class ZrtpSession {
     return encodeEncrypted(type, exchange.own.message, this.#own.random(16), content);
   }
 
+  /** Whoever has enrolled before, and still knows it, is not asked again: both would come to hold different secrets. */
   get #offersEnrollment(): boolean {
-    return this.#options.mitm === true && this.#options.offerEnrollment === true;
+    const { mitm, offerEnrollment } = this.#options;
+    return mitm === true && offerEnrollment === true && this.#exchange?.shared.s3 === undefined;
   }
 
   /** §7.3.1: E implies not A. */
@@ -530,7 +532,8 @@ export class ZrtpSession {
     this.#state = 'secure';
     this.#master = exchange.master ?? this.#master;
     const offered = this.#offersEnrollment ? this.#master?.enrollmentSecret() : undefined;
-    const pbx = exchange.held?.pbx ?? offered;
+    // An offer that the peer did not take leaves a secret with us alone: that of the next one replaces it.
+    const pbx = exchange.shared.s3 ?? offered ?? exchange.held?.pbx;
     const output = securedOutput(exchange, peer, this.#confirm!, this.#cacheSeconds, pbx);
     this.#secure = new SecureStream(this.#wire, exchange, peer, this.#confirm!, output, pbx);
     this.#wire.tell(output);

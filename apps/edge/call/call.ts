@@ -443,11 +443,19 @@ export class Call implements HuntEvents, InviteOwner {
       this.#music.follow(agreed);
     }
     this.#recording?.follow();
+    this.#relaySas();
     const protection = this.protection();
     this.#padlock.changed(protection, this.#recording?.now);
     this.#tell(protection);
     this.keep(protection);
     this.#suspect(protection);
+  }
+
+  /** Phones that trust the edge as their PBX show the string of whoever they talk with now. */
+  #relaySas(): void {
+    const { media: called } = this.#winner ?? {};
+    const { media: caller } = this.#caller.leg;
+    if (caller !== undefined && called !== undefined) this.#media?.relaySas(caller, called);
   }
 
   /** Is each leg what configuration has of its party, and, once for each as soon as its keys are there, what it always was? */

@@ -142,7 +142,16 @@ export function sideOf(
   services: CallServices,
   flow: Flow,
   demanded: Encryption,
-  { codecs, keying, ice, zrtp, pinned, emergency, party }: MediaWishes & { readonly party?: string } = {},
+  {
+    codecs,
+    keying,
+    ice,
+    zrtp,
+    zrtpEnrol,
+    pinned,
+    emergency,
+    party,
+  }: MediaWishes & { readonly party?: string } = {},
 ): LegSide {
   const { local, advertised } = services.mediaAddress(flow);
   const config = services.config();
@@ -166,6 +175,7 @@ export function sideOf(
     // rtpengine has no ZRTP of its own, and what it lets through is not ours to tell.
     ...(engine === 'rtpengine' ? { handshakes: false } : { zrtpPolicy: relaxed }),
     ...(zrtp === undefined ? {} : { zrtp }),
+    ...(zrtpEnrol === true ? { zrtpEnrol } : {}),
     ...(pinned === undefined ? {} : { pinned }),
     ...(emergency === undefined ? {} : { emergency }),
     ...(party === undefined ? {} : { party }),

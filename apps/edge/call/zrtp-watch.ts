@@ -123,7 +123,7 @@ export class ZrtpWatch {
 
   #secured(leg: CallLeg, { zrtp, cipher, group }: Secured): void {
     if (zrtp === undefined) return;
-    const { peerZid, sas, sasType, continuity, verified, retained } = zrtp;
+    const { peerZid, sas, sasType, continuity, verified, enrolled, relayed, retained } = zrtp;
     if (this.#once(`secured ${leg.index} ${sas}`))
       this.#services.bus.emit({
         type: 'zrtp.secured',
@@ -135,8 +135,17 @@ export class ZrtpWatch {
         sasType: sasType.trim(),
         continuity,
         verified,
+        ...(enrolled === true ? { enrolled } : {}),
         cipher,
         group,
+      });
+    if (relayed !== undefined && this.#once(`relayed ${leg.index} ${relayed}`))
+      this.#services.bus.emit({
+        type: 'zrtp.sas-relayed',
+        call: this.#call.id,
+        leg: leg.index,
+        party: leg.party,
+        sas: relayed,
       });
     if (continuity === 'mismatch')
       this.#tampering(
@@ -148,6 +157,7 @@ export class ZrtpWatch {
     else this.#known(leg, retained);
     retained.rs1.fill(0);
     retained.rs2?.fill(0);
+    retained.pbx?.fill(0);
   }
 
   #unsecured(leg: CallLeg, { reason, detail }: Unsecured): void {

@@ -1,4 +1,5 @@
 import type { CallList } from '../control/calls.ts';
+import type { ZrtpProtection } from '../policy/protection.ts';
 import { askEdge } from './ask-edge.ts';
 import { flag, type Invocation, text } from './command.ts';
 import { exitCode } from './exit-code.ts';
@@ -45,7 +46,9 @@ async function list({ values }: Invocation): Promise<number> {
             .flatMap(({ media: { zrtp } }, i) =>
               zrtp?.sas === undefined || zrtp.sas === ''
                 ? []
-                : [`${i === 0 ? 'caller' : 'called'} ${zrtp.sas}${zrtp.verified === true ? ' (same)' : ''}`],
+                : [
+                    `${i === 0 ? 'caller' : 'called'} ${zrtp.sas}${shownAs(zrtp)}${zrtp.verified === true ? ' (same)' : ''}`,
+                  ],
             )
             .join(', ') || '-',
         ]),
@@ -105,3 +108,7 @@ async function record({ names: [call = '', action = ''], values }: Invocation): 
   else print(`Recording: ${action} is done.`);
   return exitCode.done;
 }
+
+/** A phone that has enrolled may show another string than its own. */
+const shownAs = ({ sas, relayed }: ZrtpProtection): string =>
+  relayed === undefined || relayed === sas ? '' : ` (shown: ${relayed})`;

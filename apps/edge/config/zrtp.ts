@@ -10,6 +10,12 @@ export const ZrtpPolicy = Type.Union(
 );
 export type ZrtpPolicy = Static<typeof ZrtpPolicy>;
 
+/** Of devices alone: behind a trunk there are many. */
+export const ZrtpEnrol = Type.Boolean({
+  description:
+    'Where its ZRTP ends here, this phone is offered to enrol with the edge as its trusted PBX (RFC 6189 §7.3). Once its user has taken that, it shows the short authentication string of the other side in place of its own. Default false; taken away, the edge forgets the enrolment at the next call.',
+});
+
 /** `media.zrtp`. */
 export const ZrtpSettings = Type.Object(
   {

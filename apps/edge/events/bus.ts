@@ -64,6 +64,7 @@ export const severities: Readonly<Record<EdgeEventType, Severity>> = {
   'media.down': 'error',
   'zrtp.passed': 'info',
   'zrtp.secured': 'info',
+  'zrtp.sas-relayed': 'info',
   'zrtp.sas-confirmed': 'notice',
   'zrtp.missing': 'warning',
   'target.quarantined': 'warning',

@@ -461,8 +461,19 @@ export type EdgeEvent =
       readonly sasType: string;
       readonly continuity: 'new' | 'continued' | 'mismatch';
       readonly verified: boolean;
+      /** Its phone has enrolled with the edge as its trusted PBX. */
+      readonly enrolled?: true;
       readonly cipher: string;
       readonly group: string;
+    }
+  /** A phone that has enrolled shows this string from now on, which is that of the other side. */
+  | {
+      readonly type: 'zrtp.sas-relayed';
+      readonly call: string;
+      readonly leg: number;
+      readonly party: string;
+      /** Of the other side; its own where that has none any more. */
+      readonly sas: string;
     }
   /** A person has found both short authentication strings to be the same, and said so. */
   | {

@@ -17,6 +17,7 @@ import { type OpenedPlace, offering, openAll, ownersOf, type Place, renewing } f
 import { answeredFirst, playedTo } from './playing-alone.ts';
 import { keyingOf, type ReadSession, type ReadStream } from './read-offer.ts';
 import { Renewal } from './renewal.ts';
+import { stringsToRelay } from './sas-relay.ts';
 import { protectionOfStreams, showing } from './shown.ts';
 import { awaitingZrtp, endsHere, modeOf, offersWithZrtp, withoutIdleZrtp, zrtpConfig } from './zrtp.ts';
 
@@ -464,6 +465,17 @@ export class CallMedia {
     return found;
   }
 
+  /**
+   * Has the phones of both legs show one string, where at least one has enrolled here (RFC 6189 §7.3); nothing where they do
+   * already.
+   */
+  relaySas(one: MediaLeg, other: MediaLeg): void {
+    const relay = this.#relay;
+    if (relay.relaySas === undefined) return;
+    for (const [index, stream] of one.streams.entries())
+      for (const [to, from] of stringsToRelay(stream, other.streams[index])) relay.relaySas(to, from);
+  }
+
   /** A person has compared the string, and it is another one: it counts as not verified. False as above. */
   denySas(leg: MediaLeg, sas: string): boolean {
     let found = false;
@@ -526,6 +538,7 @@ export class CallMedia {
     // It is on its way.
     retained?.rs1.fill(0);
     retained?.rs2?.fill(0);
+    retained?.pbx?.fill(0);
   }
 
   #configure(leg: MediaLeg, state: StreamState, stream: ReadStream, offerer: Offerer): void {

@@ -13,6 +13,8 @@ export interface MediaWishes {
   readonly ice?: IceUse;
   /** Absent: that of the node. */
   readonly zrtp?: ZrtpPolicy;
+  /** Offered to enrol with us as a trusted PBX. */
+  readonly zrtpEnrol?: boolean;
   /** The only certificates that are taken of it. */
   readonly pinned?: Pins;
   /** Nothing that is demanded may stand in its way. */

@@ -61,6 +61,8 @@ export function showing(known: Shown, event: HandshakeEvent): Shown {
                 sas: zrtp.sas,
                 sasType: zrtp.sasType.trim(),
                 verified: zrtp.verified,
+                ...(zrtp.enrolled === true ? { enrolled: true } : {}),
+                ...(zrtp.relayed === undefined ? {} : { relayed: zrtp.relayed }),
                 continuity: zrtp.continuity,
               }),
         },

@@ -13,12 +13,13 @@ export const trunkWishes = (trunk: Trunk | undefined, emergency: boolean): Media
 const inEmergency = (emergency: boolean): MediaWishes => (emergency ? { emergency } : {});
 
 const wishesOf = (
-  { keying, ice, zrtp, pinned }: MediaWishes,
+  { keying, ice, zrtp, zrtpEnrol, pinned }: MediaWishes,
   emergency: boolean,
   codecs: readonly string[] | undefined,
 ): MediaWishes => ({
   ...(codecs === undefined || emergency ? {} : { codecs }),
   ...(zrtp === undefined ? {} : { zrtp }),
+  ...(zrtpEnrol === true ? { zrtpEnrol } : {}),
   ...(pinned === undefined || emergency ? {} : { pinned }),
   ...inEmergency(emergency),
   ...(keying === undefined ? {} : { keying }),

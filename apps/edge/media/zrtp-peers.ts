@@ -6,6 +6,8 @@ interface Known {
   readonly zid: Uint8Array;
   readonly rs1: Secret;
   readonly rs2: Secret;
+  /** Of an enrolment; empty where there is none. */
+  readonly pbx: Secret;
   readonly verified: boolean;
 }
 
@@ -13,6 +15,9 @@ interface Known {
 export const mostZrtpPeers = 100_000;
 
 const nothing = new Uint8Array(0);
+const wipe = ({ rs1, rs2, pbx }: Known): void => {
+  for (const secret of [rs1, rs2, pbx]) secret.wipe();
+};
 const same = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
 
 /**
@@ -25,8 +30,14 @@ export class ZrtpPeers {
 
   constructor(peers: readonly ZrtpPeer[], put: (peer: ZrtpPeer) => void) {
     this.#put = put;
-    for (const { party, zid, rs1, rs2, verified } of peers)
-      this.#known.set(party, { zid, rs1: new Secret(rs1), rs2: new Secret(rs2), verified });
+    for (const { party, zid, rs1, rs2, pbx = nothing, verified } of peers)
+      this.#known.set(party, {
+        zid,
+        rs1: new Secret(rs1),
+        rs2: new Secret(rs2),
+        pbx: new Secret(pbx),
+        verified,
+      });
   }
 
   /** A copy for the media process; undefined where there is no secret. The receiver wipes it. */
@@ -34,10 +45,12 @@ export class ZrtpPeers {
     const known = this.#known.get(party);
     if (known === undefined || known.rs1.reveal().length === 0) return undefined;
     const rs2 = known.rs2.reveal();
+    const pbx = known.pbx.reveal();
     return {
       zid: known.zid.slice(),
       rs1: known.rs1.reveal().slice(),
       ...(rs2.length === 0 ? {} : { rs2: rs2.slice() }),
+      ...(pbx.length === 0 ? {} : { pbx: pbx.slice() }),
       verified: known.verified,
     };
   }
@@ -52,23 +65,26 @@ export class ZrtpPeers {
     if (before !== undefined && !moved) {
       const unchanged =
         shown.rs1.length === 0 ||
-        (same(before.rs1.reveal(), shown.rs1) && before.verified === shown.verified);
+        (same(before.rs1.reveal(), shown.rs1) &&
+          same(before.pbx.reveal(), shown.pbx ?? nothing) &&
+          before.verified === shown.verified);
       if (unchanged) return undefined;
     }
-    before?.rs1.wipe();
-    before?.rs2.wipe();
-    const { zid, rs1, rs2 = nothing, verified } = shown;
+    if (before !== undefined) wipe(before);
+    const { zid, rs1, rs2 = nothing, pbx = nothing, verified } = shown;
     const known = {
       zid: zid.slice(),
       rs1: new Secret(rs1.slice()),
       rs2: new Secret(rs2.slice()),
+      pbx: new Secret(pbx.slice()),
       verified,
     };
     // Whoever has called last stands last.
     this.#known.delete(party);
     this.#known.set(party, known);
     if (this.#known.size > mostZrtpPeers) this.#forgetOldest();
-    this.#put({ party, zid: known.zid.slice(), rs1: rs1.slice(), rs2: rs2.slice(), verified });
+    const copies = { rs1: rs1.slice(), rs2: rs2.slice(), pbx: pbx.slice() };
+    this.#put({ party, zid: known.zid.slice(), ...copies, verified });
     return moved ? before.zid : undefined;
   }
 
@@ -76,12 +92,12 @@ export class ZrtpPeers {
   forget(party: string): void {
     const known = this.#known.get(party);
     if (known === undefined || known.rs1.reveal().length === 0) return;
-    known.rs1.wipe();
-    known.rs2.wipe();
+    wipe(known);
     this.#known.set(party, {
       zid: known.zid,
       rs1: new Secret(nothing),
       rs2: new Secret(nothing),
+      pbx: new Secret(nothing),
       verified: false,
     });
     this.#put({ party, zid: known.zid.slice(), rs1: nothing, rs2: nothing, verified: false });
@@ -90,9 +106,8 @@ export class ZrtpPeers {
   #forgetOldest(): void {
     const [oldest] = this.#known;
     if (oldest === undefined) return;
-    const [party, { rs1, rs2 }] = oldest;
-    rs1.wipe();
-    rs2.wipe();
+    const [party, known] = oldest;
+    wipe(known);
     this.#known.delete(party);
   }
 }

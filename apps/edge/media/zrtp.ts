@@ -14,6 +14,8 @@ export interface ZrtpSide {
   readonly zrtpPolicy?: ZrtpPolicy;
   /** What its device or trunk says itself: then it is known to speak ZRTP, and is offered plain RTP for it. */
   readonly zrtp?: ZrtpPolicy;
+  /** It may enrol with us as a trusted PBX; without it no enrolment of earlier calls counts either. */
+  readonly zrtpEnrol?: boolean;
   /** Whose retained secrets these would be. */
   readonly party?: string;
 }
@@ -146,9 +148,16 @@ export function zrtpConfig(
       mode: zrtpMode,
       demanded,
       ...(hello === undefined ? {} : { helloHash: hello.value }),
-      ...(retained === undefined || zrtpMode === 'pass' ? {} : { retained }),
+      ...(retained === undefined || zrtpMode === 'pass' ? {} : { retained: trusted(side, retained) }),
+      ...(side.zrtpEnrol === true && zrtpMode === 'end' ? { enrol: true } : {}),
     },
   };
+}
+
+function trusted({ zrtpEnrol }: ZrtpSide, retained: ZrtpRetained): ZrtpRetained {
+  if (zrtpEnrol === true) return retained;
+  const { pbx: _untrusted, ...rest } = retained;
+  return rest;
 }
 
 /** The same where ZRTP never ends here: it passes if the other side lets it. */

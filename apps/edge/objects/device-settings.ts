@@ -1,6 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { IceUse, Keying } from '../config/schema.ts';
-import { ZrtpPolicy } from '../config/zrtp.ts';
+import { ZrtpEnrol, ZrtpPolicy } from '../config/zrtp.ts';
 import { Remote } from './account-settings.ts';
 import { Codecs } from './codec-settings.ts';
 import { Pinned } from './pin-settings.ts';
@@ -11,6 +11,7 @@ export const deviceSettings = {
   keying: Type.Optional(Keying),
   ice: Type.Optional(IceUse),
   zrtp: Type.Optional(ZrtpPolicy),
+  zrtpEnrol: Type.Optional(ZrtpEnrol),
   pinned: Type.Optional(Pinned),
   remote: Type.Optional(Remote),
 };

@@ -248,6 +248,23 @@ trunks:
     assert.equal(desk.try(text.replace(from, to)).ok, false, to);
 });
 
+test('enrolment of a phone with ZRTP is stored and exported as it was, and trunks have none', () => {
+  const desk = new Desk();
+  const text = `
+users:
+  - name: alice
+    devices:
+      - {name: desk, password: a-long-and-quiet-secret, zrtp: end, zrtpEnrol: true}
+trunks:
+  - {name: t, target: 'sip:192.168.0.10', encryption: preferred, zrtp: end}
+`;
+  desk.apply(text);
+  assert.deepEqual(desk.apply(desk.export(), { prune: true }), []);
+  assert.equal(desk.objects().users[0]?.devices[0]?.zrtpEnrol, true);
+  assert.equal(desk.try(text.replace('zrtpEnrol: true', 'zrtpEnrol: maybe')).ok, false);
+  assert.equal(desk.try(text.replace('zrtp: end}\n', 'zrtp: end, zrtpEnrol: true}\n')).ok, false);
+});
+
 test('honeypots of a domain are stored and exported as they were', () => {
   const desk = new Desk();
   desk.apply('domains: [{name: a.example, honeypots: ["8999", "+882999123456"]}]');

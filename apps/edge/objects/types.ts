@@ -19,6 +19,8 @@ export interface Device {
   readonly keying?: Keying;
   readonly ice?: IceUse;
   readonly zrtp?: ZrtpPolicy;
+  /** It is offered to trust the edge as its PBX (RFC 6189 §7.3), and then relayed the strings of others. */
+  readonly zrtpEnrol?: boolean;
   readonly pinned?: Pins;
   /** What becomes of it at a place that it was not confirmed for. */
   readonly remote?: Remote;

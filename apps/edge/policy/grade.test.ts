@@ -117,6 +117,24 @@ test('ZRTP that passes is end to end only where it is proven to: hashes by encry
   assert.equal(grade(both(zrtp()), recorder), 'hop-by-hop', 'a recorded call is never end to end');
 });
 
+test('RFC 6189 §7.3: a string that the edge has relayed is told, and makes no call end to end', () => {
+  const ended = (sas: string, relayed?: string): MediaProtection =>
+    zrtp({ mode: 'end', sas, verified: true, enrolled: true, ...(relayed === undefined ? {} : { relayed }) });
+  const { grade, sentence } = gradeOf([leg(0, ended('k9ds', 'b3xy')), leg(1, ended('b3xy'))]);
+  assert.equal(grade, 'hop-by-hop');
+  assert.equal(
+    sentence,
+    "Hop by hop: both sides are encrypted, and the edge's media process holds the keys in between, and the edge, in between as a trusted PBX, has relayed the short authentication string from one side to the other.",
+  );
+  const others: LegProtection[][] = [
+    [leg(0, ended('k9ds', 'oldo')), leg(1, ended('b3xy'))],
+    [leg(0, ended('k9ds', 'b3xy')), leg(1, { ...sdes, zrtp: ended('b3xy').zrtp! })],
+    [leg(0, ended('k9ds', 'k9ds')), leg(1, ended('b3xy'))],
+    both(ended('b3xy')),
+  ];
+  for (const legs of others) assert.doesNotMatch(gradeOf(legs).sentence, /relayed/);
+});
+
 test('what is behind a trunk is not known: it is end to end only for who has compared the authentication string', () => {
   const carried = (media: MediaProtection): LegProtection[] => [
     leg(0, media),

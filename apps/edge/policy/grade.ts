@@ -1,5 +1,5 @@
 import { judgeLeg, leadsOn, levels, nameOf } from './leg-level.ts';
-import type { LegProtection } from './protection.ts';
+import type { LegProtection, ZrtpProtection } from './protection.ts';
 import { type Secrecy, secrecyOf, secrecyText } from './secrecy.ts';
 
 /** Who could have listened to a call, best first. */
@@ -59,9 +59,12 @@ export function gradeOf(legs: readonly LegProtection[], recording?: Recording): 
       ? ''
       : `, although encryption was demanded of ${list(unmet.map(({ leg }) => nameOf(leg.party)))}`;
   const recorded = recording === undefined ? '' : `, and the call is recorded by ${recording.by}`;
+  const relayed = wasRelayed(legs)
+    ? ', and the edge, in between as a trusted PBX, has relayed the short authentication string from one side to the other'
+    : '';
   const say = (grade: Grade, text: string): Graded => ({
     grade,
-    sentence: `${titles[grade]}: ${text}${although}${recorded}.`,
+    sentence: `${titles[grade]}: ${text}${relayed}${although}${recorded}.`,
     ...common,
   });
 
@@ -104,6 +107,20 @@ export const titles: Readonly<Record<Grade, string>> = {
   'partly-protected': 'Partly protected',
   'in-the-clear': 'In the clear',
 };
+
+/** A phone that has enrolled was relayed the string that the other one has with the edge: both show the same. */
+function wasRelayed(legs: readonly LegProtection[]): boolean {
+  return legs.some((one) =>
+    legs.some((other) => {
+      const shown = ended(one)?.relayed;
+      const { relayed, sas } = ended(other) ?? {};
+      return one.leg !== other.leg && shown !== undefined && shown === (relayed ?? sas);
+    }),
+  );
+}
+
+const ended = ({ media: { keyExchange, zrtp } }: LegProtection): ZrtpProtection | undefined =>
+  keyExchange === 'zrtp' && zrtp?.mode === 'end' && zrtp.confirmed ? zrtp : undefined;
 
 function holdersOf(
   judged: readonly {

@@ -72,6 +72,10 @@ export interface ZrtpProtection {
   readonly sasType?: string;
   /** A person has compared the short authentication string. */
   readonly verified?: boolean;
+  /** Its phone has enrolled here (§7.3): it trusts the edge, which holds the keys, as its PBX. */
+  readonly enrolled?: true;
+  /** The string that its phone was relayed, and shows in place of `sas`: with mode `end` alone, so never end to end. */
+  readonly relayed?: string;
   /** Retained secrets (§4.6.1.1); `mismatch`: the peer was known, and its secret is not what it was. */
   readonly continuity?: 'new' | 'continued' | 'mismatch';
 }

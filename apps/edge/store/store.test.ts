@@ -401,6 +401,7 @@ test('RFC 6189 §4.9: secrets of ZRTP come back as they were put, sealed on disk
     zid: new Uint8Array(12).fill(fill),
     rs1: new Uint8Array(32).fill(fill),
     rs2: new Uint8Array(fill === 1 ? 0 : 32).fill(fill + 100),
+    ...(fill === 2 ? { pbx: new Uint8Array(32).fill(77) } : {}),
     verified,
   });
   await withStore(options, async (store) => {

@@ -11,11 +11,15 @@ export interface ZrtpPeer {
   /** Retained secrets, 32 octets each; empty where there are none. */
   readonly rs1: Uint8Array;
   readonly rs2: Uint8Array;
+  /** Of an enrolment with the edge as trusted PBX (§7.3.1), 32 octets; absent or empty where there is none. */
+  readonly pbx?: Uint8Array;
   /** A person has compared the short authentication string. */
   readonly verified: boolean;
 }
 
 const secretLength = 32;
+/** Bits of the first octet of a row; secrets follow: rs1, rs2, pbx. */
+const flags = { verified: 1, pbx: 2 } as const;
 
 /** Sealed for its row alone: a secret that was moved to another party or another ZID opens there no more. */
 const placeOf = (party: string, zid: Uint8Array): SecretPlace => ({
@@ -27,8 +31,9 @@ const placeOf = (party: string, zid: Uint8Array): SecretPlace => ({
 
 /** One row a party; the one before is replaced. */
 export function putZrtpPeer(database: DatabaseSync, sealer: Sealer, peer: ZrtpPeer): void {
-  const { party, zid, rs1, rs2, verified } = peer;
-  const plaintext = Buffer.concat([Uint8Array.of(verified ? 1 : 0), rs1, rs2]);
+  const { party, zid, rs1, rs2, pbx = new Uint8Array(0), verified } = peer;
+  const bits = (verified ? flags.verified : 0) | (pbx.length === 0 ? 0 : flags.pbx);
+  const plaintext = Buffer.concat([Uint8Array.of(bits), rs1, rs2, pbx]);
   try {
     const sealed = sealer.seal(placeOf(party, zid), plaintext);
     database.prepare('INSERT OR REPLACE INTO zrtp_peers VALUES (?,?,?)').run(party, zid, sealed);
@@ -36,6 +41,7 @@ export function putZrtpPeer(database: DatabaseSync, sealer: Sealer, peer: ZrtpPe
     plaintext.fill(0);
     rs1.fill(0);
     rs2.fill(0);
+    pbx.fill(0);
   }
 }
 
@@ -47,13 +53,16 @@ export function listZrtpPeers(database: DatabaseSync, sealer: Sealer): ZrtpPeer[
     const zid = row.zid as Uint8Array;
     try {
       const bytes = sealer.open(placeOf(party, zid), row.sealed as Uint8Array);
-      const length = bytes.length === 1 + 2 * secretLength ? secretLength : 0;
+      const bits = bytes[0] ?? 0;
+      const end = bytes.length - ((bits & flags.pbx) === 0 ? 0 : secretLength);
+      const length = end === 1 + 2 * secretLength ? secretLength : 0;
       peers.push({
         party,
         zid: Uint8Array.from(zid),
-        rs1: Uint8Array.from(bytes.subarray(1, bytes.length - length)),
-        rs2: Uint8Array.from(bytes.subarray(bytes.length - length)),
-        verified: bytes[0] === 1,
+        rs1: Uint8Array.from(bytes.subarray(1, end - length)),
+        rs2: Uint8Array.from(bytes.subarray(end - length, end)),
+        ...(end === bytes.length ? {} : { pbx: Uint8Array.from(bytes.subarray(end)) }),
+        verified: (bits & flags.verified) !== 0,
       });
       bytes.fill(0);
     } catch (error) {

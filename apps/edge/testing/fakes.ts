@@ -117,6 +117,13 @@ export class FakeRelay implements Relay {
     this.confirmed.push(id);
   }
 
+  /** Who was relayed whose short authentication string. */
+  readonly relayedSas: (readonly [to: number, from: number])[] = [];
+
+  relaySas(to: number, from: number): void {
+    this.relayedSas.push([to, from]);
+  }
+
   press(id: number, digit: string, durationMs: number): boolean {
     this.pressed.push({ id, digit, durationMs });
     return true;

@@ -17,13 +17,14 @@ export const device = (
   name: string,
   options: { encryption?: Device['encryption']; realm?: string; md5?: boolean } & Pick<
     Device,
-    'keying' | 'ice' | 'zrtp' | 'pinned'
+    'keying' | 'ice' | 'zrtp' | 'zrtpEnrol' | 'pinned'
   > = {},
 ): Device => ({
   name,
   ...(options.keying === undefined ? {} : { keying: options.keying }),
   ...(options.ice === undefined ? {} : { ice: options.ice }),
   ...(options.zrtp === undefined ? {} : { zrtp: options.zrtp }),
+  ...(options.zrtpEnrol === undefined ? {} : { zrtpEnrol: options.zrtpEnrol }),
   ...(options.pinned === undefined ? {} : { pinned: options.pinned }),
   encryption: options.encryption ?? 'preferred',
   ha1: ha1Set(name, options.realm ?? domain, `${name}-secret`, options.md5),

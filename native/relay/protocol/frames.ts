@@ -30,6 +30,8 @@ export const frameTypes = {
   untap: 16,
   /** How handshakes stand is told again. */
   retell: 17,
+  /** u32 id, u32 id: the peer of the first is relayed the short authentication string of the second. */
+  relaySas: 18,
   /** The media process ends at once, whatever it holds. Without it the closing of the socket leaves it waiting for another edge. */
   end: 8,
   reply: 0x80,

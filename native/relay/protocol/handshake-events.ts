@@ -22,6 +22,7 @@ const unsecuredReasons = [
 ] as const satisfies readonly Unsecured['reason'][];
 const iceStates = ['connected', 'failed', 'lost'] as const satisfies readonly IceEvent['state'][];
 const continuities = ['new', 'continued', 'mismatch'] as const satisfies readonly ZrtpSecured['continuity'][];
+const zrtpFlags = { verified: 1, enrolled: 2, relayed: 4 } as const;
 const securedFlags = { fingerprint: 1, zrtp: 2 } as const;
 
 export function writeHandshakeEvent(writer: FrameWriter, event: HandshakeEvent): void {
@@ -73,7 +74,12 @@ function writeSecured(writer: FrameWriter, event: Secured): void {
   writeText(writer, zrtp.sas);
   writeText(writer, zrtp.sasType);
   writer.u8(continuities.indexOf(zrtp.continuity));
-  writer.u8(zrtp.verified ? 1 : 0);
+  writer.u8(
+    (zrtp.verified ? zrtpFlags.verified : 0) |
+      (zrtp.enrolled ? zrtpFlags.enrolled : 0) |
+      (zrtp.relayed === undefined ? 0 : zrtpFlags.relayed),
+  );
+  if (zrtp.relayed !== undefined) writeText(writer, zrtp.relayed);
   writeRetained(writer, zrtp.retained);
 }
 
@@ -136,7 +142,18 @@ function readZrtpSecured(reader: BodyReader): ZrtpSecured | undefined {
   const sas = readText(reader);
   const sasType = readText(reader);
   const continuity = continuities[reader.u8()];
-  const verified = reader.u8() === 1;
+  const bits = reader.u8();
+  const relayed = (bits & zrtpFlags.relayed) === 0 ? undefined : readText(reader);
   const retained = readRetained(reader);
-  return continuity && { peerZid, sas, sasType, continuity, verified, retained };
+  if (continuity === undefined) return undefined;
+  return {
+    peerZid,
+    sas,
+    sasType,
+    continuity,
+    verified: (bits & zrtpFlags.verified) !== 0,
+    ...((bits & zrtpFlags.enrolled) === 0 ? {} : { enrolled: true }),
+    ...(relayed === undefined ? {} : { relayed }),
+    retained,
+  };
 }

@@ -120,7 +120,7 @@ export function writeDtls(writer: FrameWriter, config: DtlsConfig): void {
   for (const suite of config.suites) writer.u8(suiteParameters[suite].id);
 }
 
-const zrtpFlags = { end: 1, demanded: 2, helloHash: 4, retained: 8 } as const;
+const zrtpFlags = { end: 1, demanded: 2, helloHash: 4, retained: 8, enrol: 16 } as const;
 
 export function writeZrtp(writer: FrameWriter, config: ZrtpConfig): void {
   const { helloHash, retained } = config;
@@ -128,7 +128,8 @@ export function writeZrtp(writer: FrameWriter, config: ZrtpConfig): void {
     (config.mode === 'end' ? zrtpFlags.end : 0) |
       (config.demanded ? zrtpFlags.demanded : 0) |
       (helloHash ? zrtpFlags.helloHash : 0) |
-      (retained ? zrtpFlags.retained : 0),
+      (retained ? zrtpFlags.retained : 0) |
+      (config.enrol ? zrtpFlags.enrol : 0),
   );
   if (helloHash) writeOctets(writer, helloHash);
   if (retained) writeRetained(writer, retained);
@@ -144,22 +145,28 @@ export function readZrtp(reader: BodyReader): ZrtpConfig | undefined {
     demanded: (bits & zrtpFlags.demanded) !== 0,
     ...(helloHash ? { helloHash } : {}),
     ...(retained ? { retained } : {}),
+    ...((bits & zrtpFlags.enrol) === 0 ? {} : { enrol: true }),
   };
 }
 
-export function writeRetained(writer: FrameWriter, { zid, rs1, rs2, verified }: ZrtpRetained): void {
+const retainedFlags = { verified: 1, pbx: 2 } as const;
+
+export function writeRetained(writer: FrameWriter, { zid, rs1, rs2, pbx, verified }: ZrtpRetained): void {
   writeOctets(writer, zid);
   writeOctets(writer, rs1);
   writeOctets(writer, rs2 ?? new Uint8Array(0));
-  writer.u8(verified ? 1 : 0);
+  writer.u8((verified ? retainedFlags.verified : 0) | (pbx ? retainedFlags.pbx : 0));
+  if (pbx) writeOctets(writer, pbx);
 }
 
 export function readRetained(reader: BodyReader): ZrtpRetained {
   const zid = readOctets(reader);
   const rs1 = readOctets(reader);
   const rs2 = readOctets(reader);
-  const verified = reader.u8() === 1;
-  return { zid, rs1, ...(rs2.length > 0 ? { rs2 } : {}), verified };
+  const bits = reader.u8();
+  const pbx = (bits & retainedFlags.pbx) === 0 ? undefined : readOctets(reader);
+  const verified = (bits & retainedFlags.verified) !== 0;
+  return { zid, rs1, ...(rs2.length > 0 ? { rs2 } : {}), ...(pbx ? { pbx } : {}), verified };
 }
 
 export function writeOctets(writer: FrameWriter, octets: Uint8Array): void {
