@@ -6,6 +6,7 @@
 import { cases as baresip } from './baresip.ts';
 import { cases as chromium } from './chromium.ts';
 import { runCases } from './harness/run-cases.ts';
+import { cases as ice } from './ice.ts';
 import { cases as kamailio } from './kamailio.ts';
 import { cases as kamailioPbx } from './kamailio-pbx.ts';
 import { cases as kamailioProvider } from './kamailio-provider.ts';
@@ -23,6 +24,7 @@ await runCases([
   ...chromium,
   ...linphone,
   ...nat,
+  ...ice,
   ...kamailio,
   ...kamailioPbx,
   ...kamailioProvider,
