@@ -41,6 +41,11 @@ export interface IceConfig extends IceCredentials {
   readonly lite: boolean;
   readonly controlling: boolean;
   readonly candidates: readonly IceCandidate[];
+  /**
+   * Our own from now on, where the peer has begun anew (RFC 8445 §9): what was chosen under those before serves until
+   * there is a pair under these. Absent: they stay as they are.
+   */
+  readonly ours?: IceCredentials;
 }
 
 export interface DtlsConfig {

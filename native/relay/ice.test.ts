@@ -257,6 +257,49 @@ test('RFC 8445 9: with new credentials of the peer media goes on by the old pair
   await relay.close([iced.id, far.id]);
 });
 
+test('RFC 8445 9: a restart with new credentials of both: old checks keep the old pair until there is a new one', async () => {
+  const made = await call();
+  const { peer, iced, far, phone } = made;
+  await nominate(made);
+  const moved = await IcePeer.open('127.0.0.1', { ufrag: 'moved', password: 'another+password+of+24ch' });
+  const ours = { ufrag: 'edge/new', password: 'a+new+password+of+the+edge' };
+  const anew: EndpointOpened = { ...iced, ice: ours };
+  relay.configure(iced.id, moved.describe('rtp', { ours }));
+  // Said again, it is no other restart.
+  relay.configure(iced.id, moved.describe('rtp', { ours }));
+  await relay.flush();
+  const answered = peer.stun.length;
+  peer.send(peer.check(iced), iced);
+  await until(() => peer.stun.length === answered + 1, 'consent to the old pair');
+  peer.send(rtpPacket(1), iced);
+  await until(() => phone.rtpReceived.length === 1, 'media by the old pair');
+  const { dropped: before } = await statsOf(relay, iced.id);
+  // The generations do not mix: a name of one under the password of the other, or half of each.
+  for (const bytes of [
+    moved.check(anew, { useCandidate: true }, iced.ice?.password),
+    moved.check(iced, { useCandidate: true }),
+    peer.check(anew, { useCandidate: true }),
+    peer.check(iced, { useCandidate: true }, ours.password),
+  ])
+    moved.send(bytes, iced);
+  await until(
+    async () => (await statsOf(relay, iced.id)).dropped.authentication === before.authentication + 4,
+    'what is of neither',
+  );
+  assert.deepEqual([moved.stun.length, events.length], [0, 1]);
+  moved.send(moved.check(anew, { useCandidate: true }), iced);
+  await until(() => moved.stun.length === 1 && events.length === 2, 'the new pair');
+  assert.equal(events[1]?.remote?.port, moved.port);
+  moved.send(rtpPacket(2), iced);
+  await until(() => phone.rtpReceived.length === 2, 'media by the new pair');
+  // The old generation is over: neither a check nor media of it is taken.
+  peer.send(peer.check(iced, { useCandidate: true }), iced);
+  peer.send(rtpPacket(3), iced);
+  await until(async () => (await statsOf(relay, iced.id)).dropped.source === 1, 'the old pair being refused');
+  assert.deepEqual([peer.stun.length, events.length], [answered + 1, 2]);
+  await relay.close([iced.id, far.id]);
+});
+
 test('RFC 8839 4.2.5: a peer without ICE is served by the rules of its SDP, and its STUN gets nothing', async () => {
   const { peer, iced, far, phone } = await call();
   relay.configure(iced.id, {

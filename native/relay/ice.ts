@@ -1,5 +1,5 @@
 import { IceAgent, type IceState } from '@ringfence/ice/agent.ts';
-import type { IceCandidate, IceConfig } from './handshake.ts';
+import type { IceCandidate, IceConfig, IceCredentials } from './handshake.ts';
 import type { Arrived, Door, IceParticipant, Participating, Transport } from './uplink.ts';
 
 /** What the media process has and an agent has not. */
@@ -26,6 +26,7 @@ class IceStream implements IceParticipant {
   readonly #door: Door;
   readonly #now: () => number;
   readonly #agent: IceAgent;
+  #ours: IceCredentials;
   #remote: Transport | undefined;
   #told: { readonly state: IceState; readonly remote: Transport | undefined } | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -37,9 +38,10 @@ class IceStream implements IceParticipant {
     this.#id = id;
     this.#door = door;
     this.#now = now;
+    this.#ours = { ufrag: ice?.ufrag ?? '', password: ice?.password ?? '' };
     this.#agent = new IceAgent({
       mode: ice?.full === true ? 'full' : 'lite',
-      local: { ufrag: ice?.ufrag ?? '', password: ice?.password ?? '' },
+      local: this.#ours,
       components: [
         { component: 1, address, port: rtpPort },
         ...(rtcpPort === rtpPort ? [] : [{ component: 2 as const, address, port: rtcpPort }]),
@@ -57,6 +59,13 @@ class IceStream implements IceParticipant {
   }
 
   configure(config: IceConfig): void {
+    const { ours } = config;
+    // Those that cannot be come as none.
+    const renews = ours !== undefined && ours.ufrag !== '' && ours.password !== '';
+    if (renews && (ours.ufrag !== this.#ours.ufrag || ours.password !== this.#ours.password)) {
+      this.#ours = ours;
+      this.#agent.restart(ours);
+    }
     this.#agent.setRemote(config, this.#now());
     this.#settle();
   }

@@ -59,7 +59,7 @@ export class IceAgent {
   onInvalid: (component: Component, remote: TransportAddress) => void = () => {};
   onState: (state: IceState) => void = () => {};
   state: IceState = 'new';
-  readonly #options: SessionOptions;
+  #options: SessionOptions;
   #session: Session;
   /** Before a restart: what it has selected stays in use until the new one has selected, RFC 8445 §9. */
   #previous: Session | undefined;
@@ -164,6 +164,8 @@ export class IceAgent {
 
   #retire(local = this.#session.local): void {
     if (this.#session.selected.size > 0) this.#previous = this.#session;
+    // Whoever has verified before knows of two generations then, and not which of them has asked.
+    this.#options = { ...this.#options, verifiedBefore: false };
     this.#session = this.#begin(local);
   }
 

@@ -207,6 +207,57 @@ test('RFC 8445 §9: a restart by the peer reaches the media process; a lite peer
   await over(talk);
 });
 
+test('RFC 8445 §9, RFC 8839 §4.4.1.1.1: a restart by the peer is answered with new credentials, and DTLS lives on', async () => {
+  const talk = await talking('web', 'srtp');
+  const { world, alice, call, taken } = talk;
+  const { opened } = endpointOf(world, call);
+  const first = said(call);
+  const offered = taken.theirs;
+  const names = [first.ice?.ufrag];
+  assert.equal(endpointOf(world, call).config?.ice?.ours, undefined);
+  // The second of them offers what it has said before: that is no restart.
+  for (const [ufrag, another] of [
+    ['restarted', true],
+    ['restarted', false],
+    ['restarted2', true],
+  ] as const) {
+    alice.handshakes.ufrag = ufrag;
+    const before = said(call);
+    call.reinvite(call.describe(true).text);
+    await world.until(() => call.reinviteStatus.length === 1);
+    assert.deepEqual(call.reinviteStatus.splice(0), [200]);
+    call.theirs = Buffer.from(call.lastReinvite!.body).toString('utf8');
+    await world.run(1000);
+    const { config, opened: same } = endpointOf(world, call);
+    const { ice, dtls } = said(call);
+    assert.equal(same.id, opened.id);
+    assert.equal(config?.ice?.ufrag, ufrag);
+    assert.deepEqual(config?.ice?.ours, { ufrag: ice?.ufrag, password: ice?.password });
+    assert.equal(ice?.ufrag !== before.ice?.ufrag, another);
+    assert.equal(ice?.password !== before.ice?.password, another);
+    assert.match(ice?.ufrag ?? '', /^[A-Za-z0-9+/]{8}$/);
+    assert.match(ice?.password ?? '', /^[A-Za-z0-9+/]{24}$/);
+    assert.equal(dtls?.tlsId, first.dtls?.tlsId);
+    if (another) names.push(ice?.ufrag);
+  }
+  assert.equal(new Set(names).size, 3);
+  assert.ok(!names.some((name) => taken.theirs.includes(name!)) && offered !== '');
+  await over(talk);
+});
+
+test('RFC 8839 §4.4.1.1.1: a restart that the other side refuses leaves our credentials as they are', async () => {
+  const talk = await talking('web', 'srtp');
+  const { world, alice, call } = talk;
+  const before = endpointOf(world, call).config;
+  alice.handshakes.ufrag = 'restarted';
+  const worse = call.describe(true).text.replace(/^a=fingerprint.*\r\n/gm, '');
+  call.reinvite(worse);
+  await world.until(() => call.reinviteStatus.length === 1);
+  assert.deepEqual(call.reinviteStatus, [488]);
+  assert.deepEqual(endpointOf(world, call).config, before);
+  await over(talk);
+});
+
 test('CVE-2022-39269: DTLS is not given up for SDES or plain RTP by a new offer', async () => {
   const talk = await talking('dtls', 'srtp');
   const { world, call } = talk;

@@ -9,7 +9,7 @@ import { checkAnswer, type MediaProblem } from './agreement.ts';
 import { answerAlone } from './alone.ts';
 import { adopt, judgeOffer, openChange, openedFor, type PendingOffer } from './change.ts';
 import { describeAnswer, describeOffer, describeRepeat } from './describe.ts';
-import { agreeHandshake, type Offerer } from './handshake.ts';
+import { agreeHandshake, beginsAnew, newCredentials, type Offerer } from './handshake.ts';
 import { describeAgain, readKnown, resumed } from './joined.ts';
 import { type OfferedProtection, offersTo } from './keying.ts';
 import { answeringSpec, configOf, type LegSide, MediaLeg, type StreamState, wipe } from './leg.ts';
@@ -557,8 +557,15 @@ export class CallMedia {
     state.keying = keyingOf(stream);
     if (state.keying === 'dtls') state.suite = undefined;
     if (stream.mid !== undefined && offerer === 'peer') state.mid = stream.mid;
-    state.handshake = agreeHandshake(stream, state.endpoint.ice && state.ice, offerer, state.handshake);
-    this.#put(leg, state, configOf(stream, leg.side, state.handshake));
+    const { ice } = state.endpoint;
+    if (ice !== undefined && beginsAnew(stream, offerer, state.handshake)) {
+      state.handshake = { ...state.handshake, firstName: state.handshake?.firstName ?? ice.ufrag };
+      state.endpoint = { ...state.endpoint, ice: newCredentials() };
+    }
+    state.handshake = agreeHandshake(stream, ice && state.ice, offerer, state.handshake);
+    // Ours are said again with each, once they are not those that the endpoint was opened with.
+    const ours = state.handshake?.firstName === undefined ? undefined : state.endpoint.ice;
+    this.#put(leg, state, configOf(stream, leg.side, state.handshake, ours));
   }
 }
 

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import type { EndpointConfig, EndpointOpened, EndpointSpec } from '@ringfence/relay/contract.ts';
-import { dtlsSuites, type IceConfig } from '@ringfence/relay/handshake.ts';
+import { dtlsSuites, type IceConfig, type IceCredentials } from '@ringfence/relay/handshake.ts';
 import type { DtlsAttributes } from '@ringfence/sdp/dtls.ts';
 import { serializeFingerprint } from '@ringfence/sdp/dtls.ts';
 import { serializeCandidate } from '@ringfence/sdp/ice.ts';
@@ -18,6 +18,8 @@ export interface HandshakeState {
   /** ICE: who decides on the pair (RFC 8445 §6.1.1), under the peer's credentials of that name. */
   readonly controlling?: boolean;
   readonly ufrag?: string;
+  /** Our name before the peer's first restart of ICE, of which our tls-id was made: the association lives on. */
+  readonly firstName?: string;
 }
 
 /** Who made the offer that these descriptions belong to. */
@@ -59,10 +61,28 @@ export function agreeHandshake(
       ? {}
       : {
           ufrag: checks.ufrag,
+          ...(before.firstName === undefined ? {} : { firstName: before.firstName }),
           controlling: kept ?? (checks.lite || (ice === 'full' && offerer === 'us')),
         }),
   };
 }
+
+/** The peer's offer begins ICE anew, which our answer has to do as well: RFC 8445 §9, RFC 8839 §4.4.1.1.1. */
+export const beginsAnew = (
+  stream: ReadStream,
+  offerer: Offerer,
+  before: HandshakeState | undefined,
+): boolean =>
+  offerer === 'peer' &&
+  stream.ice !== undefined &&
+  before?.ufrag !== undefined &&
+  before.ufrag !== stream.ice.ufrag;
+
+/** New credentials of ours, of 48 and 144 random bits (RFC 8445 §5.3); base64 has the characters of RFC 8839 §5.4. */
+export const newCredentials = (): IceCredentials => ({
+  ufrag: randomBytes(6).toString('base64'),
+  password: randomBytes(18).toString('base64'),
+});
 
 /** The part of an endpoint's configuration that handshakes need. */
 export function handshakeConfig(
@@ -70,6 +90,7 @@ export function handshakeConfig(
   agreed: HandshakeState | undefined,
   /** The certificates that are taken, whatever signalling names. */
   pinned?: readonly string[],
+  ours?: IceCredentials,
 ): Pick<EndpointConfig, 'ice' | 'dtls'> {
   const { dtls, ice } = stream;
   const config: { -readonly [K in 'ice' | 'dtls']?: EndpointConfig[K] } = {};
@@ -82,7 +103,14 @@ export function handshakeConfig(
     };
   if (ice !== undefined && agreed?.controlling !== undefined) {
     const { ufrag, password, lite, candidates } = ice;
-    config.ice = { ufrag, password, lite, controlling: agreed.controlling, candidates } satisfies IceConfig;
+    config.ice = {
+      ufrag,
+      password,
+      lite,
+      controlling: agreed.controlling,
+      candidates,
+      ...(ours === undefined ? {} : { ours }),
+    } satisfies IceConfig;
   }
   return config;
 }
@@ -141,7 +169,8 @@ export function handshakeLines(
   if (keying === 'dtls' && endpoint.dtls !== undefined) {
     add('fingerprint', serializeFingerprint(endpoint.dtls));
     add('setup', offerer === 'us' ? 'actpass' : handshake?.role === 'client' ? 'active' : 'passive');
-    if (offerer === 'us' || handshake?.tlsId !== undefined) add('tls-id', tlsIdOf(sessionId, endpoint));
+    if (offerer === 'us' || handshake?.tlsId !== undefined)
+      add('tls-id', tlsIdOf(sessionId, endpoint, handshake?.firstName));
   }
   return lines;
 
@@ -161,8 +190,8 @@ const hostPriority = 2_130_706_431;
  * RFC 8842 §4: one association, one identity. It lives and dies with the endpoint and its certificate, and says
  * nothing of either.
  */
-function tlsIdOf(sessionId: string, { id, ice, dtls }: EndpointOpened): string {
-  const hash = createHash('sha256').update(`${sessionId} ${id} ${ice?.ufrag ?? ''} `);
+function tlsIdOf(sessionId: string, { id, ice, dtls }: EndpointOpened, name = ice?.ufrag ?? ''): string {
+  const hash = createHash('sha256').update(`${sessionId} ${id} ${name} `);
   return hash
     .update(dtls?.value ?? '')
     .digest('base64url')

@@ -1,4 +1,5 @@
 import type { EndpointConfig, EndpointOpened, EndpointSpec } from '@ringfence/relay/contract.ts';
+import type { IceCredentials } from '@ringfence/relay/handshake.ts';
 import type { CryptoAttribute } from '@ringfence/sdp/crypto.ts';
 import type { MediaAnchor } from '@ringfence/sdp/rewrite.ts';
 import { rebuild } from '@ringfence/sdp/rewrite.ts';
@@ -339,6 +340,7 @@ export function configOf(
   stream: ReadStream,
   side: LegSide,
   agreed: HandshakeState | undefined,
+  ours?: IceCredentials,
 ): EndpointConfig {
   const { rtcp } = side;
   const { media, crypto, remote, clockRates, telephoneEvent } = stream;
@@ -356,7 +358,7 @@ export function configOf(
           },
           send: { suite: crypto.suite },
         }),
-    ...(agreed === undefined ? {} : handshakeConfig(stream, agreed, side.pinned?.dtls)),
+    ...(agreed === undefined ? {} : handshakeConfig(stream, agreed, side.pinned?.dtls, ours)),
     ...(clockRates === undefined ? {} : { clockRates }),
     ...(telephoneEvent === undefined ? {} : { telephoneEvent }),
     ...(rtcp === undefined || media === 'opaque' ? {} : { rtcp }),

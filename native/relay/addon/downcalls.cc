@@ -124,6 +124,7 @@ napi_value choosePair(napi_env env, napi_callback_info info) {
     if (endpoint.ice == nullptr || !endpoint.ice->active) return;
     if (address.isSet()) {
       endpoint.ice->validate(component, address);
+      endpoint.ice->chosen = true;
     } else {
       endpoint.ice->forgetValidated();
     }

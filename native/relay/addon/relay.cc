@@ -319,8 +319,7 @@ void Relay::applyKeys(Endpoint& endpoint, const Config& config) {
 void Relay::applyNegotiation(Endpoint& endpoint, const Config& config) {
   endpoint.negotiates = true;
   if (endpoint.ice != nullptr && config.ice.present) {
-    endpoint.ice->theirs.ufrag = config.ice.ufrag;
-    endpoint.ice->theirs.password = config.ice.password;
+    endpoint.ice->agree(config.ice.ufrag, config.ice.password, config.ice.ourUfrag, config.ice.ourPassword);
     endpoint.risen = true;
     uplink_.tell(Rising::iceConfigured, endpoint.id, config.ice.section);
   }

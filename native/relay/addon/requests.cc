@@ -15,9 +15,13 @@ bool readIce(Reader& reader, Config& config) {
   config.ice.present = true;
   config.ice.section = reader.bytes(reader.u16());
   Reader section(config.ice.section);
-  section.u8();
+  const std::uint8_t flags = section.u8();
   config.ice.ufrag = readText(section);
   config.ice.password = readText(section);
+  if ((flags & 4) != 0) {
+    config.ice.ourUfrag = readText(section);
+    config.ice.ourPassword = readText(section);
+  }
   return !section.failed();
 }
 

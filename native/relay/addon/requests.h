@@ -33,6 +33,8 @@ struct Config {
     bool present = false;
     std::string ufrag;
     std::string password;
+    std::string ourUfrag;  // empty: ours stay as they are
+    std::string ourPassword;
     ConstBytes section;
   } ice;
   struct {

@@ -30,16 +30,54 @@ bool equal(ConstBytes bytes, std::string_view text) {
   return bytes.size() == text.size() && CRYPTO_memcmp(bytes.data(), text.data(), text.size()) == 0;
 }
 
-// RFC 8445 §7.2.2: our name, a colon, the peer's name; as long as the peer has none, any (§7.3).
-bool isForUs(ConstBytes username, const StunGate& gate) {
-  const std::string_view ours = gate.ours.ufrag;
+// RFC 8445 §7.2.2: our name, a colon, the peer's name.
+bool names(ConstBytes username, std::string_view ours, const std::string* theirs) {
   if (username.size() <= ours.size() || !equal(username.first(ours.size()), ours) || username[ours.size()] != ':') return false;
-  return !gate.active || equal(username.subspan(ours.size() + 1), gate.theirs.ufrag);
+  return theirs == nullptr || equal(username.subspan(ours.size() + 1), *theirs);
+}
+
+// A name of one generation goes with the password of that one. As long as the peer has no name, any will do (§7.3).
+bool verifyRequest(const StunMessage& message, const StunGate& gate) {
+  if (names(message.username, gate.ours.ufrag, gate.active ? &gate.theirs.ufrag : nullptr)) {
+    return verifyStun(message, gate.ours.password);
+  }
+  return gate.hasFormer && names(message.username, gate.formerOurs.ufrag, &gate.formerTheirs.ufrag) &&
+         verifyStun(message, gate.formerOurs.password);
+}
+
+// Which generation has asked is for the agent to say, which verifies it once more after a restart.
+bool verifyResponse(const StunMessage& message, const StunGate& gate) {
+  return verifyStun(message, gate.theirs.password) || (gate.hasFormer && verifyStun(message, gate.formerTheirs.password));
+}
+
+void copy(const IceCredentials& from, IceCredentials& to) {
+  OPENSSL_cleanse(to.password.data(), to.password.size());
+  to.ufrag = from.ufrag;
+  to.password = from.password;
 }
 
 }  // namespace
 
 bool makeIceCredentials(IceCredentials& out) { return randomText(out.ufrag, 8) && randomText(out.password, 24); }
+
+void StunGate::agree(const std::string& ufrag, const std::string& password, const std::string& ourUfrag,
+                     const std::string& ourPassword) {
+  const bool renews = !ourUfrag.empty() && !ourPassword.empty() && (ours.ufrag != ourUfrag || ours.password != ourPassword);
+  const bool begins = renews || theirs.ufrag != ufrag || theirs.password != password;
+  // Of several restarts that chose nothing what serves is still from before the first.
+  if (begins && chosen) {
+    copy(ours, formerOurs);
+    copy(theirs, formerTheirs);
+    hasFormer = true;
+    chosen = false;
+  }
+  if (renews) {
+    ours.ufrag = ourUfrag;
+    ours.password = ourPassword;
+  }
+  theirs.ufrag = ufrag;
+  theirs.password = password;
+}
 
 void StunGate::validate(std::uint8_t component, const Address& source) {
   if (isValidated(component, source)) return;
@@ -115,7 +153,7 @@ void receiveStun(Endpoint& endpoint, const Datagram& datagram, Uplink& uplink) {
     case StunClass::indication:
       return;  // keeps a binding of a NAT alive and says nothing, RFC 8445 §11
     case StunClass::request:
-      if (!isForUs(message.username, gate) || !verifyStun(message, gate.ours.password)) {
+      if (!verifyRequest(message, gate)) {
         endpoint.row.add(droppedAuthentication);
         return;
       }
@@ -126,7 +164,7 @@ void receiveStun(Endpoint& endpoint, const Datagram& datagram, Uplink& uplink) {
         endpoint.row.add(droppedSource);
         return;
       }
-      if (!verifyStun(message, gate.theirs.password)) {
+      if (!verifyResponse(message, gate)) {
         endpoint.row.add(droppedAuthentication);
         return;
       }

@@ -33,6 +33,14 @@ struct StunGate {
   bool waiting = true;  // it is not known yet whether it does; its checks may be faster than its answer
   IceCredentials ours;
   IceCredentials theirs;
+  // Before a restart: what was chosen under them serves, and has its consent, until there is a pair under the new ones.
+  IceCredentials formerOurs;
+  IceCredentials formerTheirs;
+  bool hasFormer = false;
+  bool chosen = false;  // there was a pair under those that are current
+
+  // What signalling says; others than before are a restart, RFC 8445 §9. Empty `ourUfrag`: ours stay.
+  void agree(const std::string& ufrag, const std::string& password, const std::string& ourUfrag, const std::string& ourPassword);
 
   // Addresses that ICE has validated, per component; the oldest gives way.
   void validate(std::uint8_t component, const Address& source);

@@ -8,6 +8,7 @@ import type {
   Fingerprint,
   IceCandidate,
   IceConfig,
+  IceCredentials,
   ZrtpConfig,
   ZrtpRetained,
 } from '../handshake.ts';
@@ -83,20 +84,34 @@ export function readCandidates(reader: BodyReader): IceCandidate[] {
 
 /** Credentials that cannot be are written as none: no check is ever verified then, and none is made. */
 export function writeIce(writer: FrameWriter, config: IceConfig): void {
-  writer.u8((config.lite ? 1 : 0) | (config.controlling ? 2 : 0));
-  const good = isIceUfrag(config.ufrag) && isIcePassword(config.password);
-  writeText(writer, good ? config.ufrag : '');
-  writeText(writer, good ? config.password : '');
+  const { ours } = config;
+  writer.u8((config.lite ? 1 : 0) | (config.controlling ? 2 : 0) | (ours ? 4 : 0));
+  writeCredentials(writer, config);
+  if (ours) writeCredentials(writer, ours);
   writeCandidates(writer, config.candidates);
+}
+
+function writeCredentials(writer: FrameWriter, { ufrag, password }: IceCredentials): void {
+  const good = isIceUfrag(ufrag) && isIcePassword(password);
+  writeText(writer, good ? ufrag : '');
+  writeText(writer, good ? password : '');
 }
 
 export function readIce(reader: BodyReader): IceConfig | undefined {
   const bits = reader.u8();
   const ufrag = readText(reader);
   const password = readText(reader);
+  const ours = (bits & 4) === 0 ? undefined : { ufrag: readText(reader), password: readText(reader) };
   const candidates = readCandidates(reader);
   if (reader.failed) return undefined;
-  return { lite: (bits & 1) !== 0, controlling: (bits & 2) !== 0, ufrag, password, candidates };
+  return {
+    lite: (bits & 1) !== 0,
+    controlling: (bits & 2) !== 0,
+    ufrag,
+    password,
+    candidates,
+    ...(ours ? { ours } : {}),
+  };
 }
 
 export function writeFingerprint(writer: FrameWriter, { hash, value }: Fingerprint): void {
