@@ -176,6 +176,13 @@ const settings = {
         'The only realm whose challenges are answered with `outboundAuthentication`. Default: any; within a call only those that the trunk has asked for outside of calls.',
     }),
   ),
+  overloadControl: Type.Optional(
+    Type.Union([Type.Literal('loss'), Type.Literal('rate'), Type.Literal('off')], {
+      default: 'loss',
+      description:
+        'Overload control that calls to this trunk offer (RFC 7339): `loss`, or also `rate` (RFC 7415) where the trunk is known to read a list there; off: none.',
+    }),
+  ),
   callers: Type.Optional(CallerPolicy),
   transfer: Type.Optional(
     Type.Union([Type.Literal('edge'), Type.Literal('pass'), Type.Literal('refuse')], {

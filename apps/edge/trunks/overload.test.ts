@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { makeResponse } from '@ringfence/sip/message/build.ts';
 import type { SipRequest, SipResponse, Via } from '@ringfence/sip/message/types.ts';
 import { carrierAt, over, trunkCast } from '../testing/trunk-cast.ts';
-import { PeerOverload } from './overload.ts';
+import { type OverloadControl, PeerOverload } from './overload.ts';
 
 /** The answer of a trunk that asks for less, by the parameters of our own Via. */
 function asking(request: SipRequest, params: Record<string, string>): SipResponse {
@@ -21,7 +21,7 @@ test('RFC 7339 §5.1: requests to trunks say that the edge speaks overload contr
   carrier.onInvite = (call) => call.answer();
   const call = alice.call('089-4321');
   await world.until(() => call.state === 'up');
-  assert.match(invites(world, carrierAt)[0]!, /^Via: [^\r]*;oc;oc-algo="loss,rate"/m);
+  assert.match(invites(world, carrierAt)[0]!, /^Via: [^\r]*;oc;oc-algo="loss"\r\n/m);
   carrier.call('+4930123401');
   await world.until(() => invites(world, '203.0.113.1').length > 0);
   assert.doesNotMatch(invites(world, '203.0.113.1')[0]!, /;oc/);
@@ -83,10 +83,10 @@ const via = (params: Record<string, string>): Via => ({
   params: new Map(Object.entries(params)),
 });
 
-function peers(random = 0.5) {
+function peers(random = 0.5, control: OverloadControl = 'rate') {
   const state = { now: 1_000_000, random };
   const overload = new PeerOverload({ now: () => state.now, random: () => state.random, share: () => 1 });
-  overload.trunkAt(carrierAt);
+  overload.trunkAt(carrierAt, control);
   return { overload, state };
 }
 
@@ -103,6 +103,21 @@ test('RFC 7415 §3.4: with `rate` as many calls as named go out in a second', ()
     if (!overload.withholds(carrierAt)) sent++;
   }
   assert.ok(sent >= 100 && sent <= 110, `${sent} in ten seconds`);
+});
+
+test('RFC 7415 §3.2: `rate` is offered where the trunk is said to know it, and counts for nothing elsewhere', () => {
+  const rate = { oc: '0', 'oc-algo': '"rate"', 'oc-validity': '60000', 'oc-seq': '1.1' };
+  for (const [control, offered, held] of [
+    ['rate', '"loss,rate"', true],
+    ['loss', '"loss"', false],
+    ['off', undefined, false],
+  ] as const) {
+    const { overload } = peers(0, control);
+    assert.equal(overload.viaParams(carrierAt)?.get('oc-algo'), offered);
+    overload.heard(carrierAt, via(rate));
+    overload.withholds(carrierAt);
+    assert.equal(overload.withholds(carrierAt), held, control);
+  }
 });
 
 test('RFC 7339 §4.4 and §5.3: late answers, strangers, ended times and nonsense change nothing', () => {

@@ -24,11 +24,15 @@ interface Wish {
 const usualValidityMs = 500;
 const longestValidityMs = 600_000;
 const ourValidityMs = 1_000;
-/** Asked for in our Via: both algorithms, the one of RFC 7339 and that of RFC 7415. */
-const asking: Params = new Map<string, string | true>([
-  ['oc', true],
-  ['oc-algo', '"loss,rate"'],
-]);
+/** What a trunk is offered; a list in quotes is more than some peers can read (Kamailio 5.6 drops the whole request). */
+export type OverloadControl = 'loss' | 'rate' | 'off';
+
+const asking = (algorithms: string): Params =>
+  new Map<string, string | true>([
+    ['oc', true],
+    ['oc-algo', `"${algorithms}"`],
+  ]);
+const askings = { loss: asking('loss'), rate: asking('loss,rate') } as const;
 const mostPeers = 4096;
 
 /**
@@ -41,6 +45,8 @@ const mostPeers = 4096;
 export class PeerOverload {
   readonly #options: PeerOverloadOptions;
   readonly #peers = new BoundedMap<string, Wish | undefined>({ capacity: mostPeers });
+  /** Of those that are offered `rate`, too. */
+  readonly #rated = new BoundedMap<string, true>({ capacity: mostPeers });
   #lastSeq = 0;
 
   constructor(options: PeerOverloadOptions) {
@@ -48,13 +54,16 @@ export class PeerOverload {
   }
 
   /** A trunk is reached there. */
-  trunkAt(address: string): void {
+  trunkAt(address: string, control: OverloadControl = 'loss'): void {
+    if (control === 'off') return;
+    if (control === 'rate') this.#rated.set(address, true);
     if (!this.#peers.has(address)) this.#peers.set(address, undefined);
   }
 
   /** For our Via to that address; undefined where no trunk is. */
   viaParams(address: string): Params | undefined {
-    return this.#peers.has(address) ? asking : undefined;
+    if (!this.#peers.has(address)) return undefined;
+    return this.#rated.has(address) ? askings.rate : askings.loss;
   }
 
   /** An answer from there, to a request of ours with that Via. */
@@ -70,6 +79,7 @@ export class PeerOverload {
     const until = this.#options.now() + validity;
     const algorithm = unquoted(params.get('oc-algo'));
     if (algorithm === 'rate') {
+      if (!this.#rated.has(address)) return;
       // The same rate goes on, or each answer would give it anew what a second may bring.
       const same = before?.limit instanceof Meter && before.limit.perSecond === Math.max(oc, 0.001);
       this.#peers.set(address, {

@@ -242,7 +242,7 @@ export class TrunkSearch {
     if (this.#count >= mostAttempts) return undefined;
     const { candidate, attempt } = place;
     const { overload } = this.#sources;
-    overload?.trunkAt(candidate.address);
+    overload?.trunkAt(candidate.address, attempt.trunk.overloadControl);
     if (!this.#call.emergency && overload?.withholds(candidate.address) === true) {
       this.#withheld = true;
       return undefined;
