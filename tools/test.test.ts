@@ -10,14 +10,21 @@ import { isTolerated } from './skips.ts';
 const folder = mkdtempSync(join(tmpdir(), 'ringfence-runner-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-function run(name: string, body: string, env: Record<string, string> = {}) {
+function write(name: string, body: string): string {
   const file = join(folder, name);
   writeFileSync(file, `import { test } from 'node:test';\n${body}\n`);
+  return file;
+}
+
+const run = (name: string, body: string, env: Record<string, string> = {}) =>
+  runFiles([write(name, body)], env);
+
+function runFiles(files: readonly string[], env: Record<string, string> = {}) {
   // a runner within a runner would report to the outer one
   const { NODE_TEST_CONTEXT: _, CI: __, ...rest } = process.env;
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
-    [fileURLToPath(new URL('./test.ts', import.meta.url)), file],
+    [fileURLToPath(new URL('./test.ts', import.meta.url)), ...files],
     {
       env: { ...rest, ...env },
       encoding: 'utf8',
@@ -55,4 +62,30 @@ test('a program that is not installed is tolerated outside CI only', () => {
   assert.equal(ci.status, 1);
   assert.match(ci.text, /not tolerated in CI/);
   assert.equal(isTolerated('sipp is not installed', true), false);
+});
+
+test('what fails beside others is run again alone: it is named, and fails the run if it fails again', () => {
+  const good = write('steady.test.mjs', "test('holds', () => {});");
+  const mark = join(folder, 'been-here');
+  const unsteady = write(
+    'unsteady.test.mjs',
+    `import { existsSync, writeFileSync } from 'node:fs';
+     test('holds the second time', () => {
+       if (existsSync(${JSON.stringify(mark)})) return;
+       writeFileSync(${JSON.stringify(mark)}, '');
+       throw new Error('starved');
+     });`,
+  );
+  const first = runFiles([good, unsteady]);
+  assert.equal(first.status, 0, first.text);
+  assert.match(first.text, /starved/);
+  assert.match(first.text, /UNSTEADY.*holds the second time/s);
+  const broken = write('broken.test.mjs', "test('breaks', () => { throw new Error('so it is'); });");
+  const second = runFiles([good, broken]);
+  assert.equal(second.status, 1);
+  assert.doesNotMatch(second.text, /UNSTEADY/);
+  const dies = write('dies.test.mjs', 'process.exit(3);');
+  const third = runFiles([good, dies]);
+  assert.equal(third.status, 1);
+  assert.match(third.text, /run again alone/);
 });

@@ -20,11 +20,10 @@ const patterns = [
   'test/system/**/*.test.ts',
 ];
 
+/** Compiles what is not built, or was built from other sources; costs nothing where it is up to date. */
 function buildAddons(): void {
   for (const name of ['relay', 'datagram']) {
     const folder = join(repositoryRoot, 'native', name);
-    if (existsSync(join(folder, 'build', `${name}.node`))) continue;
-    console.log(`native/${name} is not built yet; building it.`);
     const { status } = spawnSync(process.execPath, [join(folder, 'build.mjs')], {
       cwd: folder,
       stdio: 'inherit',
@@ -36,15 +35,24 @@ function buildAddons(): void {
   }
 }
 
-function run(files: readonly string[], options: readonly string[], skips: string): Promise<number> {
+interface Notes {
+  readonly skips: string;
+  readonly failures: string;
+}
+
+function run(
+  files: readonly string[],
+  options: readonly string[],
+  concurrency: number,
+  notes: Notes,
+): Promise<number> {
   const args = [
     '--disable-warning=ExperimentalWarning',
     '--test',
-    // several files wait on sockets and processes rather than compute
-    `--test-concurrency=${Math.max(2, availableParallelism())}`,
+    `--test-concurrency=${concurrency}`,
     '--test-reporter=spec',
     '--test-reporter-destination=stdout',
-    `--test-reporter=${join(repositoryRoot, 'tools/skip-reporter.ts')}`,
+    `--test-reporter=${join(repositoryRoot, 'tools/note-reporter.ts')}`,
     '--test-reporter-destination=stderr',
     ...options,
     ...files,
@@ -53,25 +61,49 @@ function run(files: readonly string[], options: readonly string[], skips: string
     const child = spawn(process.execPath, args, {
       cwd: repositoryRoot,
       stdio: 'inherit',
-      env: { ...process.env, RINGFENCE_SKIPS: skips },
+      env: { ...process.env, RINGFENCE_SKIPS: notes.skips, RINGFENCE_FAILURES: notes.failures },
     });
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
     child.on('close', (code) => resolve(code ?? 1));
   });
 }
 
-interface Skip {
+interface Note {
   readonly name: string;
   readonly file: string;
+}
+
+interface Skip extends Note {
   readonly reason: string;
 }
 
-function readSkips(file: string): Skip[] {
+function read<T extends Note>(file: string): T[] {
   if (!existsSync(file)) return [];
   return readFileSync(file, 'utf8')
     .split('\n')
     .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as Skip);
+    .map((line) => JSON.parse(line) as T);
+}
+
+/** More files than this fail for a cause that no second run removes. */
+const mostSecondRuns = 4;
+
+/**
+ * Runs the files that failed once more, one after another, with nothing beside them: many drive real programs and
+ * sockets in real time, which a starved machine breaks. One that fails again fails the run; one that does not is named.
+ */
+async function runAgain(
+  failures: readonly Note[],
+  options: readonly string[],
+  notes: Notes,
+): Promise<boolean> {
+  const again = [...new Set(failures.map(({ file }) => file))].filter((file) => file !== '');
+  if (again.length === 0 || again.length > mostSecondRuns) return false;
+  const list = failures.map(({ name, file }) => `  ${relative(repositoryRoot, file)}: ${name}`).join('\n');
+  console.log(`\nFailed beside others, run again alone:\n${list}`);
+  const code = await run(again, options, 1, { ...notes, failures: `${notes.failures}.again` });
+  if (code === 0) console.log(`\nUNSTEADY: passed in the second run only:\n${list}`);
+  return code === 0;
 }
 
 const given = process.argv.slice(2);
@@ -89,9 +121,11 @@ linkWorkspaces();
 buildAddons();
 const folder = mkdtempSync(join(tmpdir(), 'ringfence-test-'));
 try {
-  const skipFile = join(folder, 'skips');
-  const code = await run(files, options, skipFile);
-  const skipped = readSkips(skipFile);
+  const notes = { skips: join(folder, 'skips'), failures: join(folder, 'failures') };
+  // several files wait on sockets and processes rather than compute
+  let code = await run(files, options, Math.max(2, availableParallelism()), notes);
+  if (code === 1 && files.length > 1 && (await runAgain(read(notes.failures), options, notes))) code = 0;
+  const skipped = read<Skip>(notes.skips);
   // a filter by name reports everything else as skipped
   const filtered = options.some((option) => /^--test-(?:name-pattern|skip-pattern|only)/.test(option));
   const inCi = process.env.CI === 'true';

