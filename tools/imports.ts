@@ -29,6 +29,8 @@ const floors: readonly (readonly string[])[] = [
     'packages/vici',
     'packages/threat',
     'packages/ledger',
+    'packages/fraud',
+    'packages/tariff',
   ],
   ['packages/bytes'],
 ];
@@ -37,6 +39,7 @@ const floors: readonly (readonly string[])[] = [
 const agreed: Readonly<Record<string, string>> = {
   'test -> bench': 'system tests may use the load generators of the bench',
   'bench -> test': 'the bench starts the peers of the interop tests',
+  'packages/fraud -> packages/tariff': 'fraud is judged by where calls go and what they cost',
   'tools -> test': 'test runs read the lists of tests',
   'native/relay -> tools': 'addons are compiled at install, before there is a program',
   'native/datagram -> tools': 'addons are compiled at install, before there is a program',
