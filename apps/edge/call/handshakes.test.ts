@@ -155,24 +155,28 @@ test('RFC 5763 §5, RFC 8842 §5.3: a re-offer keeps the roles, and with them th
   }
 });
 
-test('RFC 8842 §5.3: another tls-id begins another association, on ports of its own', async () => {
-  const talk = await talking('dtls', 'dtls');
-  const { world, alice, call } = talk;
-  const before = endpointOf(world, call).opened;
-  const id = said(call).dtls?.tlsId;
-  alice.handshakes.tlsId = 'another-association-of-hers';
-  alice.handshakes.certificate = 99;
-  call.reinvite(call.describe(true).text);
-  await world.until(() => call.reinviteStatus.length === 1);
-  assert.deepEqual(call.reinviteStatus, [200]);
-  call.theirs = Buffer.from(call.lastReinvite!.body).toString('utf8');
-  const after = endpointOf(world, call);
-  assert.notEqual(after.opened.rtpPort, before.rtpPort);
-  assert.ok(!world.relay.endpoints.has(before.id));
-  assert.notEqual(said(call).dtls?.tlsId, id);
-  assert.deepEqual(after.config?.dtls?.fingerprints[0]?.value, certificateOf(alice.handshakes));
-  await over(talk);
-});
+for (const [what, certificate] of [
+  ['another certificate', 99],
+  ['the same certificate', undefined],
+] as const)
+  test(`RFC 8842 §5.3: another tls-id with ${what} begins another association, on ports of its own`, async () => {
+    const talk = await talking('dtls', 'dtls');
+    const { world, alice, call } = talk;
+    const before = endpointOf(world, call).opened;
+    const id = said(call).dtls?.tlsId;
+    alice.handshakes.tlsId = 'another-association-of-hers';
+    if (certificate !== undefined) alice.handshakes.certificate = certificate;
+    call.reinvite(call.describe(true).text);
+    await world.until(() => call.reinviteStatus.length === 1);
+    assert.deepEqual(call.reinviteStatus, [200]);
+    call.theirs = Buffer.from(call.lastReinvite!.body).toString('utf8');
+    const after = endpointOf(world, call);
+    assert.notEqual(after.opened.rtpPort, before.rtpPort);
+    assert.ok(!world.relay.endpoints.has(before.id));
+    assert.notEqual(said(call).dtls?.tlsId, id);
+    assert.deepEqual(after.config?.dtls?.fingerprints[0]?.value, certificateOf(alice.handshakes));
+    await over(talk);
+  });
 
 test('RFC 8122 §6.2: another fingerprint without tls-id is a new association on the same port', async () => {
   const talk = await talking('dtls', 'srtp', ({ alice }) => {
