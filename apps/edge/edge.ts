@@ -17,6 +17,7 @@ import type { Detection } from './detection/detection.ts';
 import { joinDetection } from './detection/join.ts';
 import type { EventBus } from './events/bus.ts';
 import { Troubles } from './events/troubles.ts';
+import { MethodGate } from './hygiene/methods.ts';
 import { Identifier } from './identity/identify.ts';
 import { type RestoreOutcome, type RestoreParts, restoreCalls } from './journal/restore.ts';
 import { ZrtpPeers } from './media/zrtp-peers.ts';
@@ -133,6 +134,7 @@ export class Edge {
   readonly #dialogs = new Map<string, DialogOwner>();
   readonly #pbxFront: PbxFront;
   readonly #patches: VirtualPatches;
+  readonly #methods: MethodGate;
   readonly #realms = new TrunkRealms();
   #config: Configuration;
   #directory: Directory;
@@ -210,6 +212,16 @@ export class Edge {
       identifier,
       isEmergency: (request) => readDialled(request.uri, this.#numbers).emergency,
     });
+    this.#methods = new MethodGate(
+      {
+        bus: parts.bus,
+        now: () => parts.now(),
+        directory: (domain) => this.#directory.domain(domain),
+        isEmergency: (request) => readDialled(request.uri, this.#numbers).emergency,
+      },
+      parts.config,
+      parts.objects,
+    );
     const services = this.#services(tokens);
     this.#callServices = services;
     this.limits = new Limits({
@@ -298,8 +310,10 @@ export class Edge {
       detection: this.detection,
       pbxFront: this.#pbxFront,
       patches,
+      methods: this.#methods,
       door: {
         services,
+        methods: this.#methods,
         calls: this.calls,
         limits: this.limits,
         announcing: new Set(),
@@ -381,6 +395,7 @@ export class Edge {
     this.#numbers = numbersOf(config);
     this.#encryption = encryptionOf(config);
     this.detection.configure();
+    this.#methods.configure(config);
     this.#patches.load(this.#parts.patches?.(config), config.patches);
     this.#parts.sounds?.forget();
   }
@@ -390,6 +405,7 @@ export class Edge {
     this.#directory = new Directory(objects, this.#config.domain, this.#parts.restraints);
     this.accounts.retain();
     this.#patches.retain(objects);
+    this.#methods.retain(objects);
     this.#trustTrunks();
     if (this.#started) {
       this.health.watch(this.#watched());
@@ -598,6 +614,7 @@ export class Edge {
       bus: parts.bus,
       troubles: this.troubles,
       dialogs: this.#dialogs,
+      methods: this.#methods,
       realms: this.#realms,
       config: () => this.#config,
       relay: () => parts.relay(),

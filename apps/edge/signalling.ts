@@ -11,18 +11,21 @@ import type { Flow } from '@ringfence/sip/transport/flow.ts';
 import type { Accounts } from './accounts/accounts.ts';
 import { acceptInvite, type Doorway } from './call/accept.ts';
 import type { Referral } from './call/judge-refer.ts';
+import { CallLeg } from './call/leg.ts';
 import { allowedMethods, supportedTags, warning } from './call/messages.ts';
 import { acceptQualityReport, isQualityReport } from './call/quality-report.ts';
 import { acceptRefer } from './call/refer.ts';
 import { type ClientOwner, type DialogOwner, type InviteOwner, socketText } from './call/services.ts';
 import type { Detection } from './detection/detection.ts';
 import type { EventBus } from './events/bus.ts';
+import { type MethodGate, refusalHeaders } from './hygiene/methods.ts';
 import type { Identifier, KnownSender, UnprovenSender } from './identity/identify.ts';
 import { acceptMessage } from './message/pager.ts';
 import type { Pbx } from './objects/types.ts';
 import type { PatchGate } from './patches/gate.ts';
 import type { PbxFront } from './pbx/front.ts';
 import { reasonOfRefusal } from './policy/reject-reasons.ts';
+import { describePrincipal } from './policy/types.ts';
 import { acceptRegister } from './registrar/accept-register.ts';
 import { withKeep } from './registrar/outbound.ts';
 import type { Registrar } from './registrar/registrar.ts';
@@ -46,6 +49,7 @@ export interface SignallingParts {
   readonly pbxFront: PbxFront;
   readonly detection: Detection;
   readonly patches: PatchGate;
+  readonly methods: MethodGate;
   transports(): Transports;
   /** Who sees what is sent. */
   tap?(): MessageTap | undefined;
@@ -179,7 +183,7 @@ export class Signalling {
 
   /** False where the request has been dealt with already. */
   #admit(request: SipRequest, flow: Flow, bytes: Uint8Array, now: number): boolean {
-    const { identifier, layer, detection, patches } = this.#parts;
+    const { identifier, layer, detection, patches, methods } = this.#parts;
     const { method } = request;
     const size = bytes.length;
     const unsafe = patches.refuse(request, flow, bytes);
@@ -208,6 +212,13 @@ export class Signalling {
       return false;
     }
     const domain = identifier.domainOf(request);
+    const shut = methods.refuse(request, flow, undefined, undefined);
+    if (shut !== undefined) {
+      detection.stranger(request, flow, bytes, domain, now);
+      methods.tell(request, flow, 'unknown', shut);
+      this.#stateless.answer(flow, request, size, shut.status, refusalHeaders(shut));
+      return false;
+    }
     if (domain.pbx !== undefined) return this.#admitToPbx(request, flow, bytes, now, domain, domain.pbx);
     const who = identifier.byCredentials(request, flow, now);
     detection.saw(request, flow, bytes, who, now);
@@ -328,8 +339,12 @@ export class Signalling {
     return owner.remoteTag === (request.from.params.get('tag') ?? '') ? owner : undefined;
   }
 
+  #asksForHelp(owner: DialogOwner): boolean {
+    return owner instanceof CallLeg && this.#parts.door.calls.get(owner.call)?.view()?.emergency === true;
+  }
+
   #request(transaction: ServerTransaction, received: SipRequest): void {
-    const { identifier, door, trust, pbxFront, detection } = this.#parts;
+    const { identifier, door, trust, pbxFront, detection, methods } = this.#parts;
     const { flow } = transaction;
     const { method } = received;
     const request =
@@ -340,7 +355,11 @@ export class Signalling {
       this.#answer(transaction, request, status, headers, reason);
     if (request.to.params.has('tag')) {
       const owner = this.#owner(request);
-      return owner === undefined ? answer(481) : owner.request(transaction, request);
+      if (owner === undefined) return answer(481);
+      const shut = methods.refuseWithin(request, flow, owner.party ?? '');
+      if (shut === undefined || this.#asksForHelp(owner)) return owner.request(transaction, request);
+      methods.tell(request, flow, owner.party ?? '', shut);
+      return answer(shut.status, refusalHeaders(shut));
     }
     const who = this.#known;
     if (who === undefined) return answer(403);
@@ -350,6 +369,12 @@ export class Signalling {
       if (principal.proof === 'certificate') this.#alias(request, flow);
     } else if (principal.kind === 'device')
       trust(flow.remote.address, flow.reliable ? 'registered' : 'phone');
+    // An INVITE is judged with the call that it asks for, and leaves a record.
+    const shut = method === 'INVITE' ? undefined : methods.refuse(request, flow, principal, domain);
+    if (shut !== undefined) {
+      methods.tell(request, flow, describePrincipal(principal), shut);
+      return answer(shut.status, refusalHeaders(shut));
+    }
     const report = isQualityReport(request);
     const screened = screenRequest(
       request,

@@ -36,6 +36,7 @@ before(async () => {
         { name: 'tcp', transport: 'tcp', encryption: 'preferred' },
         { name: 'tls', transport: 'tls', encryption: 'preferred' },
         { name: 'strict', transport: 'tls', encryption: 'required' },
+        { name: 'narrow', transport: 'tcp', encryption: 'preferred', methods: ['REGISTER', 'INVITE'] },
         { name: 'strict-udp', transport: 'udp', encryption: 'required' },
         { name: 'mutual', transport: 'tls', encryption: 'preferred', clientCertificate: 'required' },
       ],
@@ -71,6 +72,22 @@ const shape = (answer: Answer): string =>
     .replace(/nonce="[^"]+"/g, 'nonce')
     .replace(/Call-ID: [^\r]+/g, 'Call-ID')
     .replace(/CSeq: \d+/g, 'CSeq');
+
+test('what a listener or a trunk may not send gets 405 with Allow, and the reason is in the log (RFC 3261 §21.4.6)', async () => {
+  const stranger = await bed.phone('nobodi', 'tcp', { listener: 'narrow' });
+  const refused = await stranger.send('OPTIONS').final;
+  assert.equal(refused.status, 405);
+  assert.equal(refused.message.headers.get('Allow'), 'INVITE, ACK, CANCEL, BYE, PRACK, REGISTER');
+  assert.equal((await (await bed.phone('alice', 'tcp', { listener: 'narrow' })).register()).status, 200);
+  assert.equal((await trunk.send('OPTIONS').final).status, 200);
+  const published = await trunk.send('PUBLISH', { more: usualFields }).final;
+  assert.equal(published.status, 405);
+  assert.doesNotMatch(published.message.headers.get('Allow') ?? '', /REGISTER|PUBLISH/);
+  await until(
+    'both are in the log',
+    async () => bed.edge.events.filter(({ type }) => type === 'request.refused').length >= 2,
+  );
+});
 
 test('encryption required: a device that demands it registers over TLS alone (403 with Warning)', async () => {
   for (const transport of ['udp', 'tcp'] as const) {

@@ -13,6 +13,8 @@ import type { CallerVerdict } from '../callers/judge.ts';
 import type { Encryption } from '../config/schema.ts';
 import { forwardingsOf, timesForwarded } from '../headers/forwardings.ts';
 import { type CallerIdentity, identify, isTrusted, present, privacyRefusal } from '../headers/identity.ts';
+import { headersFrom } from '../hygiene/header-fields.ts';
+import type { MethodGate } from '../hygiene/methods.ts';
 import type { MediaWishes } from '../media/keying.ts';
 import type { LegSide } from '../media/leg.ts';
 import { noMedia, type ReadSession, readSession } from '../media/read-offer.ts';
@@ -56,6 +58,7 @@ export interface Doorway {
   readonly sources: TargetSources;
   readonly calls: Map<string, Call>;
   readonly limits: Limits;
+  readonly methods: Pick<MethodGate, 'refuse'>;
   /** Callers who hear why they are refused. */
   readonly announcing: Set<unknown>;
   numbers(): Numbers;
@@ -110,6 +113,8 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
   const inbound =
     principal.kind === 'trunk' ? directory.trunks.get(principal.trunk)?.rewrite?.inbound : undefined;
   const dialled = calledFrom(inbound, asked, door.numbers());
+  const closed = dialled.emergency ? undefined : door.methods.refuse(request, flow, principal, directory);
+  if (closed !== undefined) return refuse(door, arrival, dialled, closed);
   const { minimumSessionExpires } = config.calls;
   if (!dialled.emergency && tooSmall(request.headers, minimumSessionExpires))
     return askForLonger(door, arrival, minimumSessionExpires);
@@ -325,7 +330,8 @@ function begin(door: Doorway, judged: Judged, decision: Decision, targets: Accep
   const caller = callerText(judged.from);
   const described = describePrincipal(principal);
   const headers = new HeaderList();
-  copyAllowed(request, services.config().calls.allowedHeaders, headers);
+  const passing = headersFrom(services.config(), judged.flow.listener, principal, directory);
+  copyAllowed(request, passing, headers);
   // A PBX of one's own is told who calls, and keeps it to itself.
   if (destination.kind === 'pbx' && judged.identity.hidden) headers.add('Privacy', 'id');
   if (judged.inbound?.headers !== undefined)

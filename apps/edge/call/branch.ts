@@ -12,7 +12,7 @@ import { type Credentials, isChallenge } from './credentials.ts';
 import { type EarlyDialog, EarlyDialogs, reliableSequence } from './early-dialogs.ts';
 import { takeAnswer } from './forks.ts';
 import { CallLeg, type LegEvents } from './leg.ts';
-import { dialogMethods, product, sdpOf, withSdp } from './messages.ts';
+import { product, sdpOf, withSdp } from './messages.ts';
 import { protectionPackage } from './protection-info.ts';
 import { redirectedTo } from './redirection.ts';
 import type { CallServices, ClientOwner } from './services.ts';
@@ -148,7 +148,7 @@ export class Branch implements ClientOwner {
     const headers = new HeaderList();
     for (const hop of this.#way.route ?? noRoute) headers.add('Route', hop);
     headers.add('Contact', leg.contact);
-    headers.add('Allow', dialogMethods);
+    headers.add('Allow', leg.allow);
     const offer = this.#invite.offer(leg, this.#refused);
     this.#offered = offer !== undefined;
     // An offer in a reliable response needs a caller who can answer it before the call is taken.

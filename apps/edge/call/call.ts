@@ -21,7 +21,7 @@ import { type Agreed, HoldMusic } from './hold-music.ts';
 import { type HuntEvents, type Search, statusForCaller } from './hunt.ts';
 import { acceptInfo, acceptMessageInside, pressedInRtp } from './info.ts';
 import type { CallLeg, LegEvents } from './leg.ts';
-import { dialogMethods, reasonOf, sdpOf, unsupportedIn } from './messages.ts';
+import { reasonOf, sdpOf, unsupportedIn } from './messages.ts';
 import { Padlock } from './padlock.ts';
 import { type PassedRefer, passNotify } from './pass-refer.ts';
 import { ProtectionInfo } from './protection-info.ts';
@@ -598,9 +598,9 @@ export class Call implements HuntEvents, InviteOwner {
         if (this.passed?.to !== leg) return answer(481);
         return passNotify(this.#services, this.passed, transaction, request);
       case 'OPTIONS':
-        return answer(200, new HeaderList().add('Allow', dialogMethods).add('Accept', 'application/sdp'));
+        return answer(200, new HeaderList().add('Allow', leg.allow).add('Accept', 'application/sdp'));
       default:
-        return answer(405, new HeaderList().add('Allow', dialogMethods));
+        return answer(405, new HeaderList().add('Allow', leg.allow));
     }
   }
 

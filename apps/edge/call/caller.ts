@@ -143,7 +143,7 @@ export class Caller implements CallerSide {
     const { leg } = this;
     this.#stopTrying?.();
     const headers = new HeaderList();
-    headers.add('Allow', allowedMethods);
+    headers.add('Allow', leg.allowing(allowedMethods));
     headers.add('Supported', supported);
     if (leg.takesProtection) headers.add('Recv-Info', protectionPackage);
     if (leg.media?.ice === true) headers.add('Recv-Info', tricklePackage);

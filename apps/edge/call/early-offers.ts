@@ -5,7 +5,7 @@ import type { SipRequest, SipResponse } from '@ringfence/sip/message/types.ts';
 import type { ServerTransaction } from '@ringfence/sip/transaction/transaction.ts';
 import type { CallerSide } from './caller.ts';
 import type { CallLeg } from './leg.ts';
-import { dialogMethods, sdpOf, warning, withSdp } from './messages.ts';
+import { sdpOf, warning, withSdp } from './messages.ts';
 import { Renegotiation } from './renegotiation.ts';
 import type { CallServices } from './services.ts';
 import type { SetupMedia } from './setup-media.ts';
@@ -144,7 +144,7 @@ export class EarlyOffers {
     if (leg.media === undefined) return this.#answer(transaction, request, 488);
     const answer = this.#setup.media.absorb(leg.media, parsed.value);
     if (!answer.ok) return this.#answer(transaction, request, 488, answer.error.warning);
-    const headers = new HeaderList().add('Contact', leg.contact).add('Allow', dialogMethods);
+    const headers = new HeaderList().add('Contact', leg.contact).add('Allow', leg.allow);
     const body = withSdp(headers, answer.value);
     this.#services.layer.respond(
       transaction,
@@ -156,7 +156,7 @@ export class EarlyOffers {
   #answer(transaction: ServerTransaction, request: SipRequest, status: number, why?: string): void {
     const headers = new HeaderList();
     if (status === 200 && request.method === 'UPDATE')
-      headers.add('Contact', this.#caller.leg.contact).add('Allow', dialogMethods);
+      headers.add('Contact', this.#caller.leg.contact).add('Allow', this.#caller.leg.allow);
     if (why !== undefined) headers.add('Warning', warning(why));
     this.#services.layer.respond(
       transaction,

@@ -11,7 +11,7 @@ import type { MediaLeg } from '../media/leg.ts';
 import type { Trunk } from '../objects/types.ts';
 import type { LegProtection } from '../policy/protection.ts';
 import { type Credentials, isChallenge } from './credentials.ts';
-import { contactOf, withSdp } from './messages.ts';
+import { contactOf, dialogMethods, withSdp } from './messages.ts';
 import { type ProtectionInfo, takesProtection } from './protection-info.ts';
 import type { CallServices, ClientOwner, DialogOwner } from './services.ts';
 
@@ -193,6 +193,16 @@ export class CallLeg implements DialogOwner {
     this.localTag = this.#services.token(16);
     this.#services.dialogs.set(this.localTag, this);
     this.dialog = undefined;
+  }
+
+  /** Value of Allow: what this peer may send within the dialog. */
+  get allow(): string {
+    return this.allowing(dialogMethods);
+  }
+
+  /** What of that list this peer may send. */
+  allowing(methods: string): string {
+    return this.#services.methods?.allow(methods, this.flow.listener, this.party) ?? methods;
   }
 
   /** Takes what a message of the peer says it can do. */

@@ -6,7 +6,7 @@ import { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import type { SipRequest, SipResponse } from '@ringfence/sip/message/types.ts';
 import type { ServerTransaction } from '@ringfence/sip/transaction/transaction.ts';
 import type { CallLeg } from './leg.ts';
-import { dialogMethods, withSdp } from './messages.ts';
+import { withSdp } from './messages.ts';
 import type { CallServices } from './services.ts';
 
 interface Said {
@@ -107,7 +107,7 @@ export class Provisionals {
       headers
         .add('Require', '100rel')
         .add('RSeq', String(machine.sent(now)))
-        .add('Allow', dialogMethods);
+        .add('Allow', this.#leg.allow);
     const fields = { toTag: this.#leg.localTag, headers };
     const { description } = said;
     const response = makeResponse(

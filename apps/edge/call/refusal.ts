@@ -106,7 +106,10 @@ export function refuseAloud(
 const takesPart = ({ facts }: ReadSession, demanded: Encryption): boolean =>
   facts.usable > 0 && (demanded !== 'required' || !facts.plain);
 
-const headersOf = ({ cause }: Refusal): HeaderList => new HeaderList().add('Reason', reasonOfRefusal(cause));
+function headersOf({ cause, allow }: Refusal): HeaderList {
+  const headers = new HeaderList().add('Reason', reasonOfRefusal(cause));
+  return allow === undefined ? headers : headers.add('Allow', allow);
+}
 
 /** The event and the record of a refusal. */
 function note(

@@ -3,7 +3,7 @@ import { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import type { SipResponse } from '@ringfence/sip/message/types.ts';
 import type { ClientTransaction } from '@ringfence/sip/transaction/transaction.ts';
 import type { CallLeg } from './leg.ts';
-import { dialogMethods, product, withSdp } from './messages.ts';
+import { product, withSdp } from './messages.ts';
 import type { CallServices, ClientOwner } from './services.ts';
 
 /** How long a peer may take to agree; nobody has to pick up a handset for it. */
@@ -67,7 +67,7 @@ export class Reinvite implements ClientOwner {
     const { dialog, contact } = this.#leg;
     if (dialog?.state !== 'confirmed') return this.#fail(481);
     this.#attempt += 1;
-    const headers = new HeaderList().add('Allow', dialogMethods).add('User-Agent', product);
+    const headers = new HeaderList().add('Allow', this.#leg.allow).add('User-Agent', product);
     headers.add('Supported', 'timer');
     this.#leg.timer.request(headers);
     const body = withSdp(headers, this.#description);

@@ -10,7 +10,7 @@ import { Confirmation } from './confirmation.ts';
 import type { Agreed } from './hold-music.ts';
 import { statusForCaller } from './hunt.ts';
 import type { CallLeg } from './leg.ts';
-import { dialogMethods, product, sdpOf, warning, withSdp } from './messages.ts';
+import { product, sdpOf, warning, withSdp } from './messages.ts';
 import type { CallServices, ClientOwner, InviteOwner } from './services.ts';
 import { tellStripping } from './tampering.ts';
 
@@ -167,7 +167,7 @@ export class Renegotiation implements ClientOwner, InviteOwner {
     if (method === 'INVITE' && dialog.state !== 'confirmed')
       return this.#refuse(488, 'The other side takes no UPDATE');
     const headers = new HeaderList().add('Supported', 'timer').add('User-Agent', product);
-    if (method === 'UPDATE') headers.add('Allow', dialogMethods);
+    if (method === 'UPDATE') headers.add('Allow', this.#to.allow);
     this.#to.timer.request(headers);
     const body = withSdp(headers, description);
     this.#to.send(dialog.request(method, { contact: this.#to.contact, headers, body }), this);
@@ -208,7 +208,7 @@ export class Renegotiation implements ClientOwner, InviteOwner {
   #accept(description: string, acknowledged: (ack: SipRequest) => void): void {
     const headers = new HeaderList();
     headers.add('Contact', this.from.contact);
-    headers.add('Allow', dialogMethods);
+    headers.add('Allow', this.from.allow);
     this.from.timer.accept(this.#request.headers, this.#services.now(), headers);
     const body = withSdp(headers, description);
     const response = makeResponse(this.#request, 200, undefined, { headers, body });

@@ -6,6 +6,7 @@ import type { Flow, SocketAddress } from '@ringfence/sip/transport/flow.ts';
 import type { Configuration } from '../config/schema.ts';
 import type { EventBus } from '../events/bus.ts';
 import type { Troubles } from '../events/troubles.ts';
+import type { MethodGate } from '../hygiene/methods.ts';
 import type { ZrtpPeers } from '../media/zrtp-peers.ts';
 import type { MessageRate } from '../message/rate.ts';
 import type { KnownPeers } from '../policy/known-peers.ts';
@@ -59,6 +60,8 @@ export interface CallServices {
   readonly recorders?: Recorders;
   /** An emergency call is placed from there: whatever is held against the address waits. Absent: nothing is. */
   emergencyFrom?(address: string): void;
+  /** What may be sent by whom; absent: whatever is served. */
+  readonly methods?: Pick<MethodGate, 'allow'>;
   readonly dialogs: DialogTable;
   /** How many messages each sender may send. */
   readonly messages: MessageRate;
@@ -74,6 +77,8 @@ export interface CallServices {
 export interface DialogOwner {
   readonly remoteTag: string;
   readonly callId: string;
+  /** As a principal is described, of calls. */
+  readonly party?: string;
   /** User part that our INVITE asked for; absent on legs that came in. */
   readonly rang?: string;
   /** False while any tag of the peer's may make the dialog. */

@@ -6,7 +6,7 @@ import type { CallMedia } from '../media/call-media.ts';
 import type { Agreed } from './hold-music.ts';
 import type { CallLeg } from './leg.ts';
 import { Liveness } from './liveness.ts';
-import { dialogMethods, sdpOf } from './messages.ts';
+import { sdpOf } from './messages.ts';
 import { Refresh, type RefreshOutcome } from './refresh.ts';
 import { Renegotiation } from './renegotiation.ts';
 import type { CallServices } from './services.ts';
@@ -117,7 +117,7 @@ export class Session {
   /** UPDATE without SDP: where the peer is now, and that it is there (RFC 3311 §5.2, RFC 4028 §9). */
   #refreshed(leg: CallLeg, request: SipRequest, answer: Answer): void {
     leg.dialog?.refreshTarget(request);
-    const headers = new HeaderList().add('Contact', leg.contact).add('Allow', dialogMethods);
+    const headers = new HeaderList().add('Contact', leg.contact).add('Allow', leg.allow);
     leg.timer.accept(request.headers, this.#services.now(), headers);
     answer(200, headers);
     this.#arm();

@@ -9,6 +9,7 @@ import { checkAlerts } from './alerts.ts';
 import { checkBans } from './bans.ts';
 import { checkDetection } from './detection.ts';
 import { checkExports } from './exports.ts';
+import { checkHeaderNames, checkHygiene } from './hygiene.ts';
 import { checkLedger } from './ledger.ts';
 import { checkMail } from './mail.ts';
 import { checkMetrics } from './metrics.ts';
@@ -23,15 +24,6 @@ export interface DangerousSetting {
 
 const hostName =
   /^(?=.{1,253}$)[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}[A-Za-z0-9])?)*\.?$/;
-const token = /^[A-Za-z0-9.!%*_+`'~-]+$/;
-
-/** Fields that the edge writes itself: copying them would show the inside, or let a peer speak for us. */
-const structural = new Set(
-  'via from to call-id cseq contact route record-route max-forwards content-length content-type authorization proxy-authorization www-authenticate proxy-authenticate path service-route p-asserted-identity p-preferred-identity remote-party-id identity server user-agent require proxy-require supported unsupported expires min-expires history-info diversion replaces refer-to referred-by privacy reason event subscription-state session-expires rseq rack'.split(
-    ' ',
-  ),
-);
-
 /** What one value alone cannot show: settings that contradict each other, and the defaults that depend on others. */
 export function checkConfiguration(
   config: Configuration,
@@ -72,14 +64,7 @@ export function checkConfiguration(
       'Write at least as many seconds, or 0 for no session timer of our own.',
     );
   for (const list of ['allowedHeaders', 'trustedHeaders'] as const)
-    config.calls[list].forEach((name, i) => {
-      const key = `calls.${list}[${i}]`;
-      if (!token.test(name))
-        report.value(key, 'is not a header field name', 'Write a name such as `Subject`.');
-      else if (structural.has(name.toLowerCase())) {
-        report.value(key, `\`${name}\` is written by the edge itself`, 'Remove it from the list.');
-      }
-    });
+    checkHeaderNames(config.calls[list], `calls.${list}`, report);
   config.admission.blockedUserAgents.forEach((name, i) => {
     if (name.trim().length < 3) {
       report.value(
@@ -177,6 +162,7 @@ function checkListeners(
       );
     }
     checkOrigins(listener, key, report);
+    checkHygiene(listener, key, report);
     if (listener.phonePage === true && listener.transport !== 'wss')
       report.value(
         `${key}.phonePage`,

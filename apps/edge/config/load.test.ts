@@ -149,6 +149,18 @@ for (const [what, text, key, line] of [
     1,
   ],
   ['a header that shows the inside', 'calls: {allowedHeaders: [Subject, VIA]}', 'calls.allowedHeaders[1]', 1],
+  [
+    'a listener that passes what the edge writes',
+    'listeners: [{name: a, transport: tls, address: 127.0.0.1, port: 0, headers: {allow: [Via]}}]',
+    'listeners[0].headers.allow[0]',
+    1,
+  ],
+  [
+    'a method that is none',
+    'listeners: [{name: a, transport: tls, address: 127.0.0.1, port: 0, methods: [INVIT]}]',
+    'listeners[0].methods[0]',
+    1,
+  ],
   ['a session shorter than the least', 'calls: {sessionExpires: 89}', 'calls.sessionExpires', 1],
   ['a header that would be two', 'calls: {allowedHeaders: ["A: b"]}', 'calls.allowedHeaders[0]', 1],
   [

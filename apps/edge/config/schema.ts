@@ -3,6 +3,7 @@ import { AlertSettings } from './alerts.ts';
 import { BanSettings } from './bans.ts';
 import { DetectionSettings } from './detection.ts';
 import { Export } from './exports.ts';
+import { HeaderFields, Methods } from './hygiene.ts';
 import { IncidentSettings } from './incidents.ts';
 import { LedgerSettings } from './ledger.ts';
 import { MailSettings } from './mail.ts';
@@ -69,6 +70,8 @@ export const Listener = Type.Object(
     ),
     keying: Type.Optional(Keying),
     ice: Type.Optional(IceUse),
+    methods: Type.Optional(Methods),
+    headers: Type.Optional(HeaderFields),
     clientCertificate: Type.Optional(
       Type.Union([Type.Literal('none'), Type.Literal('optional'), Type.Literal('required')], {
         default: 'none',

@@ -1,4 +1,5 @@
 import { isInside } from '../config/address-class.ts';
+import { checkHygiene } from '../config/hygiene.ts';
 import type { Encryption } from '../config/schema.ts';
 import type { Report } from '../config/validate.ts';
 import { type AddressRange, readRange } from './address-range.ts';
@@ -47,6 +48,7 @@ function checkDomain(domain: string | undefined, key: string, report: Report, be
 function checkUser(user: UserObject, key: string, options: CheckOptions, report: Report): void {
   checkDomain(user.domain, key, report);
   user.devices.forEach((device, i) => {
+    checkHygiene(device, `${key}.devices[${i}]`, report);
     if (device.password === undefined) return;
     const domain = user.domain ?? options.defaultDomain;
     const names = [
@@ -83,6 +85,7 @@ function checkPassword(
 
 function checkTrunk(trunk: TrunkObject, key: string, options: CheckOptions, report: Report): void {
   checkDomain(trunk.domain, key, report);
+  checkHygiene(trunk, key, report);
   const encryption: Encryption = trunk.encryption ?? 'required';
   checkTargets(trunk, encryption, key, report);
   checkRewrite(trunk.rewrite?.outbound, `${key}.rewrite.outbound`, report);

@@ -1,4 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
+import { HeaderFields, Methods } from '../config/hygiene.ts';
 import { IceUse, Keying } from '../config/schema.ts';
 import { ZrtpEnrol, ZrtpPolicy } from '../config/zrtp.ts';
 import { Remote } from './account-settings.ts';
@@ -14,6 +15,8 @@ export const deviceSettings = {
   zrtpEnrol: Type.Optional(ZrtpEnrol),
   pinned: Type.Optional(Pinned),
   remote: Type.Optional(Remote),
+  methods: Type.Optional(Methods),
+  headers: Type.Optional(HeaderFields),
 };
 
 const DeviceSettings = Type.Object(deviceSettings, { additionalProperties: false });

@@ -248,6 +248,36 @@ trunks:
     assert.equal(desk.try(text.replace(from, to)).ok, false, to);
 });
 
+test('methods and header fields of devices, trunks and PBXs are stored and exported as they were; others are refused', () => {
+  const desk = new Desk();
+  const text = `
+users:
+  - name: alice
+    domain: one.test
+    devices:
+      - {name: desk, password: a-long-and-quiet-secret, methods: [REGISTER, INVITE]}
+trunks:
+  - {name: t, domain: one.test, target: 'sip:192.168.0.10', encryption: preferred, methods: [INVITE, OPTIONS], headers: {allow: [X-Account], replace: true}}
+pbx:
+  - {domain: two.test, nodes: [{name: n, target: 'sip:192.168.0.11'}], encryption: none, methods: [REGISTER], headers: {allow: []}}
+`;
+  assert.equal(desk.apply(text).length, 4);
+  assert.deepEqual(desk.apply(desk.export(), { prune: true }), []);
+  const { users, trunks, pbx } = desk.objects();
+  assert.deepEqual(users[0]!.devices[0]!.methods, ['REGISTER', 'INVITE']);
+  assert.deepEqual(trunks[0]!.headers, { allow: ['X-Account'], replace: true });
+  assert.deepEqual(pbx?.[0]?.headers, { allow: [], replace: false });
+  for (const [from, to, says] of [
+    ['[REGISTER, INVITE]', '[REGISTER, REGISTER]', /devices\[0\]\.methods.*twice/],
+    ['[INVITE, OPTIONS]', '[INVITE, OPTION]', /trunks\[0\]\.methods\[1\]/],
+    ['[X-Account]', '[Record-Route]', /headers\.allow\[0\].*written by the edge itself/],
+    ['[X-Account]', '[v]', /headers\.allow\[0\].*written by the edge itself/],
+    ['methods: [REGISTER],', 'methods: [INVITE],', /pbx\[0\]\.methods.*lacks REGISTER/],
+    ['encryption: none,', 'encryption: none, allowedHeaders: [Via],', /pbx\[0\]\.allowedHeaders\[0\]/],
+  ] as const)
+    assert.match(desk.refused(text.replace(from, to)).replaceAll('\n', ' '), says, to);
+});
+
 test('enrolment of a phone with ZRTP is stored and exported as it was, and trunks have none', () => {
   const desk = new Desk();
   const text = `

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { isInside } from '../config/address-class.ts';
+import { checkHeaderNames, checkHygiene } from '../config/hygiene.ts';
 import type { Report } from '../config/validate.ts';
 import type { PbxRow } from '../store/object-rows.ts';
 import { readRange } from './address-range.ts';
@@ -29,6 +30,8 @@ export const pbxRow = (pbx: PbxObject, domain: string): PbxRow => ({
   strangersPerSecond: pbx.strangersPerSecond ?? 50,
   ...(pbx.product === undefined ? {} : { product: pbx.product }),
   allowedHeaders: pbx.allowedHeaders ?? ['Alert-Info'],
+  ...(pbx.methods === undefined ? {} : { methods: pbx.methods }),
+  ...(pbx.headers === undefined ? {} : { headers: pbx.headers }),
   dangerousPlaintext: pbx.dangerousPlaintext ?? false,
 });
 
@@ -43,6 +46,14 @@ export function addressesOf({ target, addresses }: Pick<PbxNode, 'target' | 'add
 export function checkPbx(pbx: PbxObject, key: string, report: Report): void {
   const encryption = pbx.encryption ?? 'required';
   const names = new Set<string>();
+  checkHygiene(pbx, key, report);
+  checkHeaderNames(pbx.allowedHeaders ?? [], `${key}.allowedHeaders`, report);
+  if (pbx.methods !== undefined && !pbx.methods.includes('REGISTER'))
+    report.value(
+      `${key}.methods`,
+      'lacks REGISTER, without which no phone can be told from strangers',
+      'Add `REGISTER` to the list.',
+    );
   pbx.nodes.forEach((node, i) => {
     const at = `${key}.nodes[${i}]`;
     if (names.has(node.name))

@@ -1,4 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
+import { HeaderFields, Methods } from '../config/hygiene.ts';
 import { Encryption } from '../config/schema.ts';
 import { deviceSettings } from './device-settings.ts';
 import { CallLimits, DomainObject } from './limit-settings.ts';
@@ -175,7 +176,7 @@ export const PbxNodeObject = Type.Object(
   { additionalProperties: false },
 );
 
-/** The PBX that registers and serves the phones of a domain, in place of users at the edge. */
+/** The PBX that registers and serves the phones of a domain, in place of users at the edge; `methods` and `headers` are its phones'. */
 export const PbxObject = Type.Object(
   {
     name: Type.Optional(Type.String({ minLength: 1, maxLength: 64, pattern: '^[A-Za-z0-9._+~-]+$' })),
@@ -215,6 +216,8 @@ export const PbxObject = Type.Object(
           'Header fields of the PBX that its phones are shown, beside those of `calls.allowedHeaders`. Default: Alert-Info.',
       }),
     ),
+    methods: Type.Optional(Methods),
+    headers: Type.Optional(HeaderFields),
     dangerousPlaintext: Type.Optional(
       Type.Boolean({ description: 'Allows `encryption: none` or `preferred` towards a public address.' }),
     ),

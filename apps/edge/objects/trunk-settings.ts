@@ -1,4 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
+import { HeaderFields, Methods } from '../config/hygiene.ts';
 import { IceUse, Keying } from '../config/schema.ts';
 import { ZrtpPolicy } from '../config/zrtp.ts';
 import { CallerPolicy } from './caller-settings.ts';
@@ -191,6 +192,8 @@ const settings = {
   ),
   registration: Type.Optional(Registration),
   rewrite: Type.Optional(TrunkRewrite),
+  methods: Type.Optional(Methods),
+  headers: Type.Optional(HeaderFields),
 };
 
 export const TrunkSettings = Type.Object(settings, { additionalProperties: false });

@@ -1,4 +1,5 @@
 import type { Secret } from '@ringfence/bytes/secret.ts';
+import type { Hygiene } from '../config/hygiene.ts';
 import type { Encryption, IceUse, Keying } from '../config/schema.ts';
 import type { ZrtpPolicy } from '../config/zrtp.ts';
 import type { Pins } from '../policy/pins.ts';
@@ -13,7 +14,7 @@ export type DigestAlgorithm = 'SHA-512-256' | 'SHA-256' | 'MD5';
 /** HA1 per algorithm, decrypted; MD5 is there only where `allowMd5` is set. */
 export type Ha1Set = ReadonlyMap<DigestAlgorithm, Secret>;
 
-export interface Device {
+export interface Device extends Hygiene {
   /** Codecs that pass, in lower case, most wanted first; absent: all. */
   readonly codecs?: readonly string[];
   readonly keying?: Keying;
@@ -83,8 +84,8 @@ export interface PbxNode {
   readonly certificateNames: readonly string[];
 }
 
-/** The PBX that registers and serves the phones of a domain. */
-export interface Pbx {
+/** The PBX that registers and serves the phones of a domain; `methods` and `headers` are of its phones. */
+export interface Pbx extends Hygiene {
   readonly domain: string;
   readonly name: string;
   readonly nodes: readonly PbxNode[];

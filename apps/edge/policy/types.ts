@@ -54,6 +54,8 @@ export type Decision =
       /** Its code; default 399. */
       readonly warningCode?: number;
       readonly retryAfter?: number;
+      /** Value of Allow, which a 405 has to have (RFC 3261 §21.4.6). */
+      readonly allow?: string;
       readonly reasons: readonly Reason[];
     };
 

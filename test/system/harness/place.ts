@@ -18,6 +18,7 @@ export interface ListenerLine {
   readonly origins?: readonly string[];
   readonly phonePage?: boolean;
   readonly ice?: 'off' | 'answer' | 'lite' | 'full';
+  readonly methods?: readonly string[];
 }
 
 /** One of each transport on loopback; those of TLS demand encryption. */
