@@ -83,10 +83,7 @@ test('what a listener or a trunk may not send gets 405 with Allow, and the reaso
   const published = await trunk.send('PUBLISH', { more: usualFields }).final;
   assert.equal(published.status, 405);
   assert.doesNotMatch(published.message.headers.get('Allow') ?? '', /REGISTER|PUBLISH/);
-  await until(
-    'both are in the log',
-    async () => bed.edge.events.filter(({ type }) => type === 'request.refused').length >= 2,
-  );
+  await until('both are in the log', async () => bed.edge.ofType('request.refused').length >= 2);
 });
 
 test('encryption required: a device that demands it registers over TLS alone (403 with Warning)', async () => {
