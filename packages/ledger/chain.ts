@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto';
-import { beforeFirst, contentHash, type EntryClass, encodeHeader } from './entry.ts';
+import { beforeFirst, contentHash, type EntryClass, encodeLeaf, sha256 } from './entry.ts';
 import { type SignedHead, signHead } from './head.ts';
-import { leafHash, type Subtree, TreeEnd } from './merkle.ts';
+import { type Subtree, TreeEnd } from './merkle.ts';
 
 /** What is to be appended, with the data of persons already sealed. */
 export interface NewEntry {
@@ -49,7 +49,7 @@ export class Chain {
   /** `whole`: hears of nodes of the tree that became whole. */
   append(entry: NewEntry, whole?: (level: number, index: number, hash: Uint8Array) => void): ChainedEntry {
     const sequence = this.#tree.size;
-    const header = encodeHeader({
+    const leaf = encodeLeaf({
       sequence,
       time: entry.time,
       class: entry.class,
@@ -57,9 +57,10 @@ export class Chain {
       previous: this.#previous,
       content: contentHash(entry.body, entry.sealed),
     });
-    this.#previous = leafHash(header);
+    this.#previous = sha256(leaf);
     this.#tree.append(this.#previous, whole);
-    return { ...entry, sequence, header };
+    const { time, class: entryClass, tenant, body, sealed } = entry;
+    return { time, class: entryClass, tenant, body, sealed, sequence, header: leaf.subarray(1) };
   }
 
   head(ledger: string, time: number, key: KeyObject): SignedHead {

@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto';
 import { hashLength, sha256 } from './entry.ts';
 
 /** RFC 9162 §2.1.1: the hash of a leaf has 0x00 before its data. */
@@ -16,7 +15,7 @@ joined[0] = 1;
 export function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
   joined.set(left, 1);
   joined.set(right, 1 + hashLength);
-  return hash('sha256', joined, 'buffer');
+  return sha256(joined);
 }
 
 /** Root of a tree without leaves: the hash of nothing. */

@@ -1,5 +1,11 @@
 import type { DamageList } from './damage.ts';
 
+/** In a form that threads can hand to each other. */
+export interface Placed {
+  readonly runs: readonly Readonly<Run>[];
+  readonly gaps: readonly Range[];
+}
+
 interface Run {
   readonly place: number;
   readonly sequence: number;
@@ -17,8 +23,8 @@ export class Placement {
   readonly #runs: Run[] = [];
   readonly #gaps: Range[] = [];
 
-  get clean(): boolean {
-    return this.#runs.length === 0 && this.#gaps.length === 0;
+  get state(): Placed {
+    return { runs: this.#runs, gaps: this.#gaps };
   }
 
   misplaced(place: number, sequence: number): void {
@@ -33,8 +39,8 @@ export class Placement {
   }
 
   /** Takes what another has seen of later places. */
-  join(other: Placement): void {
-    for (const { place, sequence, length } of other.#runs) {
+  join({ runs, gaps }: Placed): void {
+    for (const { place, sequence, length } of runs) {
       const last = this.#runs.at(-1);
       if (
         last !== undefined &&
@@ -44,7 +50,7 @@ export class Placement {
         last.length += length;
       else this.#runs.push({ place, sequence, length });
     }
-    this.#gaps.push(...other.#gaps);
+    for (const gap of gaps) this.#gaps.push(gap);
   }
 
   tell(damages: DamageList): void {
@@ -63,12 +69,26 @@ export class Placement {
   }
 }
 
-/** What of `ranges` is in none of `taken`, which are in order. */
+/** What of `ranges` is in none of `taken`, which are in the order of their beginnings. */
 function* without(ranges: readonly Range[], taken: readonly Range[]): Generator<Range> {
+  const apart: [from: number, to: number][] = [];
+  for (const [start, end] of taken) {
+    const last = apart.at(-1);
+    if (last !== undefined && start <= last[1] + 1) last[1] = Math.max(last[1], end);
+    else apart.push([start, end]);
+  }
   for (const [from, to] of ranges) {
     let at = from;
-    for (const [start, end] of taken) {
-      if (end < at) continue;
+    // by halving: a ledger that was shuffled has as many runs as entries
+    let low = 0;
+    let high = apart.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((apart[middle]?.[1] ?? 0) < at) low = middle + 1;
+      else high = middle;
+    }
+    for (let i = low; i < apart.length; i++) {
+      const [start, end] = apart[i] as Range;
       if (start > to) break;
       if (start > at) yield [at, start - 1];
       at = Math.max(at, end + 1);

@@ -12,9 +12,23 @@ export interface RemovalAct {
   readonly count: number;
 }
 
+export interface RemovalReach {
+  readonly before: number;
+  readonly through: number;
+}
+
 /** Which contents may be missing, by the acts that the ledger itself holds. */
 export class Removals {
-  readonly #latest = new Map<string, { before: number; through: number }>();
+  readonly #latest: Map<string, RemovalReach>;
+
+  constructor(state: ReadonlyMap<string, RemovalReach> = new Map()) {
+    this.#latest = new Map(state);
+  }
+
+  /** In a form that threads can hand to each other. */
+  get state(): ReadonlyMap<string, RemovalReach> {
+    return this.#latest;
+  }
 
   add({ class: entryClass, tenant, before, through }: RemovalAct): void {
     const key = `${entryClass} ${tenant}`;

@@ -4,7 +4,7 @@ import { beforeFirst } from './entry.ts';
 import { checkHead, type SignedHead } from './head.ts';
 import { TreeEnd } from './merkle.ts';
 import { Placement } from './placement.ts';
-import { type ChunkFindings, checkLink } from './verify-chunk.ts';
+import { type ChunkFindings, checkLink, emptyStretch } from './verify-chunk.ts';
 
 export interface Verification {
   readonly entries: number;
@@ -32,19 +32,24 @@ export class Verdict {
   readonly #roots = new Map<number, Uint8Array>();
   #tree = new TreeEnd();
   #last: ChunkFindings['last'];
+  readonly #signed: ReadonlySet<SignedHead>;
   #entries = 0;
   #withoutContent = 0;
 
   constructor(options: VerdictOptions) {
     this.#options = options;
+    const { ledger, key, heads } = options;
+    this.#signed = new Set(heads.filter((head) => head.ledger === ledger && checkHead(head, key)));
   }
 
-  /** Of heads that are signed well: what the readers of parts need. */
-  static sizes({ heads }: Pick<VerdictOptions, 'heads'>): number[] {
-    return [...new Set(heads.map(({ size }) => size))].sort((a, b) => a - b);
+  /** Of heads that are signed well, from small to large: what the readers of parts need. */
+  get sizes(): readonly number[] {
+    return [...new Set([...this.#signed].map(({ size }) => size))].sort((a, b) => a - b);
   }
 
+  /** In their order; where nothing is between two parts, that is told as a gap. */
   add(chunk: ChunkFindings): void {
+    if (chunk.begin > this.#tree.size) this.add(emptyStretch(this.#tree.size, chunk.begin));
     const { first } = chunk;
     if (first !== undefined) {
       if (this.#last !== undefined) checkLink(this.#last, first, this.#damages);
@@ -64,7 +69,7 @@ export class Verdict {
     this.#last = chunk.last ?? this.#last;
     this.#entries += chunk.entries;
     this.#withoutContent += chunk.withoutContent;
-    for (const { kind, from, to, text } of chunk.damages.named) this.#damages.add(kind, from, to, () => text);
+    this.#damages.join(chunk.damages);
     this.#placement.join(chunk.placement);
     for (const { size, subtrees } of chunk.atSizes) {
       const then = new TreeEnd(this.#tree.size, this.#tree.subtrees);
@@ -89,11 +94,11 @@ export class Verdict {
   }
 
   #soundHeads(): SignedHead[] {
-    const { ledger, key, heads } = this.#options;
+    const { heads } = this.#options;
     const bySize = new Map<number, SignedHead>();
     for (const head of [...heads].sort((a, b) => a.size - b.size)) {
       const last = Math.max(0, head.size - 1);
-      if (head.ledger !== ledger || !checkHead(head, key)) {
+      if (!this.#signed.has(head)) {
         this.#damages.add(
           'head-forged',
           last,
@@ -138,11 +143,7 @@ export class Verdict {
       }
       const from = good;
       // What has been named already explains why the root is another.
-      if (
-        !this.#damages.named.some(
-          ({ kind, from: at }) => at < size && kind !== 'head-forged' && kind !== 'rewritten',
-        )
-      )
+      if (!this.#damages.hasBelow(size, 'head-forged', 'rewritten'))
         this.#damages.add(
           'rewritten',
           from,

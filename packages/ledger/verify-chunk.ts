@@ -1,7 +1,8 @@
-import { DamageList } from './damage.ts';
-import { contentHash, decodeHeader } from './entry.ts';
-import { leafHash, type Subtree, TreeEnd } from './merkle.ts';
-import { Placement } from './placement.ts';
+import { DamageList, type ListedDamages } from './damage.ts';
+import { contentHash, decodeHeader, hashLength, sha256, sha256Text } from './entry.ts';
+import { leafHash, nodeHash, type Subtree, TreeEnd } from './merkle.ts';
+import { isPlain, type PackedEntry, packedEntry } from './packed.ts';
+import { type Placed, Placement } from './placement.ts';
 import type { Removals } from './removal.ts';
 
 /** An entry as the database holds it. */
@@ -22,7 +23,7 @@ interface Link {
   readonly sound: boolean;
 }
 
-/** What one reader has found of its part of the ledger. */
+/** What one reader has found of its part of the ledger; plain data, so that threads can hand it to each other. */
 export interface ChunkFindings {
   readonly begin: number;
   readonly end: number;
@@ -33,8 +34,8 @@ export interface ChunkFindings {
   readonly subtrees: readonly Subtree[];
   /** The subtrees from `begin` on, at the sizes of heads that fall into this part. */
   readonly atSizes: readonly { readonly size: number; readonly subtrees: readonly Subtree[] }[];
-  readonly damages: DamageList;
-  readonly placement: Placement;
+  readonly damages: ListedDamages;
+  readonly placement: Placed;
 }
 
 const missing = new Uint8Array(32);
@@ -65,14 +66,14 @@ export class ChunkVerifier {
   }
 
   entry({ place, header, body, sealed }: StoredEntry): void {
-    const expected = this.#begin + this.#tree.size;
+    const expected = this.reached;
     if (place < expected) {
       this.#damages.add('reordered', place, place, (range) => `${range} stands there twice`);
       return;
     }
     if (place > expected) {
       this.#placement.gap(expected, place - 1);
-      while (this.#begin + this.#tree.size < place) this.#leaf(missing);
+      while (this.reached < place) this.#leaf(missing);
     }
     this.#entries += 1;
     const read = decodeHeader(header);
@@ -98,6 +99,38 @@ export class ChunkVerifier {
     this.#link({ place, previous, leaf, sound: sequence === place });
   }
 
+  /** Many entries, packed as `packed.ts` has it; those at and behind `limit` are left out. Gives how many it took. */
+  packed(bytes: Buffer, limit = Number.POSITIVE_INFINITY): number {
+    let taken = 0;
+    for (let at = 0; ; taken++) {
+      const packed = packedEntry(bytes, at);
+      if (packed === undefined || packed.place >= limit) return taken;
+      at = packed.end;
+      if (!this.#sound(bytes, packed)) this.entry(unpacked(bytes, packed));
+    }
+  }
+
+  /** Takes what is as it must be, which is nearly everything, without making objects of it; else gives false. */
+  #sound(bytes: Buffer, packed: PackedEntry): boolean {
+    const { place, leaf, content, end } = packed;
+    const last = this.#last;
+    if (last === undefined || !last.sound || place !== last.place + 1 || !isPlain(bytes, packed))
+      return false;
+    const hashes = content - 2 * hashLength;
+    if (bytes.compare(last.leaf, 0, hashLength, hashes, hashes + hashLength) !== 0) return false;
+    if (sha256Text(bytes.subarray(content, end)) !== bytes.toString('latin1', hashes + hashLength, content))
+      return false;
+    this.#entries += 1;
+    this.#last = { place, previous: undefined, leaf: sha256(bytes.subarray(leaf, content)), sound: true };
+    this.#leaf(this.#last.leaf);
+    return true;
+  }
+
+  /** Where the next entry belongs. */
+  get reached(): number {
+    return this.#begin + this.#tree.size;
+  }
+
   #edited(from: number, to: number, why: string): void {
     this.#damages.add('edited', from, to, (range) => `${range} was edited: ${why}`);
   }
@@ -111,7 +144,7 @@ export class ChunkVerifier {
 
   #leaf(leaf: Uint8Array): void {
     this.#tree.append(leaf);
-    const size = this.#begin + this.#tree.size;
+    const size = this.reached;
     while (this.#sizes.at(-1) === size) {
       this.#sizes.pop();
       this.#atSizes.push({ size, subtrees: [...this.#tree.subtrees] });
@@ -120,24 +153,64 @@ export class ChunkVerifier {
 
   /** `end`: where this part ends when it is not the last; entries missing up to there were dropped. */
   finish(end?: number): ChunkFindings {
-    const reached = this.#begin + this.#tree.size;
+    const { reached } = this;
     if (end !== undefined && reached < end) {
       this.#placement.gap(reached, end - 1);
-      while (this.#begin + this.#tree.size < end) this.#leaf(missing);
+      while (this.reached < end) this.#leaf(missing);
     }
     return {
       begin: this.#begin,
-      end: this.#begin + this.#tree.size,
+      end: this.reached,
       entries: this.#entries,
       withoutContent: this.#withoutContent,
       first: this.#first,
       last: this.#last,
-      subtrees: this.#tree.subtrees,
+      subtrees: [...this.#tree.subtrees],
       atSizes: this.#atSizes,
-      damages: this.#damages,
-      placement: this.#placement,
+      damages: this.#damages.state,
+      placement: this.#placement.state,
     };
   }
+}
+
+const unpacked = (bytes: Buffer, { place, leaf, content, end, body, sealed }: PackedEntry): StoredEntry => {
+  const parts = end - (sealed ?? 0);
+  return {
+    place,
+    header: bytes.subarray(leaf + 1, content),
+    body: body === undefined ? undefined : bytes.subarray(content + 4, parts),
+    sealed: sealed === undefined ? undefined : bytes.subarray(parts, end),
+  };
+};
+
+/** What a reader finds where there is no single entry from `begin` up to, and without, `end`. */
+export function emptyStretch(begin: number, end: number): ChunkFindings {
+  const subtrees: Subtree[] = [];
+  const hashes: Uint8Array[] = [missing];
+  for (let at = begin; at < end; ) {
+    let level = 0;
+    while (at % 2 ** (level + 1) === 0 && at + 2 ** (level + 1) <= end) level += 1;
+    while (hashes.length <= level) {
+      const below = hashes.at(-1) as Uint8Array;
+      hashes.push(nodeHash(below, below));
+    }
+    subtrees.push({ level, hash: hashes[level] as Uint8Array });
+    at += 2 ** level;
+  }
+  const placement = new Placement();
+  placement.gap(begin, end - 1);
+  return {
+    begin,
+    end,
+    entries: 0,
+    withoutContent: 0,
+    first: undefined,
+    last: undefined,
+    subtrees,
+    atSizes: [],
+    damages: new DamageList().state,
+    placement: placement.state,
+  };
 }
 
 /** Every entry carries the hash of the one before: where that fails, the one before is not what it was. */

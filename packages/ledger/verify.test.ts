@@ -6,6 +6,7 @@ import { Chain, type ChainedEntry } from './chain.ts';
 import { decodeHeader, type EntryClass, encodeHeader } from './entry.ts';
 import { decodeHead, encodeHead, type SignedHead } from './head.ts';
 import { asRemovalAct, Removals } from './removal.ts';
+import { encodeParts, sealPart } from './sealed.ts';
 import { Verdict, type Verification } from './verdict.ts';
 import { ChunkVerifier, type StoredEntry } from './verify-chunk.ts';
 
@@ -59,11 +60,10 @@ function verify({ rows, heads }: Made, chunk?: number): Verification {
     if (act !== undefined) removals.add(act);
   }
   const verdict = new Verdict({ ledger, key: publicKey, heads });
-  const sizes = Verdict.sizes({ heads });
   const last = rows.at(-1)?.place ?? 0;
   const length = chunk ?? 2 ** 40;
   for (let begin = 0; begin <= last; begin += length) {
-    const verifier = new ChunkVerifier(begin, sizes, removals);
+    const verifier = new ChunkVerifier(begin, verdict.sizes, removals);
     for (const row of rows) if (row.place >= begin && row.place < begin + length) verifier.entry(row);
     verdict.add(verifier.finish(begin + length <= last ? begin + length : undefined));
   }
@@ -90,6 +90,38 @@ test('a ledger that nobody has touched verifies', () => {
   assert.equal(verification.entries, 100);
   assert.equal(verification.heads, 10);
   assert.equal(verify(made, 16).root, verification.root);
+});
+
+test('the stored form stays: octets and hashes are those of the first ledgers', () => {
+  const chain = new Chain();
+  const person = Buffer.alloc(16, 2);
+  const [header, sealed] = [0, 1, 2, 3, 4].reduce<readonly Uint8Array[]>((_, n) => {
+    const body = { n, b: [1.5, null, -0, 1e21], a: 'Zürich "x"\n', u: undefined, deep: { z: true, y: {} } };
+    const part = { ledger: 'aa'.repeat(16), sequence: n, person };
+    const entry = chain.append({
+      time: 1_790_000_000_000 + n,
+      class: n % 2 === 1 ? 'login' : 'call',
+      tenant: n === 2 ? '' : 'größe.test',
+      body: bodyOf(body),
+      sealed:
+        n === 0
+          ? none
+          : encodeParts([sealPart(Buffer.alloc(32, 1), part, Buffer.alloc(12, n), Buffer.from('alice'))]),
+    });
+    return [entry.header, entry.sealed];
+  }, []);
+  assert.equal(
+    Buffer.from(header ?? none).toString('hex'),
+    '010100000000000401a0c4506c040c6772c3b6c39f652e74657374cf2ce35269cc6cdd58bc3d265bb69fa08437ae2922fab5e2559229b4a9391c239f2aa5b54060cff2bae1b96a1f6a7e3b00bbad8868367905530d72f703cc0784',
+  );
+  assert.equal(
+    Buffer.from(sealed ?? none).toString('hex'),
+    '02020202020202020202020202020202000000210404040404040404040404048ecd3223fc6917c6e36bfd9cac1209358615912315',
+  );
+  assert.equal(
+    Buffer.from(chain.state.subtrees[0]?.hash ?? none).toString('hex'),
+    'e330c64ef577a85d0502342f2affd5a7a4a1f5a898e42920eb57facb224fee86',
+  );
 });
 
 test('an edited content is named', () => {

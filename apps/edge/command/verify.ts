@@ -4,8 +4,8 @@ import { resolve } from 'node:path';
 import { keyFingerprint } from '@ringfence/ledger/head.ts';
 import { openSigningKey, publicKeyFile, readPublicKey } from '../ledger/keys.ts';
 import { openPlace } from '../ledger/place.ts';
+import type { LedgerPlace } from '../ledger/protocol.ts';
 import { ledgerOptions } from '../ledger/settings.ts';
-import { openSqlite } from '../ledger/sqlite.ts';
 import { verifyLedger } from '../ledger/verify.ts';
 import { flag, type Invocation, text } from './command.ts';
 import { exitCode } from './exit-code.ts';
@@ -25,10 +25,8 @@ export async function run({ names: [name], values }: Invocation): Promise<number
   const key =
     keyOption === undefined ? createPublicKey(openSigningKey(home)) : readPublicKey(resolve(keyOption));
   const options = loaded === undefined ? undefined : ledgerOptions(home, loaded.config);
-  const backend =
-    options === undefined
-      ? openSqlite({ file: resolve(name as string), create: false })
-      : await openPlace(options.place, false);
+  const place: LedgerPlace = options?.place ?? { kind: 'sqlite', file: resolve(name as string) };
+  const backend = await openPlace(place, false);
   const own = options?.witness.file;
   const files = [text(values, 'heads'), own !== undefined && existsSync(own) ? own : undefined];
   const witnessed = [...new Set(files)].flatMap((file) => (file === undefined ? [] : readHeads(file)));
@@ -36,6 +34,7 @@ export async function run({ names: [name], values }: Invocation): Promise<number
   try {
     const result = await verifyLedger(backend, {
       key,
+      place,
       witnessed,
       progress: (done, size) => {
         if (flag(values, 'json') || performance.now() - told < progressMs) return;

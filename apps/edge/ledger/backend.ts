@@ -1,4 +1,5 @@
 import type { ChainedEntry, ChainState } from '@ringfence/ledger/chain.ts';
+import type { EntryClass } from '@ringfence/ledger/entry.ts';
 import type { SignedHead } from '@ringfence/ledger/head.ts';
 import type { StoredEntry } from '@ringfence/ledger/verify-chunk.ts';
 
@@ -69,6 +70,13 @@ export interface LedgerBackend {
   end(): Promise<LedgerEnd>;
   /** At most `limit` entries from `from` on, in the order of their places. */
   entries(from: number, limit: number): Promise<StoredEntry[]>;
+  /**
+   * The same, packed as `packages/ledger/packed.ts` has it; no octets where there are none. Undefined where they cannot
+   * be given so, since they are too large.
+   */
+  packed(from: number, limit: number): Promise<Buffer | undefined>;
+  /** Those whose header says that they are of this class; reads all from `from` on, but gives only these. */
+  ofClass(entryClass: EntryClass, from: number, limit: number): Promise<StoredEntry[]>;
   some(sequences: readonly number[]): Promise<StoredEntry[]>;
   heads(): Promise<SignedHead[]>;
   /** Of `keptLevel` and above. */

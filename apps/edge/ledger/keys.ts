@@ -4,6 +4,7 @@ import {
   createHmac,
   createPrivateKey,
   createPublicKey,
+  createSecretKey,
   generateKeyPairSync,
   hkdfSync,
   type KeyObject,
@@ -11,7 +12,6 @@ import {
 } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { Secret } from '@ringfence/bytes/secret.ts';
 import { writeWhole } from '../certificates/files.ts';
 import type { PersonKey } from './backend.ts';
 import { LedgerError } from './ledger-error.ts';
@@ -66,10 +66,13 @@ export function readPublicKey(file: string): KeyObject {
 
 const nonceLength = 12;
 
-/** Makes, seals and opens the keys of persons, under a key that is derived from the store's. */
+/**
+ * Makes, seals and opens the keys of persons, under a key that is derived from the store's. All of them are
+ * `KeyObject`s: these print nothing, and a cipher takes them four times as fast as octets.
+ */
 export class PersonKeys {
-  readonly #wrapping: Secret;
-  readonly #naming: Secret;
+  readonly #wrapping: KeyObject;
+  readonly #naming: KeyObject;
 
   constructor(storeKey: Uint8Array) {
     this.#wrapping = derived(storeKey, 'ringfence ledger keys of persons');
@@ -87,42 +90,40 @@ export class PersonKeys {
   }
 
   nameOf(tenant: string, person: string): Uint8Array {
-    return createHmac('sha256', this.#naming.reveal()).update(`${tenant}\0${person.toLowerCase()}`).digest();
+    return createHmac('sha256', this.#naming).update(`${tenant}\0${person.toLowerCase()}`).digest();
   }
 
-  make(tenant: string, name: Uint8Array): { stored: PersonKey; key: Uint8Array } {
+  make(tenant: string, name: Uint8Array): { stored: PersonKey; key: KeyObject } {
     const id = randomBytes(16);
     const key = randomBytes(32);
     const nonce = randomBytes(nonceLength);
-    const cipher = createCipheriv('aes-256-gcm', this.#wrapping.reveal(), nonce);
+    const cipher = createCipheriv('aes-256-gcm', this.#wrapping, nonce);
     cipher.setAAD(id);
     const sealed = Buffer.concat([nonce, cipher.update(key), cipher.final(), cipher.getAuthTag()]);
-    return { stored: { id, tenant, name, sealed }, key };
+    const made = createSecretKey(key);
+    key.fill(0);
+    return { stored: { id, tenant, name, sealed }, key: made };
   }
 
   /** Undefined where it was sealed by another node's key, or changed. */
-  open({ id, sealed }: PersonKey): Uint8Array | undefined {
+  open({ id, sealed }: PersonKey): KeyObject | undefined {
     try {
       const bytes = Buffer.from(sealed);
-      const decipher = createDecipheriv(
-        'aes-256-gcm',
-        this.#wrapping.reveal(),
-        bytes.subarray(0, nonceLength),
-        {
-          authTagLength: 16,
-        },
-      );
+      const decipher = createDecipheriv('aes-256-gcm', this.#wrapping, bytes.subarray(0, nonceLength), {
+        authTagLength: 16,
+      });
       decipher.setAAD(id);
       decipher.setAuthTag(bytes.subarray(bytes.length - 16));
-      return Buffer.concat([
-        decipher.update(bytes.subarray(nonceLength, bytes.length - 16)),
-        decipher.final(),
-      ]);
+      const key = decipher.update(bytes.subarray(nonceLength, bytes.length - 16));
+      decipher.final();
+      const opened = createSecretKey(key);
+      key.fill(0);
+      return opened;
     } catch {
       return undefined;
     }
   }
 }
 
-const derived = (key: Uint8Array, purpose: string): Secret =>
-  new Secret(new Uint8Array(hkdfSync('sha256', key, new Uint8Array(0), purpose, 32)));
+const derived = (key: Uint8Array, purpose: string): KeyObject =>
+  createSecretKey(new Uint8Array(hkdfSync('sha256', key, new Uint8Array(0), purpose, 32)));

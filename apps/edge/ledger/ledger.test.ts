@@ -15,6 +15,7 @@ import { hold, listHolds, release } from './holds.ts';
 import { Indexer } from './indexer.ts';
 import { openSigningKey, PersonKeys } from './keys.ts';
 import { openPostgresql } from './postgresql.ts';
+import type { LedgerPlace } from './protocol.ts';
 import { prove } from './prove.ts';
 import { EntryReader } from './read.ts';
 import { applyRetention } from './retention.ts';
@@ -32,6 +33,8 @@ const day = 86_400_000;
 interface Place {
   /** Opens the same ledger again, as another process would. */
   open(): Promise<LedgerBackend>;
+  /** For threads that open it by themselves. */
+  readonly where: LedgerPlace;
   /** What an intruder does to the database itself. */
   tamper(sql: string): Promise<void>;
   /** All octets on disk, for looking what is still there. */
@@ -64,6 +67,7 @@ function sqlitePlace(): Place {
   const file = join(home, 'ledger.db');
   return {
     open: async () => openSqlite({ file }),
+    where: { kind: 'sqlite', file },
     tamper: async (sql) => {
       const database = new DatabaseSync(file);
       database.exec(sql);
@@ -79,11 +83,13 @@ function sqlitePlace(): Place {
 }
 
 let schemas = 0;
-function postgresPlace(url: string): Place {
+function postgresPlace(server: string): Place {
   schemas += 1;
   const schema = `ledger_${schemas}`;
+  const url = server;
   return {
     open: () => openPostgresql({ url, schema }),
+    where: { kind: 'postgresql', url, schema },
     tamper: async (sql) => {
       const client = new Client({ connectionString: url });
       await client.connect();
@@ -206,6 +212,44 @@ function suite(name: string, place: () => Place): void {
       assert.deepEqual((await found(made)).sort(), [...expected].sort(), sql);
       await end(made);
     }
+  });
+
+  test(`${name}: several threads find in many parts what one reader finds in one`, async () => {
+    const made = await filled(200);
+    await made.place.tamper(`
+      UPDATE entries SET body = (SELECT body FROM entries WHERE sequence = 3) WHERE sequence IN (12, 47, 48);
+      UPDATE entries SET body = NULL WHERE sequence BETWEEN 60 AND 70;
+      DELETE FROM entries WHERE sequence BETWEEN 90 AND 140;
+      UPDATE entries SET header = (SELECT header FROM entries WHERE sequence = 31) WHERE sequence = 160;
+      DELETE FROM entries WHERE sequence >= 195`);
+    const options = { key: createPublicKey(made.signing), place: made.place.where };
+    const done: number[] = [];
+    const progress = (at: number): unknown => done.push(at);
+    const whole = await verifyLedger(made.backend, options);
+    const parts = await verifyLedger(made.backend, { ...options, partLength: 16, progress });
+    const threads = await verifyLedger(made.backend, { ...options, partLength: 16, threads: 2 });
+    assert.deepEqual(parts, whole);
+    assert.deepEqual(threads, whole);
+    assert.deepEqual(
+      whole.damages.map(({ kind, from, to }) => `${kind} ${from}-${to}`).sort(),
+      ['dropped 160-160', 'dropped 90-140', 'edited 12-12', 'edited 160-160', 'edited 47-48']
+        .concat('removed 60-70', 'reordered 160-160', 'truncated 195-199')
+        .sort(),
+    );
+    assert.match(whole.damages.find(({ from }) => from === 60)?.text ?? '', /entries 60 to 70/);
+    assert.deepEqual(done, [16, 32, 48, 64, 80, 90, 144, 160, 176, 192, 195]);
+    await end(made);
+  });
+
+  test(`${name}: an entry put in far away keeps nobody from verifying`, async () => {
+    const made = await filled(50);
+    await made.place.tamper(`
+      UPDATE ledger SET size = 2000000000001;
+      UPDATE entries SET sequence = 2000000000000 WHERE sequence = 49`);
+    const list = await found(made);
+    assert.ok(list.includes('reordered 2000000000000-2000000000000'), String(list));
+    assert.ok(list.includes('dropped 50-2000000000000'), String(list));
+    await end(made);
   });
 
   test(`${name}: words, fields, class, tenant and time find entries, indexed or not yet`, async () => {

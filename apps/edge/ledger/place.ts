@@ -8,7 +8,11 @@ import { openSqlite } from './sqlite.ts';
 export async function openPlace(place: LedgerPlace, create: boolean): Promise<LedgerBackend> {
   if (place.kind === 'sqlite') return openSqlite({ file: place.file, create });
   const { openPostgresql } = await import('./postgresql.ts');
-  return openPostgresql({ url: withPassword(place), create });
+  return openPostgresql({
+    url: withPassword(place),
+    create,
+    ...(place.schema === undefined ? {} : { schema: place.schema }),
+  });
 }
 
 /** The password comes from a file, so that no configuration and no list of processes shows it. */

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { type EntryClass, entryClasses } from '@ringfence/ledger/entry.ts';
 import type { SignedHead } from '@ringfence/ledger/head.ts';
 import type { StoredEntry } from '@ringfence/ledger/verify-chunk.ts';
 import { Client } from 'pg';
@@ -187,6 +188,14 @@ const away = (why: string): LedgerError =>
     `PostgreSQL does not answer (${why}); the ledger goes on when it does`,
   );
 
+const packedEntries = `
+  SELECT string_agg(
+    int8send(sequence) || int4send(length(header)) || int4send(coalesce(length(body), -1))
+    || int4send(coalesce(length(sealed), -1)) || '\\x00'::bytea || header || int4send(coalesce(length(body), 0))
+    || coalesce(body, ''::bytea) || coalesce(sealed, ''::bytea), ''::bytea ORDER BY sequence
+  ) AS packed
+  FROM (SELECT * FROM entries WHERE sequence >= $1 ORDER BY sequence LIMIT $2) AS page`;
+
 class PostgresqlBackend implements LedgerBackend {
   readonly ledger: string;
   readonly #connection: Connection;
@@ -282,6 +291,26 @@ class PostgresqlBackend implements LedgerBackend {
     const rows = await this.#query(
       'SELECT sequence, header, body, sealed FROM entries WHERE sequence >= $1 ORDER BY sequence LIMIT $2',
       [from, limit],
+    );
+    return rows.map(storedEntry);
+  }
+
+  async packed(from: number, limit: number): Promise<Buffer | undefined> {
+    try {
+      const [row] = await this.#query(packedEntries, [from, limit]);
+      return row?.packed instanceof Buffer ? row.packed : Buffer.alloc(0);
+    } catch (error) {
+      // more than a thousand million octets in one answer
+      if (/out of memory|invalid memory alloc|too large|exceeds/i.test((error as Error).message))
+        return undefined;
+      throw error;
+    }
+  }
+
+  async ofClass(entryClass: EntryClass, from: number, limit: number): Promise<StoredEntry[]> {
+    const rows = await this.#query(
+      'SELECT sequence, header, body, sealed FROM entries WHERE sequence >= $1 AND substring(header FROM 2 FOR 1) = $2 ORDER BY sequence LIMIT $3',
+      [from, Buffer.of(entryClasses.indexOf(entryClass)), limit],
     );
     return rows.map(storedEntry);
   }

@@ -4,7 +4,13 @@ import type { WitnessOptions } from './witness.ts';
 /** Where the ledger is kept. */
 export type LedgerPlace =
   | { readonly kind: 'sqlite'; readonly file: string }
-  | { readonly kind: 'postgresql'; readonly url: string; readonly passwordFile?: string };
+  | {
+      readonly kind: 'postgresql';
+      readonly url: string;
+      readonly passwordFile?: string;
+      /** Default `ringfence_ledger`. */
+      readonly schema?: string;
+    };
 
 export interface WorkerOptions {
   /** Data folder, for the keys. */

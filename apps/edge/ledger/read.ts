@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { decodeHeader, type EntryHeader } from '@ringfence/ledger/entry.ts';
 import { decodeParts, openPart } from '@ringfence/ledger/sealed.ts';
 import type { StoredEntry } from '@ringfence/ledger/verify-chunk.ts';
@@ -27,7 +28,7 @@ const mostKeys = 10_000;
 export class EntryReader {
   readonly #backend: LedgerBackend;
   readonly #keys: PersonKeys | undefined;
-  #open = new Map<string, Uint8Array | undefined>();
+  #open = new Map<string, KeyObject | undefined>();
 
   /** Without `keys`, what is said of persons stays closed. */
   constructor(backend: LedgerBackend, keys: PersonKeys | undefined) {
@@ -65,7 +66,7 @@ export class EntryReader {
     };
   }
 
-  async #keyOf(id: Uint8Array): Promise<Uint8Array | undefined> {
+  async #keyOf(id: Uint8Array): Promise<KeyObject | undefined> {
     if (this.#keys === undefined) return undefined;
     const name = Buffer.from(id).toString('hex');
     if (this.#open.has(name)) return this.#open.get(name);

@@ -25,7 +25,7 @@ const nonces = Buffer.alloc(nonceLength * 256);
 
 interface OpenKey {
   readonly id: Uint8Array;
-  readonly key: Uint8Array;
+  readonly key: KeyObject;
 }
 
 export interface WriterOptions {
@@ -73,6 +73,9 @@ export class LedgerWriter {
       const nodes: TreeNode[] = [];
       const chain = new Chain(open.end);
       const chained: ChainedEntry[] = [];
+      const whole = (level: number, index: number, hash: Uint8Array): void => {
+        if (level >= keptLevel) nodes.push({ level, index, hash });
+      };
       let { time } = open.end;
       try {
         for (const entry of all) {
@@ -80,16 +83,15 @@ export class LedgerWriter {
           const body = Buffer.from(canonicalJson(entry.body));
           if (body.length > mostBytes) throw new MisuseError('ledger-value', 'an entry larger than 64 kB');
           const parts: SealedPart[] = [];
-          for (const person of entry.persons ?? [])
-            parts.push(await this.#seal(open, entry, person, chain.size, made));
-          chained.push(
-            chain.append(
-              { time, class: entry.class, tenant: entry.tenant, body, sealed: encodeParts(parts) },
-              (level, index, hash) => {
-                if (level >= keptLevel) nodes.push({ level, index, hash });
-              },
-            ),
-          );
+          for (const person of entry.persons ?? []) {
+            // mostly known, and then there is nothing to wait for
+            const key =
+              this.#keys.get(ownName(entry.tenant, person.person)) ??
+              (await this.#keyOf(open, entry.tenant, person.person, person.proven, entry.time, made));
+            parts.push(this.#seal(key, person, chain.size));
+          }
+          const sealed = encodeParts(parts);
+          chained.push(chain.append({ time, class: entry.class, tenant: entry.tenant, body, sealed }, whole));
         }
         const head = chain.head(backend.ledger, Math.max(time, this.#options.now()), this.#options.signing);
         await open.write({
@@ -121,14 +123,7 @@ export class LedgerWriter {
     return true;
   }
 
-  async #seal(
-    open: LedgerTransaction,
-    { tenant, time }: LedgerEntry,
-    { person, proven, data }: PersonData,
-    sequence: number,
-    made: PersonKey[],
-  ): Promise<SealedPart> {
-    const { id, key } = await this.#keyOf(open, tenant, person, proven, time, made);
+  #seal({ id, key }: OpenKey, { person, data }: PersonData, sequence: number): SealedPart {
     const text = Buffer.from(canonicalJson({ ...data, person }));
     return sealPart(key, { ledger: this.#options.backend.ledger, sequence, person: id }, this.#nonce(), text);
   }
@@ -141,7 +136,7 @@ export class LedgerWriter {
     time: number,
     made: PersonKey[],
   ): Promise<OpenKey> {
-    const own = `${tenant}\0${person.toLowerCase()}`;
+    const own = ownName(tenant, person);
     const known = this.#keys.get(own) ?? (await this.#find(open, tenant, person, own));
     if (known !== undefined) return known;
     if (!proven) {
@@ -190,3 +185,5 @@ export class LedgerWriter {
     return nonce;
   }
 }
+
+const ownName = (tenant: string, person: string): string => `${tenant}\0${person.toLowerCase()}`;
