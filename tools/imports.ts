@@ -28,6 +28,7 @@ const floors: readonly (readonly string[])[] = [
     'packages/h323',
     'packages/vici',
     'packages/threat',
+    'packages/fraud',
     'packages/ledger',
     'packages/fraud',
     'packages/tariff',
@@ -41,6 +42,7 @@ const agreed: Readonly<Record<string, string>> = {
   'bench -> test': 'the bench starts the peers of the interop tests',
   'packages/fraud -> packages/tariff': 'fraud is judged by where calls go and what they cost',
   'tools -> test': 'test runs read the lists of tests',
+  'packages/fraud -> packages/threat': 'evidence in bits has one arithmetic: Gamma-Poisson surprise',
   'native/relay -> tools': 'addons are compiled at install, before there is a program',
   'native/datagram -> tools': 'addons are compiled at install, before there is a program',
 };
