@@ -57,7 +57,7 @@ export function score(contestant: Contestant, options: SimulationOptions): Score
       const fraud = frauds.get(name);
       if (fraud !== undefined) fraud.lost += cost;
     },
-    later: (fraud, outcome) => simulation.tellLater(fraud, outcome),
+    later: (call, at) => simulation.tell(call, 'cut', at),
   });
   for (const call of simulation.calls()) {
     const { fraud, facts, incoming, seconds } = call;
@@ -65,12 +65,17 @@ export function score(contestant: Contestant, options: SimulationOptions): Score
       legitimate += 1;
       if (facts.risk !== 'home' || facts.rate >= 0.15) costly += 1;
     } else if (!incoming) {
-      const known = frauds.get(fraud) ?? { lost: 0, wanted: 0, began: facts.at, stoppedAt: undefined, lostBefore: 0 };
+      const known = frauds.get(fraud) ?? {
+        lost: 0,
+        wanted: 0,
+        began: facts.at,
+        stoppedAt: undefined,
+        lostBefore: 0,
+      };
       known.wanted += (seconds / 60) * facts.rate;
       frauds.set(fraud, known);
     }
-    const outcome = trial.take(call);
-    if (fraud !== '') simulation.tell(outcome);
+    simulation.tell(call, trial.take(call), facts.at);
   }
   trial.finish();
   return { frauds, legitimate, costly, touched, harmed, touchedBy };

@@ -34,7 +34,13 @@ export interface Scene {
 }
 
 /** How much likelier a destination of that class is under fraud than without, in bits. */
-const riskBits: Readonly<Record<Risk, number>> = { home: -2, ordinary: -1, raised: 1, high: 2.5, premium: 3.5 };
+const riskBits: Readonly<Record<Risk, number>> = {
+  home: -2,
+  ordinary: -1,
+  raised: 1,
+  high: 2.5,
+  premium: 3.5,
+};
 
 /**
  * Novelty as a sequential probability ratio test (Wald): a destination new to an account comes with 15 % of usual calls
@@ -46,7 +52,11 @@ const oldDestination = Math.log2(0.3 / 0.85);
 const bounded = (value: number, most: number): number => Math.min(most, value);
 
 /** How well both know it: the account itself counts most. */
-export const trustIn = ({ known, destination, facts }: Pick<Scene, 'known' | 'destination' | 'facts'>): number =>
+export const trustIn = ({
+  known,
+  destination,
+  facts,
+}: Pick<Scene, 'known' | 'destination' | 'facts'>): number =>
   Math.max(known.trust(facts.risk), destination.trust(facts.risk) * 0.7);
 
 /** What is found once, when a call is asked for. `parts` are in no order. */
@@ -69,7 +79,8 @@ export function gather(scene: Scene): FraudPart[] {
   );
 
   const freshHere = destination.first === 0 ? 1 : 0;
-  const newness = known.first !== 0 ? oldDestination : freshHere ? newDestination : 1 - 2 * destination.trust(facts.risk);
+  const newness =
+    known.first !== 0 ? oldDestination : freshHere ? newDestination : 1 - 2 * destination.trust(facts.risk);
   const walk = bounded(account.novelty.read(at, windows.burst), 8) + newness;
   const ofDomain = bounded(domain.novelty.read(at, windows.hour), 8) + (freshHere ? 1.5 : -0.7);
   const count = Math.round(account.fresh.read(at, windows.burst)) + 1;
@@ -84,7 +95,8 @@ export function gather(scene: Scene): FraudPart[] {
   );
 
   const calls = account.calls.read(at, windows.quarter) + 1;
-  const perHour: Prior = { mean: set.usual.callsPerHour, hours: priorHours };
+  const busy = account.all.read(at, windows.day) / 24;
+  const perHour: Prior = { mean: set.usual.callsPerHour + busy * abroadShare, hours: priorHours };
   add(
     'velocity',
     bounded(account.usualCalls.surprise(calls, windows.quarter, perHour, at) / 2, 6) * (1 - trust / 2),
@@ -124,20 +136,23 @@ export function gather(scene: Scene): FraudPart[] {
     );
 
   const shown = account.shown.read(at, windows.hour) + (account.callers.includes(facts.caller) ? 0 : 1);
-  const oneNumber: Prior = { mean: 0.5, hours: priorHours };
+  const oneNumber: Prior = { mean: 0.5 + busy * abroadShare, hours: priorHours };
   add(
     'rotation',
-    shown < 2.5 ? 0 : bounded(account.usualShown.surprise(shown, windows.hour, oneNumber, at) * 0.7, 5) * (1 - trust),
+    shown < 2.5
+      ? 0
+      : bounded(account.usualShown.surprise(shown, windows.hour, oneNumber, at) * 0.7, 5) * (1 - trust),
     `${spell(Math.round(shown))} different numbers shown`,
   );
 
   const found = account.found.read(at, windows.found);
   const near = domain.found.read(at, windows.found);
+  const grave = facts.risk === 'high' || facts.risk === 'premium';
   const again = found > 0.1 ? bounded(1.5 + 1.5 * Math.log2(1 + found), 6) * (1 - trust) : 0;
-  const around = near > 0.1 ? bounded(Math.log2(1 + near) * 1.2, 4) * (1 - trust) : 0;
+  const around = near > 0.1 ? bounded(Math.log2(1 + near) * 1.6, grave ? 7 : 5) * (1 - trust) : 0;
   add(
     'found-before',
-    Math.max(again, around),
+    Math.max(again, around) * (facts.risk === 'ordinary' ? 0.4 : 1),
     again >= around
       ? 'calls of this account were stopped lately'
       : 'calls of this tenant were stopped lately',
@@ -165,13 +180,24 @@ export function running(scene: Scene, at: number, live: number): FraudPart[] {
     if (mode !== 'off' && weighed !== 0) parts.push({ rule, bits: weighed, text: text() });
   };
 
+  // Money that goes where hardly anybody calls counts twice.
+  const unit = facts.risk === 'high' || facts.risk === 'premium' ? 0.5 : 1;
   let most = 0;
   let said = '';
   // Whoever calls much spends much: what all its calls would cost if one in twenty went abroad.
   const perHour = account.all.read(at, windows.day) / 24;
   const ofAll = domain.all.read(at, windows.day) / 24;
-  const ofAccount: Prior = { mean: set.usual.accountSpend + perHour * spendPerCall, hours: priorHours };
-  const ofPlace: Prior = { mean: set.usual.destinationSpend * (facts.risk === 'ordinary' ? 5 : 1) + (ofAll * spendPerCall) / 20, hours: priorHours };
+  // The population that an account comes from is its tenant: what the others there spend is what it may.
+  const peers = domain.spenders < 3 ? 0 : domain.usual.mean(nothing, at) / domain.spenders;
+  const ofAccount: Prior = {
+    mean: Math.max(set.usual.accountSpend, peers) + perHour * spendPerCall,
+    hours: priorHours,
+  };
+  const busy = 2 ** -Math.max(-1.6, Math.min(1.6, domain.hours.bits(scene.time, set.calendar)));
+  const ofPlace: Prior = {
+    mean: set.usual.destinationSpend * (facts.risk === 'ordinary' ? 12 : 1) + (ofAll * spendPerCall) / 20,
+    hours: priorHours,
+  };
   const look = (bits: number, words: () => string): void => {
     if (bits <= most) return;
     most = bits;
@@ -183,8 +209,11 @@ export function running(scene: Scene, at: number, live: number): FraudPart[] {
     [account.day, windows.day, 'a day'],
   ] as const) {
     const spent = leaky.read(at, window);
-    if (spent >= 1)
-      look(account.usual.surprise(spent, window, ofAccount, at), () => `${money(spent)} by this account in ${words}`);
+    if (spent >= unit)
+      look(
+        account.usual.surprise(spent / unit, window, ofAccount, at, window <= windows.hour ? busy : 1),
+        () => `${money(spent)} by this account in ${words}`,
+      );
   }
   for (const [leaky, window, words] of [
     [destination.hour, windows.hour, 'an hour'],
@@ -192,27 +221,38 @@ export function running(scene: Scene, at: number, live: number): FraudPart[] {
     [destination.week, windows.week, 'a week'],
   ] as const) {
     const spent = leaky.read(at, window);
-    if (spent >= 1)
-      look(destination.usual.surprise(spent, window, ofPlace, at), () => `${money(spent)} to ${place(facts)} in ${words}`);
+    if (spent >= unit)
+      look(
+        destination.usual.surprise(spent / unit, window, ofPlace, at, window <= windows.hour ? busy : 1),
+        () => `${money(spent)} to ${place(facts)} in ${words}`,
+      );
   }
   add('spend', bounded(most, 20) * (1 - trust / 2), () => said);
 
   // As many at once as there usually are surprise nobody.
   const usualLive = Math.max(1, account.most.read(at, windows.month) * 0.9);
-  add('concurrency', live > usualLive ? bounded((live - usualLive) * 1.5, 8) : 0, () => `${spell(live)} calls at once`);
+  add(
+    'concurrency',
+    live > usualLive ? bounded((live - usualLive) * 1.5, 8) : 0,
+    () => `${spell(live)} calls at once`,
+  );
 
   const calls = range.calls.read(at, windows.hour);
   const stake = Math.min(1.2, facts.rate / 0.3);
   add(
     'pumping',
-    calls < 2 ? 0 : bounded(range.usual.surprise(calls, windows.hour, ofRange, at) / 2, 6) * stake * (1 - trust / 2),
+    calls < 2
+      ? 0
+      : bounded(range.usual.surprise(calls, windows.hour, ofRange, at) / 2, 6) * stake * (1 - trust / 2),
     () => `${spell(Math.round(calls))} calls to one range of numbers in an hour`,
   );
   return parts;
 }
 
-/** One call in twenty goes abroad, for three minutes of 0.05. */
-const spendPerCall = 0.0075;
+/** One call in ten goes abroad, and costs 0.05 a minute for three minutes. */
+const abroadShare = 0.1;
+const spendPerCall = abroadShare * 0.15;
+const nothing: Prior = { mean: 0, hours: priorHours };
 const ofRange: Prior = { mean: 0.15, hours: 6 };
 
 /** Called once for each call that is asked for, whatever becomes of it. */

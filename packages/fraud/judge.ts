@@ -90,7 +90,8 @@ export class FraudJudge {
     const time = localTime(at, set.calendar);
     const cheap = facts.risk === 'home' && facts.rate < set.cheap;
     // Whoever calls at home only is never in the way of those who are judged.
-    const account = (cheap ? this.accounts.peek(keyOf(facts)) : undefined) ?? this.account(facts.domain, facts.account);
+    const account =
+      (cheap ? this.accounts.peek(keyOf(facts)) : undefined) ?? this.account(facts.domain, facts.account);
     account.all.add(at, windows.day, 1);
     domain.all.add(at, windows.day, 1);
     this.#asked = undefined;
@@ -137,7 +138,6 @@ export class FraudJudge {
     this.#follow(scene, [{ rule: 'destination', text: 'the caller has proven himself', bits: -8 }]);
   }
 
-
   answered(id: string, at: number): void {
     const call = this.#calls.peek(id);
     if (call !== undefined && call.answeredAt === 0) call.answeredAt = at;
@@ -176,7 +176,7 @@ export class FraudJudge {
     const call = this.#calls.peek(id);
     if (call === undefined) return;
     this.#calls.delete(id);
-    const { account, destination, known, range, facts, set } = call.scene;
+    const { account, domain, destination, known, range, facts, set } = call.scene;
     account.live = Math.max(0, account.live - 1);
     const seconds = call.answeredAt === 0 ? 0 : (at - call.answeredAt) / 1000;
     if (call.answeredAt !== 0) this.#charge(call, at, cost);
@@ -186,6 +186,11 @@ export class FraudJudge {
     if (call.suspicious) return;
     account.usual.learn(at, call.charged, halfLifeOfUsual);
     destination.usual.learn(at, call.charged, halfLifeOfUsual);
+    if (call.charged > 0 && !account.spends) {
+      account.spends = true;
+      domain.spenders += 1;
+    }
+    domain.usual.learn(at, call.charged, halfLifeOfUsual);
     const { date } = localTime(facts.at, set.calendar);
     if (!short) {
       destination.met(facts.at, date);
@@ -202,7 +207,8 @@ export class FraudJudge {
   incomingEnded({ at, domain, account, caller }: IncomingCall, answered: boolean): void {
     const of = this.accounts.peek(keyOf({ domain, account }));
     if (of !== undefined) of.incoming = Math.max(0, of.incoming - 1);
-    if (!answered && caller.length >= 7) this.#range(this.domain(domain), rangeOf(caller)).missed.add(at, windows.day, 1);
+    if (!answered && caller.length >= 7)
+      this.#range(this.domain(domain), rangeOf(caller)).missed.add(at, windows.day, 1);
   }
 
   /** An administrator has lifted what was found: nothing is judged until then, and nothing of it is learned. */
@@ -268,7 +274,7 @@ export class FraudJudge {
   #found({ account, domain, set }: Scene, { parts }: FraudVerdict, at: number): void {
     let bits = 0;
     for (const part of parts) if (part.rule !== 'found-before') bits += part.bits;
-    if (bits < set.bits.watch) return;
+    if (bits < set.bits.challenge) return;
     account.found.add(at, windows.found, 1);
     domain.found.add(at, windows.found, 1);
   }

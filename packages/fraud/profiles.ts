@@ -94,6 +94,8 @@ export class Account {
   readonly callers: string[] = [];
   readonly destinations: BoundedMap<string, Acquaintance>;
   lastCalled = '';
+  /** Counted among those who spend. */
+  spends = false;
   /** Judged calls that go on. */
   live = 0;
   /** As many calls at once as there usually are, fading. */
@@ -110,6 +112,9 @@ export class Account {
 
 export class Domain {
   readonly hours = new WorkingHours();
+  /** What all accounts together spend, and how many have spent anything. */
+  readonly usual = new Usual();
+  spenders = 0;
   readonly all = new Leaky();
   readonly found = new Leaky();
   readonly novelty = new Leaky();

@@ -78,3 +78,20 @@ export const shippedRules: RuleSet = {
   usual: { accountSpend: 0.1, destinationSpend: 0.05, callsPerHour: 1, atOnce: 0.4 },
   calendar: { offset: 60, days: [1, 2, 3, 4, 5], from: 7, until: 20, holidays: [] },
 };
+
+/** Many call at once, all day long, and what they call changes with the campaign. */
+export const callCentreRules: RuleSet = {
+  ...shippedRules,
+  name: 'call-centre',
+  usual: { accountSpend: 0.3, destinationSpend: 0.5, callsPerHour: 6, atOnce: 1 },
+};
+
+/** Accounts are other companies: nobody there has a PIN, and numbers shown differ from call to call. */
+export const carrierRules: RuleSet = {
+  ...shippedRules,
+  name: 'carrier',
+  rules: allWith({ 'found-before': 0.5, rotation: 0.4 }),
+  usual: { accountSpend: 1.5, destinationSpend: 1, callsPerHour: 30, atOnce: 4 },
+};
+
+export const shippedRuleSets: readonly RuleSet[] = [shippedRules, callCentreRules, carrierRules];

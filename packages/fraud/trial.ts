@@ -13,7 +13,10 @@ export interface Contestant {
   nextLook(id: string, at: number): number | undefined;
   ended(id: string, at: number): void;
   incoming(call: { at: number; domain: string; account: string; caller: string }): void;
-  incomingEnded(call: { at: number; domain: string; account: string; caller: string }, answered: boolean): void;
+  incomingEnded(
+    call: { at: number; domain: string; account: string; caller: string },
+    answered: boolean,
+  ): void;
 }
 
 /** A call of a trial that came to something. */
@@ -45,7 +48,7 @@ export class Trial {
   readonly #judge: Contestant;
   readonly #stopped: (event: TrialEvent) => void;
   readonly #passed: (call: LabelledCall, cost: number) => void;
-  readonly #later: (fraud: string, outcome: Outcome) => void;
+  readonly #later: (call: LabelledCall, at: number) => void;
   #now = 0;
 
   constructor(
@@ -55,7 +58,8 @@ export class Trial {
       found: (event: TrialEvent) => void;
       /** It came to its own end. */
       passed: (call: LabelledCall, cost: number) => void;
-      later?: (fraud: string, outcome: Outcome) => void;
+      /** It was cut off. */
+      later?: (call: LabelledCall, at: number) => void;
     },
   ) {
     this.#judge = judge;
@@ -125,7 +129,7 @@ export class Trial {
       if (verdict.action === 'cut-off') {
         this.#judge.ended(id, at);
         this.#passed(call, cost);
-        if (call.fraud !== '') this.#later(call.fraud, 'cut');
+        this.#later(call, at);
         return;
       }
     }

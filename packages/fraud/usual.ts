@@ -37,13 +37,21 @@ export class Usual {
     return (prior.mean * prior.hours + this.#extra) / (prior.hours + this.#watched(at));
   }
 
-  /** Bits of surprise at so many within a window. @param window ms */
-  surprise(count: number, window: number, prior: Prior, at: number): number {
+  /**
+   * Bits of surprise at so many within a window.
+   *
+   * @param window ms @param busy how much more than on average is usual at this time of the week
+   */
+  surprise(count: number, window: number, prior: Prior, at: number, busy = 1): number {
     const whole = Math.floor(count);
     if (whole <= 0) return 0;
-    const shape = prior.mean * prior.hours + this.#extra;
-    const rate = ((prior.hours + this.#watched(at)) * hour) / window;
-    if (whole * rate <= shape) return 0;
+    const known = prior.mean * prior.hours + this.#extra;
+    const watched = prior.hours + this.#watched(at);
+    const expected = (known / watched) * (window / hour) * busy;
+    if (whole <= expected) return 0;
+    // Money and calls come in lumps and by the time of day: however long it was watched, it varies by half its mean.
+    const shape = Math.min(mostShape, known);
+    const rate = shape / expected;
     return Math.max(0, Math.min(mostBits, tail(whole, shape, rate)));
   }
 
@@ -71,5 +79,6 @@ function tail(count: number, shape: number, rate: number): number {
   return -(logPredictive(count, shape, rate) - Math.log(1 - ratio)) * Math.LOG2E;
 }
 
+const mostShape = 4;
 /** More says nothing more, and must not outweigh everything else for ever. */
 const mostBits = 30;

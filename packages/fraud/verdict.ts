@@ -44,12 +44,7 @@ export function decide(parts: readonly FraudPart[], set: RuleSet, running: boole
   return { action: 'pass', bits: seen, threshold: bits.watch, parts, sentence: '' };
 }
 
-function made(
-  action: Action,
-  bits: number,
-  threshold: number,
-  parts: readonly FraudPart[],
-): FraudVerdict {
+function made(action: Action, bits: number, threshold: number, parts: readonly FraudPart[]): FraudVerdict {
   const sorted = [...parts].sort((a, b) => b.bits - a.bits);
   const [first] = sorted;
   return {

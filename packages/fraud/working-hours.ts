@@ -8,7 +8,15 @@ const priorCalls = 1;
 const halfLifeMs = 6 * 7 * dayMs;
 const slots = 48;
 
-export const dayNames = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday'] as const;
+export const dayNames = [
+  'Sunday',
+  'Monday',
+  'Tuesday',
+  'Wednesday',
+  'Thursday',
+  'Friday',
+  'Saturday',
+] as const;
 
 /** A moment as the site's clock shows it. */
 export interface LocalTime {
@@ -47,7 +55,10 @@ function isHoliday(date: number, holidays: readonly string[]): boolean {
 }
 
 export const isWorking = (time: LocalTime, calendar: Calendar): boolean =>
-  !time.holiday && calendar.days.includes(time.day) && time.hour >= calendar.from && time.hour < calendar.until;
+  !time.holiday &&
+  calendar.days.includes(time.day) &&
+  time.hour >= calendar.from &&
+  time.hour < calendar.until;
 
 /** When a tenant calls: learned for each hour of working days and of the others. 200 octets. */
 export class WorkingHours {

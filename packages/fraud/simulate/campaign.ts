@@ -24,7 +24,12 @@ interface Manner {
   readonly hours?: readonly [number, number];
 }
 
-const costly = [...high, ...high, ...premium.filter(({ country }) => country === ''), ...raised.filter(({ rate }) => rate >= 0.25)];
+const costly = [
+  ...high,
+  ...high,
+  ...premium.filter(({ country }) => country === ''),
+  ...raised.filter(({ rate }) => rate >= 0.25),
+];
 const usual: Manner = {
   atOnce: [4, 30],
   seconds: [120, 2_400],
@@ -37,15 +42,53 @@ const usual: Manner = {
 };
 const manners: Readonly<Record<FraudKind, Manner>> = {
   irsf: usual,
-  wangiri: { ...usual, atOnce: [1, 3], seconds: [30, 240], pause: [2 * minute, 40 * minute], destinations: [1, 1], places: [...high, ...premium.filter(({ country }) => country === '')], tests: [0, 0], lasts: 12 * hour, hours: [8, 19] },
+  wangiri: {
+    ...usual,
+    atOnce: [1, 3],
+    seconds: [30, 240],
+    pause: [2 * minute, 40 * minute],
+    destinations: [1, 1],
+    places: [...high, ...premium.filter(({ country }) => country === '')],
+    tests: [0, 0],
+    lasts: 12 * hour,
+    hours: [8, 19],
+  },
   rotation: { ...usual, atOnce: [3, 20] },
-  'slow-drip': { ...usual, atOnce: [1, 1], seconds: [60, 600], pause: [20 * minute, 3 * hour], destinations: [1, 3], tests: [0, 3], lasts: 6 * day, hours: [8, 19] },
-  'business-hours': { ...usual, atOnce: [2, 6], seconds: [60, 900], tests: [0, 5], lasts: 9 * hour, hours: [9, 17] },
-  mixed: { ...usual, atOnce: [3, 15], destinations: [6, 14], places: [...costly, ...raised, ...ordinary.filter(({ rate }) => rate >= 0.03)] },
+  'slow-drip': {
+    ...usual,
+    atOnce: [1, 1],
+    seconds: [60, 600],
+    pause: [20 * minute, 3 * hour],
+    destinations: [1, 3],
+    tests: [0, 3],
+    lasts: 6 * day,
+    hours: [8, 19],
+  },
+  'business-hours': {
+    ...usual,
+    atOnce: [2, 6],
+    seconds: [60, 900],
+    tests: [0, 5],
+    lasts: 9 * hour,
+    hours: [9, 17],
+  },
+  mixed: {
+    ...usual,
+    atOnce: [3, 15],
+    destinations: [6, 14],
+    places: [...costly, ...raised, ...ordinary.filter(({ rate }) => rate >= 0.03)],
+  },
   'many-accounts': { ...usual, atOnce: [4, 20], accounts: [5, 15], destinations: [2, 6] },
   forward: { ...usual, atOnce: [2, 20], destinations: [1, 1], tests: [0, 2] },
   'call-through': { ...usual, atOnce: [1, 6], destinations: [1, 3], tests: [0, 3] },
-  adaptive: { ...usual, atOnce: [2, 8], accounts: [2, 6], destinations: [4, 10], seconds: [60, 1_200], lasts: 24 * hour },
+  adaptive: {
+    ...usual,
+    atOnce: [2, 8],
+    accounts: [2, 6],
+    destinations: [4, 10],
+    seconds: [60, 1_200],
+    lasts: 24 * hour,
+  },
 };
 
 /** Attempts after which the fraudster looks for somebody else. */
@@ -112,7 +155,9 @@ export class Campaign {
     const wangiri = this.kind === 'wangiri';
     const account = wangiri
       ? this.#victims[this.#made % this.#victims.length]!
-      : this.#accounts[(this.#account + (this.#accounts.length > 1 ? this.#made : 0)) % this.#accounts.length]!;
+      : this.#accounts[
+          (this.#account + (this.#accounts.length > 1 ? this.#made : 0)) % this.#accounts.length
+        ]!;
     const called = head + (random.chance(0.3) ? String(this.#made % 100).padStart(2, '0') : random.digits(2));
     const caller = this.kind === 'rotation' ? `4930${random.digits(7)}` : this.#numberOf(account);
     const seconds = testing ? random.between(2, 12) : random.between(...this.#manner.seconds);
@@ -129,11 +174,17 @@ export class Campaign {
     this.#made += 1;
     const line = this.#lines.indexOf(Math.min(...this.#lines));
     this.#lines[line] =
-      at + (call.setupSeconds + call.seconds) * 1_000 + random.between(...this.#manner.pause) * this.#slow * (testing ? 3 : 1);
+      at +
+      (call.setupSeconds + call.seconds) * 1_000 +
+      random.between(...this.#manner.pause) * this.#slow * (testing ? 3 : 1);
     // What rings and hangs up, or is connected, before the call that is paid for.
     if (wangiri || this.kind === 'call-through') {
       const before = { ...call, incoming: true, seconds: wangiri ? 0 : call.seconds + 30 };
-      const facts = { ...call.facts, id: `${call.facts.id}/in`, caller: wangiri ? called : `4989${random.digits(7)}` };
+      const facts = {
+        ...call.facts,
+        id: `${call.facts.id}/in`,
+        caller: wangiri ? called : `4989${random.digits(7)}`,
+      };
       this.#pending.push({ ...call, facts: { ...call.facts, at: at + 20_000 } });
       this.next = at + 20_000;
       return { ...before, facts };
@@ -146,7 +197,8 @@ export class Campaign {
     const earliest = Math.min(...this.#lines);
     const gap = this.#tests > 0 ? this.#random.between(20_000, 120_000) : 500;
     this.next = this.#open(Math.max(this.next + gap, earliest));
-    if (this.next > this.#end || this.#made >= patience || this.#refused > 60) this.next = Number.POSITIVE_INFINITY;
+    if (this.next > this.#end || this.#made >= patience || this.#refused > 60)
+      this.next = Number.POSITIVE_INFINITY;
   }
 
   /** Who is refused gives up at last; who adapts goes on with another account, elsewhere, and slower. */

@@ -12,7 +12,14 @@ export interface Place {
   readonly length: number;
 }
 
-const at = (country: string, prefix: string, risk: Risk, rate: number, weight: number, length = 7): Place => ({
+const at = (
+  country: string,
+  prefix: string,
+  risk: Risk,
+  rate: number,
+  weight: number,
+  length = 7,
+): Place => ({
   country,
   prefix,
   risk,

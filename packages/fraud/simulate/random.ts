@@ -65,7 +65,8 @@ export class Random {
   poisson(mean: number): number {
     if (mean > 50) return Math.max(0, Math.round(mean + Math.sqrt(mean) * this.normal()));
     let count = 0;
-    for (let left = Math.exp(-mean), product = this.next(); product > left; product *= this.next()) count += 1;
+    for (let left = Math.exp(-mean), product = this.next(); product > left; product *= this.next())
+      count += 1;
     return count;
   }
 

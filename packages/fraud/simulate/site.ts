@@ -7,7 +7,7 @@ const minute = 60_000;
 const hour = 60 * minute;
 const day = 24 * hour;
 /** All sites lie an hour east of UTC. */
-const offset = hour;
+export const offset = hour;
 
 interface Person {
   readonly name: string;
@@ -35,7 +35,10 @@ interface Story {
 }
 
 const shapes: Readonly<
-  Record<SiteKind, { people: [number, number]; calls: [number, number]; abroad: [number, number]; weekend: number }>
+  Record<
+    SiteKind,
+    { people: [number, number]; calls: [number, number]; abroad: [number, number]; weekend: number }
+  >
 > = {
   office: { people: [12, 60], calls: [4, 25], abroad: [0.01, 0.12], weekend: 0.04 },
   'call-centre': { people: [20, 60], calls: [60, 140], abroad: [0, 0.05], weekend: 0.5 },
@@ -61,7 +64,9 @@ export class Site {
     const { people, calls, abroad } = shapes[kind];
     // What the whole company calls: a few countries often, sometimes costly ones.
     const partners = Array.from({ length: random.integer(2, 6) }, () => random.weighted(ordinary));
-    const costly = Array.from({ length: random.chance(0.4) ? random.integer(1, 3) : 0 }, () => random.weighted(raised));
+    const costly = Array.from({ length: random.chance(0.4) ? random.integer(1, 3) : 0 }, () =>
+      random.weighted(raised),
+    );
     if (random.chance(0.06)) costly.push(random.weighted(high));
     const share = random.between(...abroad) * options.abroad;
     this.people = Array.from({ length: random.integer(...people) }, (_, i): Person => {
@@ -92,17 +97,66 @@ export class Site {
     const numbers = (place: Place, count: number): string[] =>
       Array.from({ length: count }, () => dial(random, place));
     for (let date = 0; date < days; date += 1) if (random.chance(0.03)) this.#holidays.add(date);
-    const add = (name: Story['name'], from: number, lasts: number, place: Place, people: number, perDay: number, count: number): void => {
-      this.#stories.push({ name, from, until: from + lasts, place, people: some(people), perDay, numbers: numbers(place, count) });
+    const add = (
+      name: Story['name'],
+      from: number,
+      lasts: number,
+      place: Place,
+      people: number,
+      perDay: number,
+      count: number,
+    ): void => {
+      this.#stories.push({
+        name,
+        from,
+        until: from + lasts,
+        place,
+        people: some(people),
+        perDay,
+        numbers: numbers(place, count),
+      });
     };
     const anyDay = (): number => random.integer(0, Math.max(0, days - 1));
     if (random.chance(days / 60))
-      add('new-branch', anyDay(), days, random.chance(0.5) ? random.weighted(ordinary) : random.weighted(raised), random.integer(2, 8), random.integer(3, 15), 6);
+      add(
+        'new-branch',
+        anyDay(),
+        days,
+        random.chance(0.5) ? random.weighted(ordinary) : random.weighted(raised),
+        random.integer(2, 8),
+        random.integer(3, 15),
+        6,
+      );
     for (let i = random.poisson(days / 20); i > 0; i -= 1)
-      add('traveller', anyDay(), random.integer(2, 7), random.chance(0.15) ? random.weighted(high) : random.weighted(raised), random.integer(1, 3), random.integer(1, 4), 2);
+      add(
+        'traveller',
+        anyDay(),
+        random.integer(2, 7),
+        random.chance(0.15) ? random.weighted(high) : random.weighted(raised),
+        random.integer(1, 3),
+        random.integer(1, 4),
+        2,
+      );
     if (this.kind === 'call-centre' && random.chance(days / 20))
-      add('campaign', anyDay(), random.integer(1, 4), random.chance(0.8) ? random.weighted(ordinary) : random.weighted(raised), 15, 300, 200);
-    if (random.chance(0.5)) add('conference', 0, days, random.pick(ordinary), random.integer(3, 10), 0, 1);
+      add(
+        'campaign',
+        anyDay(),
+        random.integer(1, 4),
+        random.chance(0.8) ? random.weighted(ordinary) : random.weighted(raised),
+        15,
+        300,
+        200,
+      );
+    if (random.chance(0.5))
+      add(
+        'conference',
+        0,
+        days,
+        random.pick(ordinary.filter(({ rate }) => rate <= 0.03)),
+        random.integer(3, 10),
+        0,
+        1,
+      );
   }
 
   /** All of one day, in no order. */
@@ -147,6 +201,8 @@ export class Site {
     if (random.chance(0.04)) {
       // They called first, and nobody was there.
       const missed = at - random.between(2, 90) * minute;
+      // Yesterday's calls are told already.
+      if (Math.floor((missed + offset) / day) !== Math.floor((at + offset) / day)) return;
       yield { ...this.#call(person, missed, place, called, false, 'call-back'), incoming: true, seconds: 0 };
       yield this.#call(person, at, place, called, false, 'call-back');
       return;
@@ -160,7 +216,10 @@ export class Site {
       if (weekday !== 2) return;
       for (const person of story.people) {
         const at = midnight + 10 * hour + random.between(-3, 6) * minute;
-        yield { ...this.#call(person, at, story.place, story.numbers[0]!, false, story.name), seconds: random.between(25, 70) * 60 };
+        yield {
+          ...this.#call(person, at, story.place, story.numbers[0]!, false, story.name),
+          seconds: random.between(25, 70) * 60,
+        };
       }
       return;
     }
@@ -172,7 +231,14 @@ export class Site {
     }
   }
 
-  #call(person: Person, at: number, place: Place, called: string, forwarded: boolean, story: string): LabelledCall {
+  #call(
+    person: Person,
+    at: number,
+    place: Place,
+    called: string,
+    forwarded: boolean,
+    story: string,
+  ): LabelledCall {
     const random = this.#random;
     const answered = random.chance(0.68);
     const abroad = place.risk !== 'home';
@@ -189,9 +255,28 @@ export class Site {
     };
   }
 
-  facts(account: string, caller: string, at: number, place: Place, called: string, forwarded: boolean): CallFacts {
+  facts(
+    account: string,
+    caller: string,
+    at: number,
+    place: Place,
+    called: string,
+    forwarded: boolean,
+  ): CallFacts {
     this.#calls += 1;
     const { country, prefix, risk, rate } = place;
-    return { id: `${this.domain}/${this.#calls}`, at, domain: this.domain, account, caller, called, country, prefix, risk, rate, forwarded };
+    return {
+      id: `${this.domain}/${this.#calls}`,
+      at,
+      domain: this.domain,
+      account,
+      caller,
+      called,
+      country,
+      prefix,
+      risk,
+      rate,
+      forwarded,
+    };
   }
 }
