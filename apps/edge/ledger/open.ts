@@ -21,7 +21,8 @@ const mostTogether = 4_000;
 const retryMs = 1_000;
 
 interface Waiting {
-  readonly entry: LedgerEntry;
+  /** JSON, made as it came: a batch of thousands at once would keep calls waiting. */
+  readonly text: string;
   readonly resolve?: (sequence: number) => void;
   readonly reject?: (error: Error) => void;
 }
@@ -92,12 +93,12 @@ class ThreadedLedger implements RunningLedger {
   }
 
   append(entry: LedgerEntry): boolean {
-    return this.#take({ entry });
+    return this.#take(entry);
   }
 
   appended(entry: LedgerEntry): Promise<number> {
     return new Promise((resolve, reject) => {
-      if (!this.#take({ entry, resolve, reject }))
+      if (!this.#take(entry, { resolve, reject }))
         reject(this.#down ?? new LedgerError('ledger-overloaded', 'too many entries wait for the disk'));
     });
   }
@@ -124,7 +125,7 @@ class ThreadedLedger implements RunningLedger {
     await closed;
   }
 
-  #take(waiting: Waiting): boolean {
+  #take(entry: LedgerEntry, promise: Omit<Waiting, 'text'> = {}): boolean {
     if (this.#down !== undefined) return false;
     if (this.waiting >= mostWaiting) {
       this.#gap ??= { entries: 0, since: this.#now(), why: this.#problem?.what ?? 'overload' };
@@ -135,7 +136,7 @@ class ThreadedLedger implements RunningLedger {
       });
       return false;
     }
-    this.#queue.push(waiting);
+    this.#queue.push({ text: JSON.stringify(entry), ...promise });
     // A problem has its own, slower timer.
     if (this.#timer === undefined && this.#sent.length === 0)
       this.#timer = setTimeout(() => this.#send(), untilNext(performance.now(), this.#window));
@@ -151,15 +152,15 @@ class ThreadedLedger implements RunningLedger {
       const { entries, since, why } = this.#gap;
       this.#gap = undefined;
       const time = this.#now();
-      this.#queue.push({
-        entry: { class: 'ledger', tenant: '', time, body: { act: 'gap', entries, since, until: time, why } },
-      });
+      const body = { act: 'gap', entries, since, until: time, why };
+      const entry: LedgerEntry = { class: 'ledger', tenant: '', time, body };
+      this.#queue.push({ text: JSON.stringify(entry) });
     }
     if (this.#queue.length === 0) return;
     this.#sent = this.#queue.splice(0, mostTogether);
     this.#worker.postMessage({
       kind: 'append',
-      entries: JSON.stringify(this.#sent.map(({ entry }) => entry)),
+      entries: `[${this.#sent.map(({ text }) => text).join(',')}]`,
     } satisfies Request);
   }
 
