@@ -13,6 +13,7 @@ import { acceptInvite, type Doorway } from './call/accept.ts';
 import type { Referral } from './call/judge-refer.ts';
 import { CallLeg } from './call/leg.ts';
 import { allowedMethods, supportedTags, warning } from './call/messages.ts';
+import { invitingBodies } from './call/parts.ts';
 import { acceptQualityReport, isQualityReport } from './call/quality-report.ts';
 import { acceptRefer } from './call/refer.ts';
 import { type ClientOwner, type DialogOwner, type InviteOwner, socketText } from './call/services.ts';
@@ -69,6 +70,8 @@ const screen = {
   acceptableBodies: new Set(['application/sdp']),
   supportedExtensions: supportedTags,
 };
+/** An INVITE may have its description among other parts. */
+const inviteScreen = { ...screen, acceptableBodies: invitingBodies };
 /** What a PBX's phones send beside calls has bodies of many types; each method looks at its own. */
 const anyBody = { supportedSchemes: screen.supportedSchemes };
 const onStream: Framing = { stream: true };
@@ -378,7 +381,11 @@ export class Signalling {
     const report = isQualityReport(request);
     const screened = screenRequest(
       request,
-      method === 'INVITE' || (domain.pbx === undefined && method !== 'MESSAGE' && !report) ? screen : anyBody,
+      method === 'INVITE'
+        ? inviteScreen
+        : domain.pbx === undefined && method !== 'MESSAGE' && !report
+          ? screen
+          : anyBody,
     );
     if (screened !== undefined) return answer(screened.status, screened.headers, screened.reason);
     if (report) return acceptQualityReport(door.services, request, principal, answer);

@@ -42,6 +42,7 @@ import { Call } from './call.ts';
 import { Caller } from './caller.ts';
 import { CallForwarder } from './forward.ts';
 import { callerText, copyAllowed, sdpOf } from './messages.ts';
+import { refusalOfParts } from './parts.ts';
 import { trunkClaims } from './party.ts';
 import { judgePickup, startPickup } from './pickup.ts';
 import { refuse, refuseAloud } from './refusal.ts';
@@ -135,6 +136,9 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
   const sips = request.uri.scheme === 'sips' && !dialled.emergency;
   const destination = sips ? secureTrunks(found) : found;
   const listenerEncryption = door.listenerEncryption(flow.listener);
+  // Where help is called for, what else was sent is no reason to refuse.
+  const parts = dialled.emergency ? undefined : refusalOfParts(request);
+  if (parts !== undefined) return refuse(door, arrival, dialled, parts);
   const body = sdpOf(request);
   const parsed = body === undefined ? undefined : parseSession(body);
   if (parsed !== undefined && !parsed.ok)

@@ -8,6 +8,7 @@ import { reasonsIn } from '../headers/reason.ts';
 import { type MediaWishes, offersTo } from '../media/keying.ts';
 import type { Trunk } from '../objects/types.ts';
 import { isStale } from '../pbx/credentials.ts';
+import { reasonOfRefusal } from '../policy/reject-reasons.ts';
 import { type Credentials, isChallenge } from './credentials.ts';
 import { type EarlyDialog, EarlyDialogs, reliableSequence } from './early-dialogs.ts';
 import { takeAnswer } from './forks.ts';
@@ -86,6 +87,7 @@ const hasCredentials = (headers: HeaderList): boolean =>
 
 const transportFailure = 503;
 const timedOut = 408;
+const notAcceptable = 488;
 /** How often a called side may ask for a longer session (RFC 4028 §7.3). */
 const mostRaises = 3;
 
@@ -151,6 +153,7 @@ export class Branch implements ClientOwner {
     headers.add('Allow', leg.allow);
     const offer = this.#invite.offer(leg, this.#refused);
     this.#offered = offer !== undefined;
+    if (this.#offered && leg.media?.nothingLeft === true) return this.#nothingInCommon();
     // An offer in a reliable response needs a caller who can answer it before the call is taken.
     headers.add('Supported', this.#offered || this.#invite.reliable() ? 'timer, 100rel' : 'timer');
     leg.timer.request(headers);
@@ -187,6 +190,13 @@ export class Branch implements ClientOwner {
       this.#stopWaiting ??= this.#services.after(target.silenceMs, () =>
         this.#services.run(() => this.#silent()),
       );
+  }
+
+  /** An offer of refused streams alone says nothing, and some answer it all the same (RFC 3264 §6). */
+  #nothingInCommon(): void {
+    this.state = 'calling';
+    this.reasons = new HeaderList().add('Reason', reasonOfRefusal('media'));
+    this.#services.after(0, () => this.#services.run(() => this.#fail(notAcceptable)));
   }
 
   /** Ends the attempt; a 2xx that crosses it is acknowledged and hung up. */

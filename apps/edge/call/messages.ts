@@ -3,6 +3,7 @@ import { noParams } from '@ringfence/sip/message/params.ts';
 import type { NameAddr, SipRequest, Uri } from '@ringfence/sip/message/types.ts';
 import { sipUri } from '@ringfence/sip/message/uri.ts';
 import type { Flow } from '@ringfence/sip/transport/flow.ts';
+import { openBody } from './parts.ts';
 
 export const allowedMethods = 'INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK, REGISTER, MESSAGE';
 /** Within a dialog. */
@@ -33,7 +34,7 @@ export function withSdp(headers: HeaderList, sdp: string): Uint8Array {
   return Buffer.from(sdp, 'utf8');
 }
 
-/** SDP in a body: its own type, or the only part that counts. RFC 3261 §20.15: no type, no meaning. */
+/** SDP in a body: its own type, or one part of several (RFC 5621). RFC 3261 §20.15: no type, no meaning. */
 export function sdpOf(message: {
   readonly headers: HeaderList;
   readonly body: Uint8Array;
@@ -44,7 +45,8 @@ export function sdpOf(message: {
   if (type === 'application/sdp') return message.body;
   const semicolon = type.indexOf(';');
   const bare = (semicolon === -1 ? type : type.slice(0, semicolon)).trim().toLowerCase();
-  return bare === 'application/sdp' ? message.body : undefined;
+  if (bare === 'application/sdp') return message.body;
+  return bare.startsWith('multipart/') ? openBody(type, message.body)?.sdp : undefined;
 }
 
 /** Copies what is on the list, value by value; the serializer writes every one of them anew. */

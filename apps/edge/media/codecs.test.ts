@@ -101,6 +101,16 @@ test('sides without a codec in common: 488, with the cause media', async () => {
   await over(world);
 });
 
+test('a trunk that takes none of the offered codecs is not asked: 488 with the cause media, keys are no codec (RFC 3264 §6)', async () => {
+  const { world, alice, carrier } = await cast({ carrier: ['g729'] });
+  const call = alice.call('+498912345', { sdp: wide });
+  await world.until(() => call.state === 'over');
+  assert.equal(call.status, 488);
+  assert.match(call.final!.headers.get('Reason')!, /text="media"/);
+  assert.equal(carrier.calls.length, 0);
+  await over(world);
+});
+
 test('an emergency call passes with whatever codecs it has', async () => {
   const { world, alice, carrier } = await cast({ alice: ['opus'], carrier: ['pcma'] });
   const call = alice.call('112', { sdp: wide });

@@ -84,6 +84,7 @@ export class MediaLeg {
   readonly #sessionId: string;
   #version: number;
   #last: string;
+  #nothing = false;
   /** Its peer has agreed to these streams, in that way, in another call. */
   agreedAs: OfferedProtection | undefined = undefined;
   /** Whose streams these are until `claim`. */
@@ -144,6 +145,11 @@ export class MediaLeg {
     return this.streams.some((stream) => stream?.keyless === true);
   }
 
+  /** Of what was described last this side takes no codec. */
+  get nothingLeft(): boolean {
+    return this.#nothing;
+  }
+
   /** What we said last; empty before anything was. */
   get lastDescription(): string {
     return this.#last;
@@ -161,8 +167,10 @@ export class MediaLeg {
    */
   describe(from: SessionDescription, anchor: (index: number) => LegAnchor): string {
     const streams: (StreamState | undefined)[] = [];
+    const kept = withCodecs(from, this.side.codecs);
+    this.#nothing = kept !== from && kept.media.every(({ formats }) => formats.length === 0);
     const text = serializeSession(
-      rebuild(withCodecs(from, this.side.codecs), {
+      rebuild(kept, {
         origin: {
           username: '-',
           sessionId: this.#sessionId,

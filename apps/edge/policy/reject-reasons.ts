@@ -47,8 +47,9 @@ export const rejectReasons: Readonly<Record<RejectCause, RejectReason>> = {
   },
   malformed: {
     q850: 111,
-    statuses: [400],
-    meaning: 'The message, or the SDP in it, cannot be read.',
+    statuses: [400, 415],
+    meaning:
+      'The message, or the SDP in it, cannot be read, or a part of its body must be understood and is not known (415).',
     remedy: 'Look at the device: the Warning says what is wrong.',
   },
   overload: {

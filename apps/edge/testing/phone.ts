@@ -130,7 +130,7 @@ export class Phone implements Peer {
     const list = new HeaderList([['Contact', this.contact], ...habits]);
     for (const [name, value] of method === 'INVITE' ? (this.options.says ?? []) : []) list.set(name, value);
     for (const [name, value] of headers) list.add(name, value);
-    if (body !== '') list.add('Content-Type', 'application/sdp');
+    if (body !== '' && !list.has('Content-Type')) list.add('Content-Type', 'application/sdp');
     return makeRequest({
       method,
       uri,
