@@ -24,9 +24,11 @@ export type EdgeListener = {
 
 type Encryption = EdgeListener['encryption'];
 
-/** The part of the edge's objects file that the cases use; the domain is always `example.test`. */
+/** The part of the edge's objects file that the cases use; the domain is `example.test` where none is named. */
 export type EdgeObjects = {
+  readonly domains?: readonly Readonly<Record<string, unknown>>[];
   readonly users?: readonly {
+    readonly domain?: string;
     readonly name: string;
     readonly number?: string;
     readonly devices: readonly {
@@ -36,15 +38,27 @@ export type EdgeObjects = {
       keying?: 'sdes' | 'dtls' | 'any';
       ice?: 'off' | 'answer' | 'lite' | 'full';
       allowMd5?: boolean;
+      codecs?: readonly string[];
       zrtp?: 'off' | 'pass' | 'end' | 'demand';
     }[];
   }[];
   readonly trunks?: readonly {
+    readonly domain?: string;
     readonly name: string;
+    readonly codecs?: readonly string[];
+    readonly forwardings?: 'diversion' | 'history-info' | 'both' | 'none';
+    readonly limits?: Readonly<Record<string, number>>;
+    readonly messages?: boolean;
+    readonly trusted?: boolean;
+    readonly transfer?: 'edge' | 'pass' | 'refuse';
     readonly target?: string;
     readonly targets?: readonly { readonly target: string; readonly priority: number }[];
     readonly failover?: { readonly silenceSeconds: number };
-    readonly health?: { readonly intervalSeconds: number; readonly failures: number };
+    readonly health?: {
+      readonly options?: boolean;
+      readonly intervalSeconds: number;
+      readonly failures: number;
+    };
     readonly registration?: { readonly domain: string; readonly expiresSeconds: number };
     readonly addresses?: readonly string[];
     readonly encryption: Encryption;
@@ -53,11 +67,13 @@ export type EdgeObjects = {
     readonly inboundAuthentication?: { username: string; password: string; allowMd5?: boolean };
   }[];
   readonly routes?: readonly {
+    readonly domain?: string;
     readonly match: string;
     readonly from?: 'users' | 'trunks' | 'any';
-    readonly to: { trunk: string } | { user: string } | { block: string };
+    readonly to: { trunk: string } | { trunks: readonly string[] } | { user: string } | { block: string };
   }[];
   readonly pbx?: readonly {
+    readonly domain?: string;
     readonly nodes: readonly { name: string; target: string; priority?: number }[];
     readonly encryption: Encryption;
     readonly phones: Encryption;
@@ -74,6 +90,8 @@ export type EdgeOptions = {
   readonly certificates?: Certificates;
   readonly admission?: Readonly<Record<string, number>>;
   readonly detection?: Readonly<Record<string, unknown>>;
+  /** Further parts of `ringfence.yaml`. */
+  readonly settings?: Readonly<Record<string, unknown>>;
   /** Size of the media port range; a small one makes a capture filter short. */
   readonly mediaPorts?: number;
   /** Control port of an rtpengine on 127.0.0.1 that carries the voice. Default: our own media process does. */
@@ -106,6 +124,7 @@ export function edgeVersion(): string {
 
 export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const { workspace, certificates } = options;
+  const { media: moreMedia, ...rest } = options.settings ?? {};
   const address = options.address ?? '127.0.0.1';
   const name = options.name ?? 'edge';
   const home = workspace.path(name);
@@ -146,11 +165,13 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
           ...(options.rtpengine === undefined
             ? {}
             : { engine: 'rtpengine', rtpengine: [{ address: '127.0.0.1', port: options.rtpengine }] }),
+          ...(moreMedia as object | undefined),
         },
         ...(options.admission ? { admission: options.admission } : {}),
         ...(options.detection ? { detection: options.detection } : {}),
         shutdown: { drainSeconds: 0 },
         log: { format: 'json' },
+        ...rest,
       },
       null,
       2,
@@ -221,8 +242,9 @@ async function apply(
 
 function withDomain(objects: EdgeObjects): EdgeObjects {
   const add = <T extends object>(list: readonly T[] | undefined) =>
-    (list ?? []).map((item) => ({ ...item, domain: DOMAIN }));
+    (list ?? []).map((item) => ({ domain: DOMAIN, ...item }));
   return {
+    ...(objects.domains === undefined ? {} : { domains: objects.domains }),
     users: add(objects.users),
     trunks: add(objects.trunks),
     routes: add(objects.routes),

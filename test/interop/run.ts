@@ -14,12 +14,14 @@ import { cases as linphone } from './linphone.ts';
 import { cases as nat } from './nat.ts';
 import { cases as rtpengine } from './rtpengine.ts';
 import { cases as sipp } from './sipp.ts';
+import { cases as sippFlows } from './sipp-flows.ts';
 import { cases as transfer } from './transfer.ts';
 import { cases as tshark } from './tshark.ts';
 import { cases as zrtp } from './zrtp.ts';
 
 await runCases([
   ...sipp,
+  ...sippFlows,
   ...baresip,
   ...chromium,
   ...linphone,

@@ -1,7 +1,6 @@
 /** sipp as caller and called party over UDP, TCP and TLS (behind stunnel), with RTP compared bit by bit. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type Case, type CaseContext, expect } from './harness/case.ts';
 import { certificatesIn, makeCertificates } from './harness/certificates.ts';
@@ -11,13 +10,10 @@ import { expectBitExact, RtpEnd } from './harness/rtp.ts';
 import { runCases } from './harness/run-cases.ts';
 import { sippErrors, sippVersion, startSipp } from './peers/sipp.ts';
 import { startStunnelClient, startStunnelServer, stunnelVersion } from './peers/stunnel.ts';
-import { flows } from './scenarios/flows.ts';
 
 const SCENARIOS = join(dirname(fileURLToPath(import.meta.url)), 'scenarios');
 const PACKETS = 100;
 const HOLD_MS = PACKETS * 20 + 1_500;
-/** A flow has come to its pause by then, and its BYE is as far away. */
-const flowMs = 1_500;
 const CALLER = '127.0.0.2';
 const CALLED = '127.0.0.3';
 const NUMBER = '+12025550123';
@@ -48,13 +44,11 @@ type Joined = {
   readonly context: CaseContext;
   readonly caller: Transport;
   readonly called: Transport;
-  /** Files of the scenarios. Default: a plain call. */
-  readonly scenarios?: { readonly caller: string; readonly called: string };
   /** Puts something between the two; given where the called party is, says where the caller sends. */
   readonly between: (called: Place) => Promise<Place>;
 };
 
-async function call({ context, caller, called, scenarios, between }: Joined): Promise<string> {
+async function call({ context, caller, called, between }: Joined): Promise<string> {
   const { workspace, closes } = context;
   const certificates = caller === 'tls' || called === 'tls' ? makeCertificates(workspace) : undefined;
   const left = closes(await RtpEnd.open(CALLER));
@@ -75,7 +69,7 @@ async function call({ context, caller, called, scenarios, between }: Joined): Pr
     await startSipp({
       workspace,
       name: 'called',
-      scenario: scenarios?.called ?? join(SCENARIOS, 'called.xml'),
+      scenario: join(SCENARIOS, 'called.xml'),
       ...inside,
       transport: called === 'udp' ? 'udp' : 'tcp',
       keys: { proto: called.toUpperCase(), cport: String(outside.port), mport: String(right.port) },
@@ -99,19 +93,17 @@ async function call({ context, caller, called, scenarios, between }: Joined): Pr
     await startSipp({
       workspace,
       name: 'caller',
-      scenario: scenarios?.caller ?? join(SCENARIOS, 'caller.xml'),
+      scenario: join(SCENARIOS, 'caller.xml'),
       address: CALLER,
       port: await freePort(CALLER),
       target,
       transport: caller === 'udp' ? 'udp' : 'tcp',
       keys: { dialled: NUMBER, proto: caller.toUpperCase(), mport: String(left.port) },
       calls: 1,
-      holdMs: HOLD_MS + (scenarios === undefined ? 0 : flowMs),
+      holdMs: HOLD_MS,
       extra: ['-trace_msg', '-message_file', workspace.path('caller.messages'), '-timeout', '20'],
     }),
   );
-  // What the flow agrees to last is what counts.
-  if (scenarios !== undefined) await pause(flowMs);
   const answer = await until('SDP answer at the caller', 8_000, () =>
     mediaTarget(workspace.path('caller.messages')),
   );
@@ -128,16 +120,10 @@ async function call({ context, caller, called, scenarios, between }: Joined): Pr
   return `RTP bit-exact ${forth}, ${back}`;
 }
 
-async function throughEdge(
-  context: CaseContext,
-  caller: Transport,
-  called: Transport,
-  scenarios?: Joined['scenarios'],
-): Promise<string> {
+async function throughEdge(context: CaseContext, caller: Transport, called: Transport): Promise<string> {
   const { workspace } = context;
   return call({
     context,
-    ...(scenarios === undefined ? {} : { scenarios }),
     caller,
     called,
     between: async (outside) => {
@@ -193,23 +179,6 @@ const through: Case[] = pairs.map(([caller, called]) => ({
   run: (context) => throughEdge(context, caller, called),
 }));
 
-/** Call flows that need more than INVITE and BYE; the media is asserted at their end. */
-const flowCases: Case[] = Object.entries(flows).map(([name, { caller, called }]) => ({
-  name: `sipp-flow-${name}`,
-  peer: 'sipp',
-  version: sippVersion,
-  what: `${name}: both scenarios as written, plain RTP after it`,
-  run: (context) => {
-    const scenarios = {
-      caller: context.workspace.path('caller.xml'),
-      called: context.workspace.path('called.xml'),
-    };
-    writeFileSync(scenarios.caller, caller);
-    writeFileSync(scenarios.called, called);
-    return throughEdge(context, 'udp', 'udp', scenarios);
-  },
-}));
-
 const direct: Case[] = (['udp', 'tcp', 'tls'] as const).map((transport) => ({
   name: `peers-sipp-${transport}`,
   peer: 'sipp',
@@ -220,6 +189,6 @@ const direct: Case[] = (['udp', 'tcp', 'tls'] as const).map((transport) => ({
     call({ context, caller: transport, called: transport, between: async (called) => called }),
 }));
 
-export const cases: readonly Case[] = [...through, ...flowCases, ...direct];
+export const cases: readonly Case[] = [...through, ...direct];
 
 if (import.meta.main) await runCases(cases);

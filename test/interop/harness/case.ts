@@ -26,6 +26,8 @@ export type Case = {
   /** Two peers joined without the edge: proves the harness, not the edge. Left out of ordinary runs. */
   readonly peersOnly?: boolean;
   readonly observer?: Observer;
+  /** Cases of one such name that follow each other run beside each other. */
+  readonly beside?: string;
   /** Resolves with the evidence in a few words; throws where anything was not as it must be. */
   readonly run: (context: CaseContext) => Promise<string>;
 };
