@@ -75,7 +75,8 @@ for (let run = 0; run < runs; run += 1)
       measured.set(`${id} ${kind}`, [...(measured.get(`${id} ${kind}`) ?? []), result]);
       say(
         `run ${run + 1}/${runs} ${id} ${kind}: ${(result.setUp * 100).toFixed(2)} % set up, p50 ${result.p50.toFixed(1)} ms, ` +
-          `p99 ${result.p99.toFixed(1)} ms, ${result.cores.toFixed(2)} cores, ${result.flooded} packets of the flood`,
+          `p99 ${result.p99.toFixed(1)} ms, ${result.cores.toFixed(2)} cores (caller ${result.others.caller.toFixed(2)}, called ${result.others.called.toFixed(2)}, ` +
+          `flooder ${result.others.flooder.toFixed(2)}), ${result.overflowed} overflowed, ${result.flooded} packets of the flood`,
       );
     }
 

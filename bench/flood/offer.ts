@@ -34,6 +34,10 @@ export type FloodMeasured = {
   readonly p99: number;
   /** Of all processes of the server, in cores. */
   readonly cores: number;
+  /** Of the others on the machine meanwhile, in cores. */
+  readonly others: { readonly caller: number; readonly called: number; readonly flooder: number };
+  /** Datagrams that came when the receive queue of anybody was full. */
+  readonly overflowed: number;
   /** Packets of the flood that were sent. */
   readonly flooded: number;
 };
@@ -140,7 +144,12 @@ export async function offerUnderFlood(
     const began = Date.now();
     await sleep(load.warmSeconds * 1_000);
     const from = Date.now();
-    const cpuFrom = cpuSeconds([server.pid]);
+    const spent = (flooder?: number): readonly number[] =>
+      [server?.pid, caller.pid, called.pid, flooder].map((pid) =>
+        pid === undefined ? 0 : cpuSeconds([pid]),
+      );
+    const before = spent();
+    const overflowsBefore = overflows();
     const flood = spawn(
       flooder,
       [
@@ -160,18 +169,22 @@ export async function offerUnderFlood(
     const over = new Promise<void>((done) => flood.once('close', () => done()));
     await sleep(load.seconds * 1_000);
     const to = Date.now();
-    const cpuTo = cpuSeconds([server.pid]);
+    const after = spent(flood.pid);
+    const overflowed = overflows() - overflowsBefore;
     await over;
     // A call that is not complete so long after the last one was offered has failed.
     await caller.waitForExit(12_000 + HOLD_MS).catch(() => undefined);
     await caller.stop('SIGKILL');
     const times = responseTimes(workspace.folder, from - began, to - began);
+    const [cores = 0, ...rest] = after.map((seconds, i) => (seconds - before[i]!) / ((to - from) / 1000));
     const [junk = 0, invites = 0] = told.trim().split(' ').map(Number);
     return {
       setUp: (readSamples(statistics).at(-1)?.succeeded ?? 0) / offered,
       p50: percentile(times, 50),
       p99: percentile(times, 99),
-      cores: (cpuTo - cpuFrom) / ((to - from) / 1000),
+      cores,
+      others: { caller: rest[0] ?? 0, called: rest[1] ?? 0, flooder: rest[2] ?? 0 },
+      overflowed,
       flooded: junk + invites,
     };
   } finally {
@@ -179,6 +192,14 @@ export async function offerUnderFlood(
     await server?.stop();
     workspace.remove();
   }
+}
+
+/** RcvbufErrors of this network namespace (RFC 4113 has no name for it; proc_net_snmp in the kernel's documentation). */
+function overflows(): number {
+  const [names = '', values = ''] = readFileSync('/proc/net/snmp', 'utf8')
+    .split('\n')
+    .filter((line) => line.startsWith('Udp:'));
+  return Number(values.split(' ')[names.split(' ').indexOf('RcvbufErrors')] ?? 0);
 }
 
 /** Of sipp's -trace_rtt: ms from its start to the answer, and how long that took. */
