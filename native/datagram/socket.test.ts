@@ -61,20 +61,28 @@ describe('UDP socket under a flood', () => {
     skip,
   }, () => {
     const script =
-      'ip link set lo up; for i in 1 2 3; do ip addr add 198.51.100.$i/32 dev lo; ip addr add 2001:db8:$i::1/128 dev lo; done; exec "$0" "$@"';
+      'ip link set lo up; for i in 1 2 3; do ip addr add 198.51.100.$i/32 dev lo; ip addr add 2001:db8:$i::1/128 dev lo nodad; done; ip addr add 2002:db8:3::1/128 dev lo nodad; exec "$0" "$@"';
     const file = fileURLToPath(new URL('./flooded.ts', import.meta.url));
     const { stdout, stderr } = spawnSync('unshare', ['-n', 'sh', '-c', script, process.execPath, file], {
       encoding: 'utf8',
       timeout: 60_000,
     });
     const lines = stdout.trim().split('\n');
-    assert.equal(lines.length, 2, stderr);
-    for (const line of lines) {
+    assert.equal(lines.length, 4, stderr);
+    for (const line of lines.splice(0, 2)) {
       const { known, strange, refused, knownAfter } = JSON.parse(line) as Record<string, number>;
       assert.equal(known, 200);
       assert.ok(strange! >= 1 && strange! < 150, `${strange} of a stranger`);
       assert.equal(strange! + refused!, 200);
       assert.ok(knownAfter! < 150, 'known no longer');
+    }
+    // A flood, with more known sources than the kernel's program has room for, and with few.
+    for (const line of lines) {
+      const { sieving, friendly, strange, refused, over } = JSON.parse(line) as Record<string, number>;
+      assert.equal(sieving, true, 'the kernel sieves');
+      assert.equal(friendly, 200, 'of a known source nothing is lost');
+      assert.ok(refused! > strange!, `${strange} of a stranger, ${refused} refused`);
+      assert.equal(over, true, 'the sieve ends with the flood');
     }
   });
 });

@@ -31,6 +31,7 @@ interface Native {
   send(handle: Handle, bytes: Uint8Array, address: Uint8Array): number;
   limit(handle: Handle, sipPerSecond: number, junkPerSecond: number): void;
   refused(handle: Handle): number;
+  sieving(handle: Handle): boolean;
   know(address: Uint8Array, seconds: number): void;
   /** Share of the receive queue that is full, 0 to 1. */
   backlog(handle: Handle): number;
@@ -161,10 +162,16 @@ export class DatagramSocket {
 
   /**
    * From now on drops what sources that are not known (`know`; loopback always is) send beyond these rates, before it
-   * costs any JavaScript: what begins as SIP does, and everything else. 0: no bound, as at first.
+   * costs any JavaScript: what begins as SIP does, and everything else. 0: no bound, as at first. Where far more comes
+   * than that, the kernel drops most of it before it is queued, drawn by lot (`sieving`).
    */
   limit(sipPerSecond: number, junkPerSecond: number): void {
     if (this.#open) native().limit(this.#handle, sipPerSecond, junkPerSecond);
+  }
+
+  /** Whether the kernel drops what there is too much of now: strangers' datagrams, and those that the queue has no room for. */
+  sieving(): boolean {
+    return this.#open && native().sieving(this.#handle);
   }
 
   /** How many datagrams were dropped so since this was asked last. */

@@ -1,7 +1,8 @@
 // A UDP socket that reads and writes many datagrams with few system calls and no JavaScript objects of their own.
 //
-// Under a flood it drops what strangers send beyond a rate, before JavaScript has any work with it. For that it looks at
-// the sender and at the first octets; parsing hostile input stays in JavaScript.
+// Under a flood it drops what strangers send beyond a rate, before JavaScript has any work with it, and has most of that
+// dropped by the kernel (sieve.h). For that it looks at the sender and at the first octets; parsing hostile input stays in JavaScript.
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
@@ -12,10 +13,13 @@
 
 #include <netinet/in.h>
 #include <node_api.h>
+#include <endian.h>
 #include <fcntl.h>
 #include <linux/sock_diag.h>
 #include <sys/socket.h>
 #include <uv.h>
+
+#include "sieve.h"
 
 namespace ringfence {
 namespace {
@@ -69,6 +73,9 @@ std::unordered_map<std::uint64_t, double>& knownSources() {
   return sources;
 }
 
+// Counts what `know` has changed, so that each socket sees that its sieve is old.
+std::uint64_t knownChanges = 0;
+
 std::uint64_t keyOf(const sockaddr* address) {
   if (address->sa_family == AF_INET)
     return ntohl(reinterpret_cast<const sockaddr_in*>(address)->sin_addr.s_addr);
@@ -94,7 +101,32 @@ bool looksLikeSip(const std::uint8_t* bytes, std::size_t length) {
   return length > 12 && bytes[0] >= 'A' && bytes[0] <= 'Z';
 }
 
+// What the kernel lets through of strangers, and how much of it has come since the last look.
+struct Flood {
+  bool sieving = false;
+  // The system refuses: then everything is read, and dropped here.
+  bool unable = false;
+  // Of what may be taken, so much can be dealt with now, 0 to 1.
+  double room = 1;
+  // Of what begins as SIP does so many times as much passes as if all of the flood did.
+  double gain = 1;
+  double sip = 0;
+  double junk = 0;
+  double at = 0;
+  double calmSince = 0;
+  // Of the queue at the last look, 0 to 1.
+  double full = 0;
+  // Of which `know` the sieve has learned, and when it may learn again.
+  std::uint64_t changes = UINT64_MAX;
+  double learnAgainAt = 0;
+  // Datagrams that the kernel has dropped since the socket was opened, as it counts them.
+  std::uint32_t dropped = 0;
+};
+
 struct Socket {
+  int family = AF_INET;
+  Sieve sieve;
+  Flood flood;
   // Of senders that are not known: what may be SIP, and the rest.
   Allowance sip;
   Allowance junk;
@@ -153,6 +185,110 @@ void call(Socket* socket, napi_ref which, double argument) {
   napi_close_handle_scope(env, scope);
 }
 
+struct Queue {
+  // 0 to 1.
+  double full;
+  // Datagrams, since the socket was opened.
+  std::uint32_t dropped;
+};
+
+Queue queueOf(int fd) {
+  std::uint32_t memory[SK_MEMINFO_VARS] = {};
+  socklen_t length = sizeof memory;
+  if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &length) != 0 || memory[SK_MEMINFO_RCVBUF] == 0) return {0, 0};
+  const double share = static_cast<double>(memory[SK_MEMINFO_RMEM_ALLOC]) / memory[SK_MEMINFO_RCVBUF];
+  return {share < 1 ? share : 1, memory[SK_MEMINFO_DROPS]};
+}
+
+// Seconds between two looks at how much comes.
+constexpr double lookEvery = 0.05;
+// So much more than may be taken comes through, since lots are drawn.
+constexpr double margin = 1.25;
+// Below this many a second of strangers nothing is sieved: reading them costs less than a percent of a core.
+constexpr double leastFlood = 4'000;
+// A queue so full that does not shrink means that more is let through than can be dealt with now: then less of strangers
+// is, down to a thirty-second of what may be taken, and slowly more again.
+constexpr double longQueue = 0.05;
+constexpr double leastRoom = 1.0 / 32;
+constexpr double roomGrowth = 1.2;
+constexpr double mostGain = 64;
+// With a queue so full this many strangers a second are a flood, whatever may be taken.
+constexpr double fullQueue = 0.25;
+constexpr double leastFloodWhenFull = 500;
+// A flood that pauses is not over.
+constexpr double calmSeconds = 2;
+// Of the time that learning who is known takes, so many times as long until it is done again.
+constexpr double learningShare = 50;
+
+void learn(Socket* socket, double now) {
+  std::vector<std::uint64_t> keys;
+  for (const auto& [key, until] : knownSources()) {
+    if (until <= now) continue;
+    const bool six = key > 0xffffffff;
+    if (six == (socket->family == AF_INET6)) keys.push_back(six ? be64toh(key) : key);
+  }
+  timespec began{};
+  timespec ended{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &began);
+  socket->sieve.know(std::move(keys), socket->family == AF_INET6);
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ended);
+  const double took = static_cast<double>(ended.tv_sec - began.tv_sec) + static_cast<double>(ended.tv_nsec - began.tv_nsec) / 1e9;
+  socket->flood.changes = knownChanges;
+  socket->flood.learnAgainAt = now + took * learningShare;
+}
+
+// Begins, adjusts or ends the sieve; called whenever something was read, and with each look at the backlog.
+void regulate(Socket* socket, double now) {
+  Flood& flood = socket->flood;
+  const double passed = now - flood.at;
+  if (passed < lookEvery) return;
+  const Queue queue = queueOf(socket->fd);
+  const double sip = flood.sip / passed;
+  const double junk = flood.junk / passed;
+  const double lost = queue.dropped - flood.dropped;
+  // Who is known is in it only where the queue was full.
+  const double offered = sip + junk + lost / passed;
+  const bool shrinks = queue.full < flood.full;
+  if (flood.sieving) socket->refused += lost;
+  flood.at = now;
+  flood.sip = 0;
+  flood.junk = 0;
+  flood.dropped = queue.dropped;
+  flood.full = queue.full;
+  const double most = socket->sip.perSecond * margin;
+  const double rest = socket->junk.perSecond * margin;
+  if (flood.unable || most <= 0 || rest <= 0) return;
+  const bool over = (sip > most || junk > rest || flood.sieving) && offered > leastFlood;
+  if (over || (queue.full > fullQueue && offered > leastFloodWhenFull)) flood.calmSince = now;
+  if (!flood.sieving) {
+    if (flood.calmSince != now) return;
+    flood.sieving = true;
+  } else if (now - flood.calmSince > calmSeconds) {
+    flood.sieving = false;
+    flood.room = 1;
+    flood.gain = 1;
+    Sieve::detach(socket->fd);
+    return;
+  }
+  if (queue.full <= longQueue)
+    flood.room = std::min(flood.room * roomGrowth, 1.0);
+  else if (!shrinks)
+    flood.room = std::max(flood.room / 2, leastRoom);
+  // Newcomers are not to pay for a flood of what is no SIP.
+  if (sip > most * flood.room)
+    flood.gain = std::max(flood.gain / 2, 1.0);
+  else if (sip < most * flood.room / 2)
+    flood.gain = std::min(flood.gain * roomGrowth, mostGain);
+  const double all = std::max(offered, 1.0);
+  const double share = most * flood.room / all * flood.gain;
+  if (flood.changes != knownChanges && now >= flood.learnAgainAt) learn(socket, now);
+  if (!socket->sieve.attach(socket->fd, share, rest * flood.room / all)) {
+    Sieve::detach(socket->fd);
+    flood.sieving = false;
+    flood.unable = true;
+  }
+}
+
 void readable(uv_poll_t* poll, int status, int) {
   auto* socket = static_cast<Socket*>(poll->data);
   if (status < 0) return call(socket, socket->failed, -status);
@@ -174,10 +310,13 @@ void readable(uv_poll_t* poll, int status, int) {
       row.length = socket->messages[i].msg_len;
       const auto* any = reinterpret_cast<const sockaddr*>(&socket->from[i]);
       const bool sip = looksLikeSip(static_cast<const std::uint8_t*>(socket->parts[i].iov_base), row.length);
-      if (!isKnown(any, now) && !(sip ? socket->sip : socket->junk).take(now)) {
-        row.length = dropped;
-        socket->refused += 1;
-        continue;
+      if (!isKnown(any, now)) {
+        (sip ? socket->flood.sip : socket->flood.junk) += 1;
+        if (!(sip ? socket->sip : socket->junk).take(now)) {
+          row.length = dropped;
+          socket->refused += 1;
+          continue;
+        }
       }
       passed += 1;
       if (any->sa_family == AF_INET) {
@@ -192,6 +331,7 @@ void readable(uv_poll_t* poll, int status, int) {
       }
     }
     handled += passed;
+    regulate(socket, now);
     if (passed > 0) call(socket, socket->received, count);
     if (count < static_cast<int>(batch)) return;
   }
@@ -244,6 +384,13 @@ napi_value attach(napi_env env, int fd, const napi_value* values, std::uint8_t* 
   auto* socket = new Socket;
   socket->env = env;
   socket->fd = fd;
+  sockaddr_storage own{};
+  socklen_t ownLength = sizeof own;
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&own), &ownLength) == 0) socket->family = own.ss_family;
+  // The program before this one may have left its sieve.
+  Sieve::detach(fd);
+  socket->flood.dropped = queueOf(fd).dropped;
+  socket->flood.at = secondsNow();
   socket->rows = reinterpret_cast<Row*>(rows);
   napi_create_reference(env, values[0], 1, &socket->slabRef);
   napi_create_reference(env, values[1], 1, &socket->rowsRef);
@@ -389,6 +536,18 @@ napi_value refused(napi_env env, napi_callback_info info) {
   return numberOf(env, total);
 }
 
+// sieving(handle): whether the kernel drops what strangers send beyond what may be taken
+napi_value sieving(napi_env env, napi_callback_info info) {
+  std::size_t count = 1;
+  napi_value values[1] = {};
+  napi_get_cb_info(env, info, &count, values, nullptr, nullptr);
+  Socket* socket = socketOf(env, values[0]);
+  if (socket == nullptr) return badArgument(env);
+  napi_value out = nullptr;
+  napi_get_boolean(env, socket->flood.sieving, &out);
+  return out;
+}
+
 // know(sockaddr, seconds): that source is known for so long; 0: no more
 napi_value know(napi_env env, napi_callback_info info) {
   std::size_t count = 2;
@@ -402,6 +561,7 @@ napi_value know(napi_env env, napi_callback_info info) {
     return badArgument(env);
   auto& sources = knownSources();
   const std::uint64_t key = keyOf(reinterpret_cast<const sockaddr*>(address));
+  knownChanges += 1;
   if (seconds <= 0) {
     sources.erase(key);
     return nullptr;
@@ -419,12 +579,8 @@ napi_value backlog(napi_env env, napi_callback_info info) {
   napi_get_cb_info(env, info, &count, values, nullptr, nullptr);
   Socket* socket = socketOf(env, values[0]);
   if (socket == nullptr || socket->closing) return badArgument(env);
-  std::uint32_t memory[SK_MEMINFO_VARS] = {};
-  socklen_t length = sizeof memory;
-  if (getsockopt(socket->fd, SOL_SOCKET, SO_MEMINFO, memory, &length) != 0 || memory[SK_MEMINFO_RCVBUF] == 0)
-    return numberOf(env, 0);
-  const double share = static_cast<double>(memory[SK_MEMINFO_RMEM_ALLOC]) / memory[SK_MEMINFO_RCVBUF];
-  return numberOf(env, share < 1 ? share : 1);
+  regulate(socket, secondsNow());
+  return numberOf(env, queueOf(socket->fd).full);
 }
 
 // close(handle): the handle must not be used again
@@ -514,6 +670,7 @@ napi_value initialise(napi_env env, napi_value exports) {
       {"send", nullptr, send, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"limit", nullptr, limit, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"refused", nullptr, refused, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"sieving", nullptr, sieving, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"know", nullptr, know, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"backlog", nullptr, backlog, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"close", nullptr, close_, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
