@@ -33,6 +33,26 @@ test('the running edge records calls, logins and changes; the command line verif
     const [changed] = await search('--class', 'administration', '--field', 'event=objects.changed');
     assert.match(JSON.stringify(changed), /"command":"user password"/);
 
+    await ringfenceDoes(home, ['ban', 'add', '198.51.100.77', '--why', 'a test']);
+    await ringfenceDoes(home, ['cert', 'renew']);
+    await ringfenceDoes(home, ['user', 'quarantine', 'bob', '--why', 'on leave']);
+    const act = async (word: string, event: string): Promise<string> => {
+      let acts: Record<string, unknown>[] = [];
+      await until(`${word} is in the ledger`, async () => {
+        acts = await search(word, '--class', 'administration', '--field', `event=${event}`);
+        return acts.length > 0;
+      });
+      return JSON.stringify(acts[0]);
+    };
+    const login = /"by":"[^"]+"/;
+    const banned = await act('198.51.100.77', 'administration.command');
+    assert.match(banned, login);
+    assert.match(banned, /"body":.*"command":"ban add".*"persons":.*"why":"a test"/);
+    const renewed = await act('renew', 'administration.done');
+    assert.match(renewed, login);
+    assert.match(renewed, /"command":"cert renew".*"sha256":"[0-9A-F:]{95}"/);
+    assert.match(await act('quarantine', 'administration.done'), /"persons":.*"why":"on leave"/);
+
     assert.match(await ringfenceDoes(home, ['ledger', 'export', '--format', 'csv']), /^sequence,time,class/);
     await ringfenceDoes(home, [
       'ledger',
@@ -42,6 +62,7 @@ test('the running edge records calls, logins and changes; the command line verif
       '--out',
       join(home, 'all.parquet'),
     ]);
+    assert.match(await act('export', 'administration.done'), /"format":"parquet"/);
     assert.match(await ringfenceDoes(home, ['verify', 'ledger']), /^Nothing was changed/);
     await ringfenceDoes(home, [
       'ledger',

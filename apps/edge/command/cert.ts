@@ -5,6 +5,7 @@ import { issueClientCertificate, openAuthority, openServerCertificate } from '..
 import { writeWhole } from '../certificates/files.ts';
 import { localNames } from '../certificates/local-names.ts';
 import { ensureCertificates } from '../certificates/node-certificates.ts';
+import { noteAct } from './acts.ts';
 import { flag, type Invocation, text } from './command.ts';
 import { exitCode } from './exit-code.ts';
 import { configurationOf, homeFolder } from './home.ts';
@@ -56,6 +57,7 @@ function renew({ values }: Invocation): number {
   }
   const made = openServerCertificate(homeFolder(), localNames(config), Date.now(), true);
   const shown = { role: 'listeners', file: made.file, ...facts(made.certificate) };
+  noteAct({ what: { file: made.file, sha256: shown.fingerprint256, validTo: shown.validTo } });
   if (flag(values, 'json')) printJson(shown);
   else print(`${describe(shown)}\n\nA running edge takes it after \`kill -HUP\`.`);
   return exitCode.done;
@@ -79,6 +81,7 @@ function client({ names: [name = ''], values }: Invocation): number {
   writeWhole(keyFile, made.key, 0o600);
   writeWhole(file, made.certificate, 0o644);
   const shown = { role: `client ${name}`, file, keyFile, ...facts(readFileSync(file, 'utf8')) };
+  noteAct({ what: { name, file, sha256: shown.fingerprint256, validTo: shown.validTo } });
   if (flag(values, 'json')) printJson(shown);
   else
     print(

@@ -4,11 +4,14 @@ import { resolve } from 'node:path';
 import { decodeHead, type SignedHead } from '@ringfence/ledger/head.ts';
 import type { LoadedConfiguration } from '../config/load.ts';
 import type { LedgerBackend } from '../ledger/backend.ts';
+import { personOf } from '../ledger/call-entry.ts';
+import type { LedgerEntry } from '../ledger/contract.ts';
 import { openSigningKey, PersonKeys } from '../ledger/keys.ts';
 import { openPlace } from '../ledger/place.ts';
 import { ledgerOptions } from '../ledger/settings.ts';
 import { LedgerWriter } from '../ledger/writer.ts';
 import type { Change } from '../objects/import.ts';
+import type { Act } from './acts.ts';
 import { homeFolder } from './home.ts';
 import { complain } from './terminal.ts';
 import { UsageError } from './usage-error.ts';
@@ -50,52 +53,58 @@ export const whoAsks = (): string => {
 const together = 2000;
 
 /**
- * Records what a command has changed in the store. A ledger that cannot be written keeps nobody from administering;
- * the message says so, and the next version of the objects shows the change all the same.
+ * Records what a command has changed in the store, and what else it has done. A ledger that cannot be written keeps
+ * nobody from administering; the message says so, and the next version of the objects shows their change all the same.
  */
-export async function recordChanges(
+export async function recordDone(
   loaded: LoadedConfiguration,
   command: string,
   changes: readonly Change[],
+  acts: readonly Act[],
 ): Promise<void> {
   const { config } = loaded;
   const { place } = ledgerOptions(homeFolder(), config);
   // Before its first start an edge has no ledger; what it then has is its first version.
   const isThere = place.kind === 'postgresql' || existsSync(place.file);
-  if (!config.ledger.enabled || changes.length === 0 || !isThere) return;
+  if (!config.ledger.enabled || !isThere) return;
   const by = whoAsks();
+  const entries = [
+    ...changes.map((change) => changeEntry(change, command, by)),
+    ...acts.map((act) => actEntry(act, command, by)),
+  ];
   try {
     await withLedger(loaded, async ({ writer }) => {
-      for (let i = 0; i < changes.length; i += together)
-        await writer.append(
-          changes.slice(i, i + together).map(({ action, kind, domain, name, what }) => {
-            const personal = kind === 'user' || kind === 'device';
-            return {
-              class: 'administration',
-              tenant: domain,
-              time: Date.now(),
-              body: {
-                event: 'objects.changed',
-                command,
-                by,
-                action,
-                kind,
-                what,
-                ...(personal ? {} : { name }),
-              },
-              ...(personal
-                ? { persons: [{ person: `${name}@${domain}`.toLowerCase(), proven: true, data: { name } }] }
-                : {}),
-            };
-          }),
-        );
+      for (let i = 0; i < entries.length; i += together) await writer.append(entries.slice(i, i + together));
     });
   } catch (error) {
     complain(
-      `The change is done, but the ledger has not recorded it: ${error instanceof Error ? error.message : error}`,
+      `It is done, but the ledger has not recorded it: ${error instanceof Error ? error.message : error}`,
     );
   }
 }
+
+function changeEntry({ action, kind, domain, name, what }: Change, command: string, by: string): LedgerEntry {
+  const personal = kind === 'user' || kind === 'device';
+  return {
+    class: 'administration',
+    tenant: domain,
+    time: Date.now(),
+    body: { event: 'objects.changed', command, by, action, kind, what, ...(personal ? {} : { name }) },
+    ...(personal
+      ? { persons: [{ person: `${name}@${domain}`.toLowerCase(), proven: true, data: { name } }] }
+      : {}),
+  };
+}
+
+const actEntry = ({ what, person }: Act, command: string, by: string): LedgerEntry => ({
+  class: 'administration',
+  tenant: person?.domain ?? '',
+  time: Date.now(),
+  body: { event: 'administration.done', command, by, ...what },
+  ...(person === undefined
+    ? {}
+    : { persons: [{ person: personOf(person.name, person.domain), proven: true, data: person.data }] }),
+});
 
 /** Heads of a file with one JSON line each; lines that are none are refused, since they might hide one. */
 export function readHeads(file: string): SignedHead[] {

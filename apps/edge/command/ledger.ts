@@ -8,6 +8,7 @@ import { csvHeader, csvLine, jsonLine, parquetOf } from '../ledger/export.ts';
 import { hold, listHolds, release } from '../ledger/holds.ts';
 import type { ReadableEntry } from '../ledger/read.ts';
 import { type LedgerQuery, search } from '../ledger/search.ts';
+import { noteAct } from './acts.ts';
 import { flag, type Invocation, text, type Values } from './command.ts';
 import { exitCode } from './exit-code.ts';
 import { configurationOf } from './home.ts';
@@ -84,6 +85,7 @@ async function exportAll({ backend, keys }: OpenLedger, values: Values): Promise
     if (out === undefined) throw new UsageError('a Parquet file needs a name: --out FILE', 'ledger');
     const entries: ReadableEntry[] = [];
     for await (const entry of found) entries.push(entry);
+    noteExport(format, entries.length, values);
     await write(createWriteStream(resolve(out), { mode: 0o600 }), [parquetOf(entries)]);
     return exitCode.done;
   }
@@ -91,11 +93,27 @@ async function exportAll({ backend, keys }: OpenLedger, values: Values): Promise
     throw new UsageError('--format is jsonl, csv or parquet', 'ledger');
   const to = out === undefined ? process.stdout : createWriteStream(resolve(out), { mode: 0o600 });
   if (format === 'csv') to.write(csvHeader);
-  for await (const entry of found)
+  let entries = 0;
+  for await (const entry of found) {
+    entries += 1;
     if (!to.write(format === 'csv' ? csvLine(entry) : `${jsonLine(entry)}\n`)) await once(to, 'drain');
+  }
+  noteExport(format, entries, values);
   if (to !== process.stdout) await write(to, []);
   return exitCode.done;
 }
+
+/** Whoever takes data of persons out of the ledger stands in it. */
+const noteExport = (format: string, entries: number, values: Values): void =>
+  noteAct({
+    what: {
+      format,
+      entries,
+      persons: !flag(values, 'without-persons'),
+      domain: text(values, 'domain') ?? 'all',
+      file: text(values, 'out') ?? '-',
+    },
+  });
 
 async function write(to: Writable, parts: readonly Uint8Array[]): Promise<void> {
   for (const part of parts) to.write(part);

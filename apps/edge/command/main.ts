@@ -1,5 +1,6 @@
 import { MisuseError } from '@ringfence/bytes/misuse.ts';
 import { CertificateError } from '../certificates/certificate-error.ts';
+import { takeActs } from './acts.ts';
 import type { Invocation } from './command.ts';
 import { commands } from './commands.ts';
 import { exitCode } from './exit-code.ts';
@@ -20,22 +21,23 @@ export async function runCommandLine(argv: readonly string[]): Promise<number> {
     }
     const { run } = await command.load();
     const code = await run(invocation);
-    if (changesObjects.has(command.name)) await recordWhatChanged(command.name, invocation);
+    await recordWhatWasDone(command.name, invocation);
     return code;
   } catch (error) {
     return report(error);
   }
 }
 
-/** Commands that write domain objects: what they did goes into the ledger, with who did it. */
+/** Commands that write domain objects. */
 const changesObjects = new Set(['apply', 'user']);
 
-async function recordWhatChanged(command: string, { action, values }: Invocation): Promise<void> {
-  const { takeUnrecorded } = await import('./objects-input.ts');
-  const changes = takeUnrecorded();
-  if (changes.length === 0) return;
-  const { recordChanges } = await import('./ledger-place.ts');
-  await recordChanges(configurationOf(values), `${command} ${action}`.trim(), changes);
+/** What was changed or done goes into the ledger, with who did it. */
+async function recordWhatWasDone(command: string, { action, values }: Invocation): Promise<void> {
+  const changes = changesObjects.has(command) ? (await import('./objects-input.ts')).takeUnrecorded() : [];
+  const acts = takeActs();
+  if (changes.length === 0 && acts.length === 0) return;
+  const { recordDone } = await import('./ledger-place.ts');
+  await recordDone(configurationOf(values), `${command} ${action}`.trim(), changes, acts);
 }
 
 function report(error: unknown): number {

@@ -79,7 +79,13 @@ export async function serve({ home, loaded, configFile }: ServeOptions): Promise
       });
     }
   }, certificateCheckMs);
-  process.on('SIGHUP', () => void onHangup());
+  /** Which user has sent it, the system does not say. */
+  const signalled = (command: string): void =>
+    bus.emit({ type: 'administration.command', command, what: '{}', by: 'signal', refused: '' });
+  process.on('SIGHUP', () => {
+    signalled('reload');
+    void onHangup();
+  });
   let upgrading = false;
   process.on('SIGUSR2', () => {
     if (upgrading) return;

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { aliveFile, readAlive } from '../journal/heartbeat.ts';
+import { noteAct } from './acts.ts';
 import { flag, type Invocation } from './command.ts';
 import { exitCode } from './exit-code.ts';
 import { configurationOf, homeFolder, RefusedError } from './home.ts';
@@ -35,6 +36,7 @@ export async function run({ values }: Invocation): Promise<number> {
     const now = readAlive(file);
     if (now !== undefined && now.since !== before.since) {
       const milliseconds = Math.round(performance.now() - began);
+      noteAct({ what: { from: before.version, to: now.version } });
       if (json) printJson({ ok: true, from: before.version, to: now.version, pid: now.pid, milliseconds });
       else print(`Ringfence ${now.version} has taken over from ${before.version} in ${milliseconds} ms.`);
       return exitCode.done;

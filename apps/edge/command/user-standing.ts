@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { type AccountRow, listAccounts, writeAccounts } from '../store/account-rows.ts';
 import { readObjectRows } from '../store/object-rows.ts';
+import { noteAct } from './acts.ts';
 import { flag, type Invocation, text, type Values } from './command.ts';
 import { exitCode } from './exit-code.ts';
 import { configurationOf, readStore, withStore } from './home.ts';
@@ -127,6 +128,23 @@ function change(
     complain(outcome);
     return exitCode.failed;
   }
+  noteAct({
+    what: { changed: outcome.put.length + outcome.remove.length },
+    person: {
+      domain,
+      name: user,
+      data: {
+        put: outcome.put.map(({ device, network, phone, state, why }) => ({
+          device,
+          network,
+          phone,
+          state,
+          why,
+        })),
+        removed: outcome.remove.map(({ device, network, state }) => ({ device, network, state })),
+      },
+    },
+  });
   if (flag(values, 'json')) printJson({ user, domain, changed: outcome.put.length + outcome.remove.length });
   else print(outcome.said);
   return exitCode.done;

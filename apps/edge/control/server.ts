@@ -134,7 +134,8 @@ export class ControlServer {
         error: { code: 'no-such-command', text: `this edge has no command ${command.slice(0, 60)}` },
       };
     const told = (refused: string): void => {
-      if (!known.reads) this.#bus.emit({ type: 'administration.command', command, by, refused });
+      if (known.reads) return;
+      this.#bus.emit({ type: 'administration.command', command, what: askedWith(args), by, refused });
     };
     try {
       const result = await known.run(args, by);
@@ -155,4 +156,14 @@ export class ControlServer {
     const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
     this.#bus.emit({ type: 'edge.error', where: `control ${command}`.trim(), detail });
   }
+}
+
+const mostAsked = 2_000;
+
+/** For the record: what a command was asked with, but for its secrets. */
+function askedWith(args: unknown): string {
+  const text = JSON.stringify(args, (name, value: unknown) =>
+    /password|secret|token|code|pin$/i.test(name) ? '[redacted]' : value,
+  );
+  return (text ?? '').slice(0, mostAsked);
 }

@@ -53,11 +53,13 @@ export type EdgeEvent =
       readonly detail: string;
     }
   | { readonly type: 'config.refused'; readonly detail: string }
-  /** Somebody has had the running edge do something (`ringfence call end`). */
+  /** Somebody has had the running edge do something (`ringfence call end`, SIGHUP). */
   | {
       readonly type: 'administration.command';
       readonly command: string;
-      /** Login name, as the asking program says. */
+      /** What it was asked with, as JSON; secrets left out, 2,000 characters at most. */
+      readonly what: string;
+      /** Login name, as the asking program says; `signal` where the system tells no name. */
       readonly by: string;
       /** Stable code where it was not done; empty: it was. */
       readonly refused: string;

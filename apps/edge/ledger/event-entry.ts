@@ -23,8 +23,8 @@ const classes: readonly (readonly [beginning: string, entryClass: EntryClass | u
   ['media.', undefined],
 ];
 
-/** Fields that name no person. All others are sealed, those of events made later too. */
-const open = new Set(
+/** Fields that name no person; docs/ledger.md lists them. All others are sealed, those of events made later too. */
+export const openFields: ReadonlySet<string> = new Set(
   'type rule scope count threshold status cause method kind reason seconds grade listener transport call leg domain action bits until expires stale code what where from_grade command refused version calls state continuity verified cipher group outcome severity incident'.split(
     ' ',
   ),
@@ -41,10 +41,11 @@ export function eventEntry(event: EdgeEvent, time: number, severity: Severity): 
   const { type, ...fields } = event as { readonly type: string } & Readonly<Record<string, unknown>>;
   const tenant = typeof fields.domain === 'string' ? fields.domain.toLowerCase() : '';
   const body: Record<string, unknown> = { event: type, severity };
+  if (type === 'administration.command') return commandEntry(fields, entryClass, time, body);
   if (ofNode.test(type)) return { class: entryClass, tenant, time, body: { ...body, ...bounded(fields) } };
   const data: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(bounded(fields)))
-    (open.has(name) && typeof value !== 'object' ? body : data)[name] = value;
+    (openFields.has(name) && typeof value !== 'object' ? body : data)[name] = value;
   return {
     class: entryClass,
     tenant,
@@ -52,6 +53,36 @@ export function eventEntry(event: EdgeEvent, time: number, severity: Severity): 
     body,
     persons: [{ person: personIn(fields, tenant), proven: type.startsWith('registration.'), data }],
   };
+}
+
+/** Who gave which command stands in the open; what it was about, accounts and addresses mostly, is sealed. */
+function commandEntry(
+  { what, ...open }: Readonly<Record<string, unknown>>,
+  entryClass: EntryClass,
+  time: number,
+  body: Readonly<Record<string, unknown>>,
+): LedgerEntry {
+  const asked = asObject(what);
+  const tenant = typeof asked.domain === 'string' ? asked.domain.toLowerCase() : '';
+  return {
+    class: entryClass,
+    tenant,
+    time,
+    body: { ...body, ...bounded(open) },
+    ...(Object.keys(asked).length === 0
+      ? {}
+      : { persons: [{ person: personIn(asked, tenant), proven: false, data: { what: asked } }] }),
+  };
+}
+
+/** A text that was cut off is kept as such. */
+function asObject(json: unknown): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(String(json));
+    return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
+  } catch {
+    return { text: String(json) };
+  }
 }
 
 /** Whom it is about, as far as it says. */

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { createPublicKey } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import type { Configuration } from '../config/schema.ts';
 import { EventBus } from '../events/bus.ts';
 import { testConfiguration } from '../testing/configuration.ts';
-import { EntryRate } from './event-entry.ts';
+import { EntryRate, eventEntry, openFields } from './event-entry.ts';
 import { LedgerDesk } from './join.ts';
 import { openSigningKey } from './keys.ts';
 import { openSqlite } from './sqlite.ts';
@@ -66,6 +66,36 @@ test('a ledger that cannot be opened does not keep calls from going on: it is tr
 
 test('where no call may go unrecorded, a ledger that cannot be opened is refused at the start', async () => {
   await assert.rejects(LedgerDesk.open(damaged('refuse-calls').surroundings), /ledger/);
+});
+
+test('a command to the running edge is recorded with who gave it; whom it was about is sealed', () => {
+  const command = 'ban add';
+  const what = '{"source":"198.51.100.7","why":"told by a neighbour"}';
+  const event = { type: 'administration.command', command, what, by: 'ops', refused: '' } as const;
+  const entry = eventEntry(event, 5, 'notice');
+  assert.equal(entry?.class, 'administration');
+  assert.deepEqual(entry.body, {
+    event: 'administration.command',
+    severity: 'notice',
+    command,
+    by: 'ops',
+    refused: '',
+  });
+  assert.deepEqual(entry.persons?.[0]?.data, {
+    what: { source: '198.51.100.7', why: 'told by a neighbour' },
+  });
+  assert.equal(entry.persons?.[0]?.proven, false, 'a command makes no keys of its own');
+  const reload = eventEntry({ ...event, command: 'reload', what: '{}', by: 'signal' }, 5, 'notice');
+  assert.equal(reload?.persons, undefined);
+});
+
+test('the manual lists the fields of events that are not sealed', () => {
+  const manual = readFileSync(new URL('../../../docs/ledger.md', import.meta.url), 'utf8');
+  const [, list = ''] = /\| every event \| ([^|]*) \|/.exec(manual) ?? [];
+  assert.deepEqual(
+    [...list.matchAll(/`([^`]+)`/g)].map(([, name]) => name).sort(),
+    [...openFields].filter((name) => name !== 'type').sort(),
+  );
 });
 
 test('a flood of one sort leaves no other sort out, and phones that all come back are recorded', () => {

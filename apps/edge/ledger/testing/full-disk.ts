@@ -35,7 +35,7 @@ desk.onProblem((detail) => told.push(detail ?? 'over'));
 let emitted = 0;
 const emit = (): void => {
   // no class of entries that is cut short where there are many
-  bus.emit({ type: 'administration.command', command: `call ${emitted}`, by: 'root', refused: '' });
+  bus.emit({ type: 'administration.command', command: 'call end', what: '{}', by: 'root', refused: '' });
   emitted += 1;
 };
 const size = async (): Promise<number> => {
