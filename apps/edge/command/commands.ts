@@ -454,6 +454,70 @@ export const commands: readonly Command[] = [
     load: () => import('./alert.ts'),
   },
   {
+    name: 'simulate',
+    summary: 'Writes labelled calls, with and without fraud, from a seed.',
+    forms: [
+      {
+        words: '',
+        description:
+          'Call records of invented companies and frauds on standard output, the same for the same seed (docs/fraud-simulation.md). `ringfence replay` reads them.',
+        options: {
+          seed: { type: 'string', value: 'NUMBER', description: 'Default: 1.' },
+          days: { type: 'string', value: 'NUMBER', description: 'Default: 14.' },
+          offices: {
+            type: 'string',
+            value: 'NUMBER',
+            description: 'Companies of 12 to 60 people; default: 12.',
+          },
+          'call-centres': { type: 'string', value: 'NUMBER', description: 'Default: 2.' },
+          carriers: { type: 'string', value: 'NUMBER', description: 'Default: 2.' },
+          frauds: {
+            type: 'string',
+            value: 'KINDS',
+            description: 'With commas between them, or `none`; default: all kinds.',
+          },
+          json: { type: 'boolean', description: 'JSON lines in place of CSV.' },
+        },
+        examples: [
+          'ringfence simulate --seed 7 --days 3 > calls.csv',
+          'ringfence simulate --frauds irsf,wangiri --json | ringfence replay -',
+        ],
+      },
+    ],
+    load: () => import('./simulate.ts'),
+  },
+  {
+    name: 'replay',
+    summary: 'Shows what fraud rules would have done with calls that were.',
+    forms: [
+      {
+        words: 'FILE',
+        description:
+          'Call records as CSV with a heading or as JSON lines; `-` is standard input. Prints what would have been stopped, the money saved, and false alarms where the records say which calls were fraud (docs/fraud-detection.md). Nothing is stored.',
+        options: {
+          config: configOption,
+          rules: {
+            type: 'string',
+            value: 'RULES',
+            description: 'A file of rules, or `standard` (default), `call-centre` or `carrier`.',
+          },
+          zone: {
+            type: 'string',
+            value: 'ZONE',
+            description: 'Time zone of times that do not say theirs, such as `+01:00`.',
+          },
+          domain: { ...domainOption, description: 'Tenant of records that name none.' },
+          json: jsonOption,
+        },
+        examples: [
+          'ringfence replay cdr.csv --zone +01:00',
+          'ringfence replay calls.jsonl --rules my-rules.yaml --json',
+        ],
+      },
+    ],
+    load: () => import('./replay.ts'),
+  },
+  {
     name: 'threat',
     summary: 'Shows attacks that the running edge has found.',
     forms: [

@@ -77,7 +77,8 @@ function check(shape: Shape, value: Value, path: string, report: Report): unknow
     case 'string':
       return checkString(shape, value, path, report);
     case 'integer':
-      return checkInteger(shape, value, path, report);
+    case 'number':
+      return checkNumber(shape, value, path, report);
     case 'boolean':
       if (value instanceof Plain && typeof value.value === 'boolean') return value.value;
       report.value(path, `is ${describe(value)}, not true or false`, 'Write `true` or `false`.');
@@ -171,12 +172,17 @@ function checkString(shape: Shape, value: Value, path: string, report: Report): 
   return text;
 }
 
-function checkInteger(shape: Shape, value: Value, path: string, report: Report): unknown {
+function checkNumber(shape: Shape, value: Value, path: string, report: Report): unknown {
   const number = value instanceof Plain ? value.value : undefined;
   const low = shape.minimum ?? 0;
   const high = shape.maximum ?? 2 ** 31 - 1;
-  if (typeof number !== 'number' || !Number.isInteger(number)) {
-    report.value(path, `is ${describe(value)}, not a whole number`, `Write a number from ${low} to ${high}.`);
+  const whole = shape.type === 'integer';
+  if (typeof number !== 'number' || !(whole ? Number.isInteger(number) : Number.isFinite(number))) {
+    report.value(
+      path,
+      `is ${describe(value)}, not a ${whole ? 'whole ' : ''}number`,
+      `Write a number from ${low} to ${high}.`,
+    );
     return low;
   }
   if (number < low || number > high) {
@@ -239,6 +245,7 @@ function expectation(shape: Shape): string {
     case 'object':
       return 'keys below it';
     case 'integer':
+    case 'number':
       return `a number from ${shape.minimum ?? 0} to ${shape.maximum ?? 2 ** 31 - 1}`;
     case 'boolean':
       return 'true or false';
