@@ -63,6 +63,7 @@ const outcomes = await Promise.all([
   program('types', 'tsc', ['-p', '.', '--noEmit']),
   // What runs in a browser knows other things than what runs here.
   program('page', 'tsc', ['-p', 'apps/edge/phone-page/browser', '--noEmit']),
+  program('account page', 'tsc', ['-p', 'apps/edge/self-service/browser', '--noEmit']),
   program('style', 'biome', ['check', '--error-on-warnings', '--max-diagnostics=50', '.']),
   here('imports', () => {
     const { files, imports, problems } = checkImports(repositoryRoot);

@@ -25,6 +25,7 @@ import { type MediaEngine, startEngine } from './media/start-engine.ts';
 import { Monitoring } from './monitoring/monitoring.ts';
 import { patchesOf } from './patches/shipped.ts';
 import { TargetFinder } from './resolve/resolver.ts';
+import { SelfService } from './self-service/join.ts';
 import { SoundFiles } from './sound/sounds.ts';
 import type { Store } from './store/contract.ts';
 import { openStore } from './store/open.ts';
@@ -91,6 +92,7 @@ export class Daemon {
   readonly #ledger: LedgerDesk;
   readonly guard: Guard;
   readonly desk: IncidentDesk;
+  readonly #selfService: SelfService;
   readonly #transports: Transports;
   #relay: MediaEngine | undefined;
   #config: Configuration;
@@ -111,6 +113,7 @@ export class Daemon {
       ledger: LedgerDesk;
       guard: Guard;
       desk: IncidentDesk;
+      selfService: SelfService;
       transports: Transports;
       heart: Heartbeat;
       monitoring: Monitoring;
@@ -124,6 +127,7 @@ export class Daemon {
     this.#ledger = parts.ledger;
     this.guard = parts.guard;
     this.desk = parts.desk;
+    this.#selfService = parts.selfService;
     this.#transports = parts.transports;
     this.#heart = parts.heart;
     this.#clock = new ClockWatch(options.now, options.wall ?? Date.now);
@@ -281,14 +285,25 @@ export class Daemon {
         emergency: (address) => admission.emergency(address),
         ban: (proposal) => guard.bans.propose(proposal),
         sounds,
+        page: () => (self.transports === undefined ? undefined : selfService.url),
         resolver: {
           resolve,
           resolveNumeric: (uri) => resolver.resolveNumeric(uri),
         },
       });
+      const selfService = await SelfService.open({
+        store,
+        bus,
+        now,
+        edge: () => edge,
+        config: () => edge.config,
+        listeners: () => self.transports?.listeners ?? [],
+      });
+      cleanup.push(() => selfService.stop());
       const opened = await openTransports({
         listeners: config.listeners,
         domain: config.domain,
+        account: selfService.door,
         tls: {
           key: certificates.key,
           cert: certificates.cert,
@@ -319,7 +334,17 @@ export class Daemon {
         endpoints: media.endpoints,
         recent,
       });
-      const daemon = new Daemon(options, { edge, store, ledger, guard, desk, transports, heart, monitoring });
+      const daemon = new Daemon(options, {
+        edge,
+        store,
+        ledger,
+        guard,
+        desk,
+        selfService,
+        transports,
+        heart,
+        monitoring,
+      });
       self.daemon = daemon;
       daemon.#tellCertificates();
       cleanup.push(async () => daemon.#stopTimers());
@@ -348,6 +373,7 @@ export class Daemon {
       handleThreats(daemon.control, edge.detection);
       handleBans(daemon.control, guard);
       handleIncidents(daemon.control, desk.incidents);
+      selfService.handle(daemon.control);
       cleanup.push(async () => daemon.control.close());
       await daemon.control.listen(home);
       guard.start();
@@ -463,6 +489,7 @@ export class Daemon {
     this.control.close();
     this.#stopped = true;
     edge.stop();
+    await this.#selfService.stop();
     await this.desk.stop();
     await this.guard.stop();
     const handed = this.#transports.handOver();
@@ -488,6 +515,7 @@ export class Daemon {
     this.#stopTimers();
     this.control.close();
     this.edge.stop();
+    await this.#selfService.stop();
     await this.desk.stop();
     await this.guard.stop();
     await this.#transports.close();
@@ -556,8 +584,11 @@ export class Daemon {
     try {
       const objects = await this.#store.objects();
       this.edge.replaceObjects(objects);
+      // `ringfence user confirm` and its like write into the store.
+      await this.edge.accounts.reload();
       this.guard.protect(objects);
       this.desk.follow(objects);
+      this.#selfService.follow();
       this.#ledger.objects(objects);
       this.#options.bus.emit({ type: 'config.reloaded', what: 'objects', detail: '' });
     } catch (error) {

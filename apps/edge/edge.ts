@@ -91,6 +91,8 @@ export interface EdgeParts {
   readonly accounts?: readonly AccountRow[];
   /** The virtual patches that configuration asks for; asked again after a reload. Default none. */
   readonly patches?: (config: Configuration) => PatchSet;
+  /** Where users confirm their phones. Default nowhere. */
+  page?(): string | undefined;
   /** What is kept of the ZRTP of phones. Default nothing. */
   readonly zrtpPeers?: readonly ZrtpPeer[];
   /** What parties have shown of themselves in earlier calls. Default nothing. */
@@ -178,7 +180,7 @@ export class Edge {
       bus: parts.bus,
       registrar: this.registrar,
       directory: () => this.#directory,
-      page: () => undefined,
+      page: () => parts.page?.(),
       now: () => parts.now(),
       failed: (error) => this.#storeFailed(error),
     });
@@ -338,6 +340,11 @@ export class Edge {
 
   get config(): Configuration {
     return this.#config;
+  }
+
+  /** The domain objects as they are now. */
+  get directory(): Directory {
+    return this.#directory;
   }
 
   /** Begins what the edge does by itself; the sockets are open. */

@@ -200,6 +200,14 @@ export class Accounts {
     return this.rows(domain, user).filter(({ state }) => state === 'pending');
   }
 
+  /** The address is in a network where nothing has to be confirmed, or where a phone of the account was. */
+  isAtHome(domain: string, user: string, address: string): boolean {
+    const policy = this.#parts.policy(domain);
+    if (this.#isInside(policy, address)) return true;
+    const network = networkOf(address, policy);
+    return this.rows(domain, user).some((row) => row.state === 'known' && row.network === network);
+  }
+
   /** Everything that is known of an account. */
   rows(domain: string, user: string): readonly AccountRow[] {
     return [...(this.#accounts.get(ownerKey(domain, user))?.rows.values() ?? [])];

@@ -307,6 +307,16 @@ export class Admission {
     return undefined;
   }
 
+  /** A request of the account page is a message of its source. Undefined lets it in; a banned source has none. */
+  pageRequest(listener: string, address: string, now: number): Refusal | undefined {
+    const rules = this.#rules;
+    if (this.#options.bans?.find(address, 0, now) !== undefined)
+      return this.refuse(listener, address, rules.banned, now);
+    if (this.#exemptLoopback && isLoopback(address)) return undefined;
+    if (this.#sources.take(this.#key.read(address), now)) return undefined;
+    return this.refuse(listener, address, rules.rate, now);
+  }
+
   connectionClosed(address: string): void {
     this.#connections.closed(address);
   }

@@ -92,7 +92,7 @@ test('what is mistyped gives exit code 2 and the nearest word', () => {
   assert.match(said('user', 'ad', 'x'), /did you mean `add`/);
   assert.match(
     said('user'),
-    /needs one of: add, list, password, audit, standing, confirm, quarantine, release, remove/,
+    /needs one of: add, list, password, audit, standing, confirm, quarantine, release, factor, remove/,
   );
   assert.match(said('user', 'add'), /needs NAME/);
   assert.match(said('user', 'add', 'a', 'b'), /one word too many/);

@@ -160,6 +160,7 @@ export const commands: readonly Command[] = [
             value: 'NUMBER',
             description: 'Number that reaches the user from trunks.',
           },
+          email: { type: 'string', value: 'MAILBOX', description: 'Where the user is told of the account.' },
           'display-name': { type: 'string', value: 'TEXT', description: 'Name shown to those called.' },
           device,
           encryption,
@@ -265,6 +266,22 @@ export const commands: readonly Command[] = [
           config: configOption,
           json: jsonOption,
         },
+      },
+      {
+        words: 'factor DO NAME',
+        description:
+          'What a user confirms phones with, as the running edge has it. DO is `list`; `reset`, which removes it all; or `invite`, which makes a code by which the user may set up a first factor from anywhere, once.',
+        options: {
+          hours: {
+            type: 'string',
+            value: 'HOURS',
+            description: 'Of `invite`: how long the code can be used; default: 72.',
+          },
+          domain: domainOption,
+          config: configOption,
+          json: jsonOption,
+        },
+        examples: ['ringfence user factor invite alice', 'ringfence user factor reset alice'],
       },
       {
         words: 'remove NAME',

@@ -14,6 +14,7 @@ import { describeSettings, phoneSettings } from './phone-settings.ts';
 import { askHidden, complain, print, printJson, readStandardInput, table } from './terminal.ts';
 import { UsageError } from './usage-error.ts';
 import { audit } from './user-audit.ts';
+import { factor } from './user-factor.ts';
 import { confirm, quarantine, release, standing } from './user-standing.ts';
 
 export function run(invocation: Invocation): Promise<number> | number {
@@ -34,6 +35,8 @@ export function run(invocation: Invocation): Promise<number> | number {
       return quarantine(invocation);
     case 'release':
       return release(invocation);
+    case 'factor':
+      return factor(invocation);
     default:
       return list(invocation);
   }
@@ -66,10 +69,12 @@ async function add({ names: [name = ''], values }: Invocation): Promise<number> 
     }
     const number = text(values, 'number');
     const displayName = text(values, 'display-name');
+    const email = text(values, 'email');
     const user: UserObject = {
       ...(known ?? { name, domain, devices: [] }),
       ...(number === undefined ? {} : { number }),
       ...(displayName === undefined ? {} : { displayName }),
+      ...(email === undefined ? {} : { email }),
       devices: [...(known?.devices ?? []), entry],
     };
     applyOrRefuse(open, objectsFrom('ringfence user add', { users: [user] }), applyOptions(domain, values));

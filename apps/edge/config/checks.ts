@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { isEncrypted } from '@ringfence/sip/transport/flow.ts';
 import { readRange } from '../objects/address-range.ts';
 import { readPatchFile } from '../patches/shipped.ts';
+import { checkAccountPage } from './account-page.ts';
 import { isInside } from './address-class.ts';
 import { checkAlerts } from './alerts.ts';
 import { checkBans } from './bans.ts';
@@ -74,6 +75,7 @@ export function checkConfiguration(
       );
     }
   });
+  checkAccountPage(config.accountPage, report);
   const bans = checkBans(config.bans, folder, report);
   checkDetection(config.detection, config.numbers.emergency, report);
   const sounds = checkSounds(config.sounds, folder, report);
@@ -168,6 +170,12 @@ function checkListeners(
         `${key}.phonePage`,
         `${listener.transport} has no phone page`,
         'Write `transport: wss`, or remove this key: browsers give a microphone to pages of HTTPS alone.',
+      );
+    if (listener.accountPage === true && listener.transport !== 'wss')
+      report.value(
+        `${key}.accountPage`,
+        `${listener.transport} has no account page`,
+        'Write `transport: wss`, or remove this key: passwords are asked for over HTTPS alone.',
       );
     const encryption: Encryption =
       listener.encryption ?? (isEncrypted(listener.transport) ? 'required' : 'preferred');

@@ -1,4 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
+import { AccountPageSettings } from './account-page.ts';
 import { AlertSettings } from './alerts.ts';
 import { BanSettings } from './bans.ts';
 import { DetectionSettings } from './detection.ts';
@@ -89,6 +90,12 @@ export const Listener = Type.Object(
         default: false,
         description:
           'Serves the phone page at `https://…/phone` on this port, and lets its WebSockets in; `wss` only.',
+      }),
+    ),
+    accountPage: Type.Optional(
+      Type.Boolean({
+        description:
+          'Serves the page where users confirm their phones at `https://…/account` on this port; `wss` only. Default: as `phonePage`.',
       }),
     ),
   },
@@ -527,6 +534,7 @@ export const Configuration = Type.Object(
       },
       { additionalProperties: false, default: {} },
     ),
+    accountPage: AccountPageSettings,
     bans: BanSettings,
     detection: DetectionSettings,
     incidents: IncidentSettings,

@@ -43,6 +43,7 @@ type RegistrationAdded = Pick<
   Extract<EdgeEvent, { readonly device: string; readonly contact: string }>,
   'domain' | 'user' | 'device' | 'contact' | 'source' | 'expires'
 >;
+type Sender = Pick<Flow, 'remote' | 'reliable'>;
 type AdmissionRefused = Extract<EdgeEvent, { type: 'admission.refused' }>;
 
 /**
@@ -176,6 +177,12 @@ export class Detection {
     this.#honeypot(domain, dialled ? '' : target, caller, flow, false);
   }
 
+  /** A wrong password at the account page, over a connection: it counts as one over SIP. */
+  failedSignIn(username: string, address: string, domain: DomainDirectory, now: number): void {
+    if (!this.#settings.enabled) return;
+    this.#failed(username, { remote: { address, port: 0 }, reliable: true }, domain, now);
+  }
+
   /** Octets that are no SIP. */
   malformed(flow: Flow, now: number): void {
     if (!this.#settings.enabled) return;
@@ -212,7 +219,7 @@ export class Detection {
     if (!flow.reliable) this.#sources?.proved(forgeable(high), low, seconds, account);
   }
 
-  #failed(username: string, flow: Flow, domain: DomainDirectory, now: number): void {
+  #failed(username: string, flow: Sender, domain: DomainDirectory, now: number): void {
     this.#traffic.count(kind.failed);
     const seconds = this.#tick(now);
     const { high, low } = this.#key.read(flow.remote.address);
@@ -278,11 +285,11 @@ export class Detection {
     if (found !== undefined) this.report.take(found, { source, spoofable });
   }
 
-  #found(finding: Finding | undefined, flow: Flow, answered: boolean): void {
+  #found(finding: Finding | undefined, flow: Sender, answered: boolean): void {
     if (finding !== undefined) this.report.take(finding, suspectOf(flow, answered));
   }
 
-  #honeypot(domain: DomainDirectory, target: string, caller: string, flow: Flow, answered: boolean): void {
+  #honeypot(domain: DomainDirectory, target: string, caller: string, flow: Sender, answered: boolean): void {
     const pots = this.#honeypotsOf(domain);
     if (pots === undefined) return;
     const used = pots.find(target) !== undefined ? target : pots.find(caller) !== undefined ? caller : '';
@@ -365,7 +372,7 @@ const honeypotFinding = (text: string): Finding =>
 const forgeable = (high: number): number => ~high;
 
 /** Whoever answers a challenge, or makes a connection, is where he says. */
-function suspectOf(flow: Flow, answered: boolean): Suspect {
+function suspectOf(flow: Sender, answered: boolean): Suspect {
   const spoofable = !flow.reliable && !answered;
   return { source: spoofable ? socketText(flow.remote) : flow.remote.address, spoofable };
 }

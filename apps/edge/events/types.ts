@@ -274,8 +274,54 @@ export type EdgeEvent =
       readonly device: string;
       readonly network: string;
       readonly phone: string;
-      /** `code`, `passkey`, `mail`, `first use`, an administrator. */
+      /** `code`, `passkey`, `recovery`, `mail`, `first use`, an administrator. */
       readonly by: string;
+    }
+  /** Somebody has signed in to the account page with the password of that device. */
+  | {
+      readonly type: 'account.signed-in';
+      readonly domain: string;
+      readonly user: string;
+      readonly device: string;
+      readonly source: string;
+    }
+  /** What a user confirms phones with has changed. */
+  | {
+      readonly type: 'account.factor-added' | 'account.factor-removed';
+      readonly domain: string;
+      readonly user: string;
+      readonly factor: 'totp' | 'passkey' | 'recovery';
+      readonly label: string;
+      /** What allowed it: `known place`, `mail`, `invite`, `code`, `passkey`, `recovery`, an administrator. */
+      readonly by: string;
+      /** Empty where an administrator did it. */
+      readonly source: string;
+    }
+  /** A code or passkey did not hold. `locked`: no more are looked at for `seconds`. */
+  | {
+      readonly type: 'account.factor-refused';
+      readonly domain: string;
+      readonly user: string;
+      readonly factor: 'code' | 'passkey' | 'invite';
+      readonly reason: 'wrong' | 'replayed' | 'locked';
+      readonly seconds: number;
+      readonly source: string;
+    }
+  /** An administrator has made a code by which the user may set up a first factor. */
+  | {
+      readonly type: 'account.invited';
+      readonly domain: string;
+      readonly user: string;
+      readonly by: string;
+      /** Unix ms. */
+      readonly until: number;
+    }
+  /** A link that confirms a phone, or lets a factor be set up, is on its way to the user. */
+  | {
+      readonly type: 'account.link-sent';
+      readonly domain: string;
+      readonly user: string;
+      readonly purpose: 'confirm' | 'enrol';
     }
   | {
       readonly type: 'trunk.registered';

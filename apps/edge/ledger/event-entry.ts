@@ -7,6 +7,7 @@ import type { LedgerEntry } from './contract.ts';
 const classes: readonly (readonly [beginning: string, entryClass: EntryClass | undefined])[] = [
   ['registration.', 'login'],
   ['authentication.', 'login'],
+  ['account.signed-in', 'login'],
   ['request.refused', 'decision'],
   ['call.forwarded', 'decision'],
   ['recording.', 'decision'],

@@ -4,9 +4,9 @@ import { type Static, Type } from '@sinclair/typebox';
 export const Remote = Type.Union(
   [Type.Literal('allow'), Type.Literal('quarantine'), Type.Literal('refuse')],
   {
-    default: 'allow',
+    // No default here: filled in for a device, it would go before what the domain says.
     description:
-      'A phone from a network, or of a kind, that its account has not been confirmed for. allow: as any other. quarantine: it registers, but reaches only emergency numbers and `helpDesk`, and is not rung, until its user confirms it. refuse: it does not register. Emergency calls always go.',
+      'A phone from a network, or of a kind, that its account has not been confirmed for. Default: of a device what its domain says, of a domain allow. allow: as any other. quarantine: it registers, but reaches only emergency numbers and `helpDesk`, and is not rung, until its user confirms it. refuse: it does not register. Emergency calls always go.',
   },
 );
 export type Remote = Static<typeof Remote>;

@@ -18,6 +18,7 @@ export function exportObjects(rows: ObjectRows): ObjectsFile {
       domain: u.domain,
       ...(u.displayName === undefined ? {} : { displayName: u.displayName }),
       ...(u.number === undefined ? {} : { number: u.number }),
+      ...(u.email === undefined ? {} : { email: u.email }),
       ...(u.limits === undefined ? {} : { limits: u.limits }),
       devices: rows.devices
         .filter((d) => d.domain === u.domain && d.user === u.name)

@@ -113,6 +113,7 @@ function write(
         name: u.name,
         ...(u.displayName === undefined ? {} : { displayName: u.displayName }),
         ...(u.number === undefined ? {} : { number: u.number }),
+        ...(u.email === undefined ? {} : { email: u.email }),
         ...(u.limits === undefined ? {} : { limits: u.limits }),
       },
     })),

@@ -49,6 +49,14 @@ export const UserObject = Type.Object(
         description: 'Number that reaches this user from trunks, and is shown as the caller towards them.',
       }),
     ),
+    email: Type.Optional(
+      Type.String({
+        maxLength: 254,
+        pattern: '^[^@\\s<>,;]{1,64}@[^@\\s<>,;]{1,189}$',
+        description:
+          'Mailbox of the user: what the edge tells of the account, and links that confirm a phone.',
+      }),
+    ),
     limits: Type.Optional(CallLimits),
     devices: Type.Array(DeviceObject, { maxItems: 16 }),
   },

@@ -35,6 +35,8 @@ export interface User {
   readonly name: string;
   readonly displayName?: string;
   readonly number?: string;
+  /** Where the user is told of the account. */
+  readonly email?: string;
   /** Of the calls that this user makes, in place of those of the domain for every user. */
   readonly limits?: CallLimits;
   readonly devices: readonly Device[];

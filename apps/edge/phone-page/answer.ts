@@ -26,12 +26,13 @@ export type PageOutcome = 'answered' | 'not-found' | 'method' | 'body';
  * Answers a request for a file of the page. The path is looked up as it came, in a list: no file is opened, and there
  * is no path to climb out of. Browsers ask again each time whether a file has changed (RFC 9110 §13.1.2).
  *
- * A request with a body, or of another method than GET and HEAD, is refused and ends the connection.
+ * `home` is where `/` leads. A request with a body, or of another method than GET and HEAD, is refused and ends the connection.
  */
 export function answerPage(
   files: PageFiles,
   request: IncomingMessage,
   response: ServerResponse,
+  home = '/phone',
 ): PageOutcome {
   const { method = '', url = '', headers } = request;
   if (method !== 'GET' && method !== 'HEAD') {
@@ -43,9 +44,10 @@ export function answerPage(
     refuse(response, 400);
     return 'body';
   }
-  if (url === '/' || url === '/phone/') {
+  if (url === '/' || url === '/phone/' || url === '/account/') {
+    const location = url === '/' ? home : url.slice(0, -1);
     response
-      .writeHead(308, { ...securityHeaders, Location: '/phone', 'Cache-Control': 'no-store', ...empty })
+      .writeHead(308, { ...securityHeaders, Location: location, 'Cache-Control': 'no-store', ...empty })
       .end();
     return 'answered';
   }

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 
-/** One file of the phone page, ready to be sent. Nothing in it is secret. */
+/** One file of the phone page or the account page, ready to be sent. Nothing in it is secret. */
 export interface PageFile {
   readonly type: string;
   readonly body: Uint8Array;
@@ -13,7 +13,7 @@ export interface PageFile {
 export type PageFiles = ReadonlyMap<string, PageFile>;
 
 /**
- * Makes the page's files in a thread of its own, which ends with it: stripping types takes 20 MB and compressing some
+ * Makes the pages' files in a thread of its own, which ends with it: stripping types takes 20 MB and compressing some
  * 50 ms, and neither is to be had where calls are.
  *
  * @param domain SIP domain that users without one belong to.

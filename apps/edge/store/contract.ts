@@ -4,6 +4,7 @@ import type { Objects } from '../objects/types.ts';
 import type { KnownPeer } from '../policy/known-peers.ts';
 import type { AccountRow } from './account-rows.ts';
 import type { BanWrite } from './ban-rows.ts';
+import type { FactorName, FactorRow } from './factor-rows.ts';
 import type { ZrtpPeer } from './zrtp-rows.ts';
 
 /** How a binding stands at the PBX that it was passed on to. Times are Unix ms. */
@@ -135,6 +136,9 @@ export interface Store {
   /** How accounts and their devices stand, oldest first. */
   accounts(): Promise<readonly AccountRow[]>;
   putAccounts(put: readonly AccountRow[], remove: readonly AccountRow[]): Promise<void>;
+  /** Second factors of accounts, oldest first. */
+  factors(): Promise<readonly FactorRow[]>;
+  putFactors(put: readonly FactorRow[], remove: readonly FactorName[]): Promise<void>;
   /** Open ones, and the latest 200 of those that are closed. */
   incidents(): Promise<readonly Incident[]>;
   /** In place of what was kept of that incident. */

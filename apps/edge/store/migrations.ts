@@ -191,6 +191,24 @@ export const migrations: readonly Migration[] = [
       CREATE TABLE known_peers (party TEXT NOT NULL UNIQUE, seen TEXT NOT NULL) STRICT;
     `,
   },
+  {
+    version: 14,
+    name: 'second factors of accounts',
+    sql: `
+      -- sealed: JSON of the kind (totp, passkey, recovery, invite), bound to its row
+      CREATE TABLE account_factors (
+        domain TEXT NOT NULL, user TEXT NOT NULL, id TEXT NOT NULL, kind TEXT NOT NULL, label TEXT NOT NULL,
+        since INTEGER NOT NULL, used INTEGER NOT NULL, sealed BLOB NOT NULL,
+        PRIMARY KEY (domain, user, id)
+      ) STRICT, WITHOUT ROWID;
+    `,
+  },
+  {
+    version: 15,
+    name: 'devices follow what their domain says of new places',
+    // Every device was written with the default, and so no domain was ever heard.
+    sql: `UPDATE devices SET settings = json_remove(settings, '$.remote') WHERE settings ->> '$.remote' = 'allow'`,
+  },
 ];
 
 export const layoutVersion = migrations.at(-1)!.version;

@@ -15,6 +15,7 @@ export interface UserRow {
   readonly name: string;
   readonly displayName?: string;
   readonly number?: string;
+  readonly email?: string;
   readonly limits?: CallLimits;
 }
 
@@ -66,7 +67,7 @@ export function readObjectRows(database: DatabaseSync): ObjectRows {
       name: text(r.name),
       ...(r.display_name === null ? {} : { displayName: text(r.display_name) }),
       ...(r.number === null ? {} : { number: text(r.number) }),
-      ...(JSON.parse(text(r.settings)) as { limits?: CallLimits }),
+      ...(JSON.parse(text(r.settings)) as Pick<UserRow, 'email' | 'limits'>),
     })),
     devices: all('SELECT * FROM devices ORDER BY domain, name').map((r) => ({
       domain: text(r.domain),

@@ -30,7 +30,9 @@ export class ObjectWriter {
   }
 
   putUser(u: UserRow): void {
-    const settings = u.limits === undefined ? {} : { limits: u.limits };
+    const { email, limits } = u;
+    // JSON leaves out what is undefined.
+    const settings = { email, limits };
     this.#put('users', [u.domain, u.name, u.displayName ?? null, u.number ?? null, JSON.stringify(settings)]);
   }
 

@@ -7,6 +7,7 @@ import type { KnownPeer } from '../policy/known-peers.ts';
 import type { AccountRow } from './account-rows.ts';
 import type { BanWrite } from './ban-rows.ts';
 import type { Binding, CallRecord, OpenCall, Store, StoreProblem } from './contract.ts';
+import type { FactorName, FactorRow } from './factor-rows.ts';
 import { assembleObjects } from './object-rows.ts';
 import { packCall, unpackCall } from './pack-call.ts';
 import { type Batch, lengthOf, type Reply, type Request, type WorkerOptions, Write } from './protocol.ts';
@@ -167,6 +168,15 @@ class ThreadedStore implements Store {
 
   async putAccounts(put: readonly AccountRow[], remove: readonly AccountRow[]): Promise<void> {
     await this.#ask((id) => ({ kind: 'put-accounts', id, put, remove }));
+  }
+
+  async factors(): Promise<readonly FactorRow[]> {
+    const reply = await this.#ask((id) => ({ kind: 'factors', id }));
+    return reply.kind === 'factors' ? reply.factors : [];
+  }
+
+  async putFactors(put: readonly FactorRow[], remove: readonly FactorName[]): Promise<void> {
+    await this.#ask((id) => ({ kind: 'put-factors', id, put, remove }));
   }
 
   async incidents(): Promise<readonly Incident[]> {
@@ -368,6 +378,7 @@ class ThreadedStore implements Store {
       case 'known-peers':
       case 'bans':
       case 'accounts':
+      case 'factors':
       case 'incidents':
       case 'count':
         this.#answers.get(reply.id)?.resolve(reply);

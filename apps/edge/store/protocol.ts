@@ -4,6 +4,7 @@ import type { KnownPeer } from '../policy/known-peers.ts';
 import type { AccountRow } from './account-rows.ts';
 import type { BanWrite } from './ban-rows.ts';
 import type { Binding } from './contract.ts';
+import type { FactorName, FactorRow } from './factor-rows.ts';
 import type { OpenedObjects } from './object-rows.ts';
 import type { ZrtpPeer } from './zrtp-rows.ts';
 
@@ -72,6 +73,13 @@ export type Request =
       readonly put: readonly AccountRow[];
       readonly remove: readonly AccountRow[];
     }
+  | { readonly kind: 'factors'; readonly id: number }
+  | {
+      readonly kind: 'put-factors';
+      readonly id: number;
+      readonly put: readonly FactorRow[];
+      readonly remove: readonly FactorName[];
+    }
   | { readonly kind: 'incidents'; readonly id: number }
   | { readonly kind: 'put-incident'; readonly id: number; readonly incident: Incident }
   | { readonly kind: 'close'; readonly id: number };
@@ -88,6 +96,7 @@ export type Reply =
   | { readonly kind: 'known-peers'; readonly id: number; readonly peers: readonly KnownPeer[] }
   | { readonly kind: 'bans'; readonly id: number; readonly bans: readonly Ban[] }
   | { readonly kind: 'accounts'; readonly id: number; readonly rows: readonly AccountRow[] }
+  | { readonly kind: 'factors'; readonly id: number; readonly factors: readonly FactorRow[] }
   | { readonly kind: 'incidents'; readonly id: number; readonly incidents: readonly Incident[] }
   | { readonly kind: 'count'; readonly id: number; readonly count: number }
   | { readonly kind: 'failed'; readonly id: number; readonly code: string; readonly message: string }

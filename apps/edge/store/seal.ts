@@ -22,7 +22,7 @@ const tagLength = 16;
 
 /** The row that a secret belongs to; authenticated with it, so that it opens in no other row. */
 export interface SecretPlace {
-  readonly kind: 'device' | 'trunk-in' | 'trunk-out' | 'zrtp';
+  readonly kind: 'device' | 'trunk-in' | 'trunk-out' | 'zrtp' | 'factor';
   readonly domain: string;
   readonly name: string;
   readonly algorithm: string;

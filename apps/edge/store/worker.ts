@@ -6,6 +6,7 @@ import { bindingWriter, listBindings } from './binding-rows.ts';
 import { CallWriter, liveRows } from './call-rows.ts';
 import type { Binding } from './contract.ts';
 import { inTransaction } from './database.ts';
+import { listFactors, writeFactors } from './factor-rows.ts';
 import { keepGoodCopy, openOrRepair } from './good-copy.ts';
 import { listIncidents, putIncident } from './incident-rows.ts';
 import { listKnownPeers, putKnownPeer } from './known-rows.ts';
@@ -188,6 +189,13 @@ function serve(port: MessagePort, options: WorkerOptions, { database, sealer, re
         return;
       case 'put-accounts':
         writeAccounts(database, request.put, request.remove);
+        reply({ kind: 'count', id: request.id, count: request.put.length });
+        return;
+      case 'factors':
+        reply({ kind: 'factors', id: request.id, factors: listFactors(database, sealer) });
+        return;
+      case 'put-factors':
+        writeFactors(database, sealer, request.put, request.remove);
         reply({ kind: 'count', id: request.id, count: request.put.length });
         return;
       case 'incidents':

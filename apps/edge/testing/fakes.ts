@@ -18,6 +18,7 @@ import type { KnownPeer } from '../policy/known-peers.ts';
 import { type AccountRow, accountKey } from '../store/account-rows.ts';
 import type { BanWrite } from '../store/ban-rows.ts';
 import type { Binding, CallRecord, OpenCall, Store } from '../store/contract.ts';
+import type { FactorName, FactorRow } from '../store/factor-rows.ts';
 import type { ZrtpPeer } from '../store/zrtp-rows.ts';
 
 /** An endpoint as the fake media process knows it. */
@@ -303,6 +304,19 @@ export class FakeStore implements Store {
   }
 
   readonly standings = new Map<string, AccountRow>();
+  readonly factorRows = new Map<string, FactorRow>();
+
+  factors(): Promise<readonly FactorRow[]> {
+    return Promise.resolve([...this.factorRows.values()]);
+  }
+
+  putFactors(put: readonly FactorRow[], remove: readonly FactorName[]): Promise<void> {
+    const copies = put.map((row) => ({ ...row, secret: Uint8Array.from(row.secret) }));
+    return this.#write(() => {
+      for (const { domain, user, id } of remove) this.factorRows.delete(`${domain}\n${user}\n${id}`);
+      for (const row of copies) this.factorRows.set(`${row.domain}\n${row.user}\n${row.id}`, row);
+    });
+  }
 
   accounts(): Promise<readonly AccountRow[]> {
     return Promise.resolve([...this.standings.values()]);

@@ -6,9 +6,11 @@ import { err, ok, type Result } from '@ringfence/bytes/result.ts';
 import { type Flow, isEncrypted } from '@ringfence/sip/transport/flow.ts';
 import type { Admission } from '../admission/admission.ts';
 import { isLoopback } from '../admission/source.ts';
+import { hasAccountPage } from '../config/account-page.ts';
 import type { Listener } from '../config/schema.ts';
 import type { EdgeEvent } from '../events/types.ts';
 import { loadPageFiles, type PageFiles } from '../phone-page/files.ts';
+import type { AccountDoor } from '../self-service/answer.ts';
 import { Connector, type Origin } from './connector.ts';
 import type {
   HandedListener,
@@ -28,6 +30,7 @@ import { clientContext, readTlsOptions, type TlsMaterial, type TlsOptions } from
 import { UdpListener } from './udp.ts';
 import { UdpFlow } from './udp-flows.ts';
 import { WebSocketFlow } from './web-socket.ts';
+import type { Pages } from './web-socket-door.ts';
 
 export interface OpenTransportsOptions {
   readonly listeners: readonly Listener[];
@@ -39,6 +42,8 @@ export interface OpenTransportsOptions {
   readonly emit: (event: EdgeEvent) => void;
   /** SIP domain of phones that name none; for the phone page. */
   readonly domain?: string;
+  /** Answers what the account page asks; absent: no listener has that page. */
+  readonly account?: AccountDoor;
   /** Milliseconds that never go back. */
   readonly clock: () => number;
   /** Where RINGFENCE_DANGEROUS_TLS_KEYLOG is looked for. Default: the process's environment. */
@@ -115,6 +120,13 @@ export const openTransports = async (
     files.catch((error: Error) => trouble(name, error));
     return files;
   };
+  const pagesOf = (listener: Listener): Pages | undefined => {
+    const phone = listener.phonePage === true;
+    const account = hasAccountPage(listener) ? options.account : undefined;
+    if (!phone && account === undefined) return undefined;
+    const pages = { files: pageFiles(listener), phone };
+    return account === undefined ? pages : { ...pages, account };
+  };
   const open: OpenListener[] = [];
   for (const [index, listener] of listeners.entries()) {
     try {
@@ -132,6 +144,7 @@ export const openTransports = async (
         );
       } else {
         const wantsTls = isEncrypted(listener.transport);
+        const pages = pagesOf(listener);
         if (wantsTls && tls === undefined)
           throw new MisuseError('tls-material', 'it has no key and certificate');
         open.push(
@@ -142,7 +155,7 @@ export const openTransports = async (
             trouble,
             inherited: take(listener),
             ...(wantsTls && tls ? { tls } : {}),
-            ...(listener.phonePage === true ? { page: pageFiles(listener) } : {}),
+            ...(pages === undefined ? {} : { pages }),
           }),
         );
       }

@@ -7,14 +7,13 @@ import {
 } from 'node:tls';
 import type { SocketAddress, TlsFacts, Transport } from '@ringfence/sip/transport/flow.ts';
 import type { Listener } from '../config/schema.ts';
-import type { PageFiles } from '../phone-page/files.ts';
 import type { ListenerState } from './contract.ts';
 import type { KeyLog } from './key-log.ts';
 import { sentBy } from './sent-by.ts';
 import type { Streams } from './streams.ts';
 import type { TlsOptions } from './tls-context.ts';
 import { readTlsFacts } from './tls-facts.ts';
-import { WebSocketDoor } from './web-socket-door.ts';
+import { type Pages, WebSocketDoor } from './web-socket-door.ts';
 
 type StreamTransport = Exclude<Transport, 'udp'>;
 
@@ -24,8 +23,8 @@ export interface StreamListenerOptions {
   readonly tls?: TlsOptions;
   readonly keyLog: KeyLog | undefined;
   readonly trouble: (listener: string, error: Error) => void;
-  /** Files of the phone page, where the listener has it. */
-  readonly page?: Promise<PageFiles>;
+  /** What it serves to browsers beside WebSockets. */
+  readonly pages?: Pages;
   /** Descriptor of a listening socket, bound by the program whose place this one has taken. */
   readonly inherited?: number | undefined;
 }
@@ -55,7 +54,7 @@ export class StreamListener implements ListenerState {
     const { transport } = listener;
     const door =
       transport === 'ws' || transport === 'wss'
-        ? await WebSocketDoor.open(listener, options.streams, options.page)
+        ? await WebSocketDoor.open(listener, options.streams, options.pages)
         : undefined;
     const server = createServer({ noDelay: true });
     await new Promise<void>((resolve, reject) => {

@@ -4,6 +4,7 @@ import type { WebSocketServer } from 'ws';
 import type { Listener } from '../config/schema.ts';
 import { answerPage, type PageOutcome, refuse } from '../phone-page/answer.ts';
 import type { PageFiles } from '../phone-page/files.ts';
+import { type AccountDoor, type AccountOutcome, isForAccountPage } from '../self-service/answer.ts';
 import type { Streams } from './streams.ts';
 import { type WebSocketFacts, WebSocketFlow } from './web-socket.ts';
 
@@ -22,6 +23,20 @@ const refusedPage: Readonly<Record<Exclude<PageOutcome, 'answered'>, string>> = 
   method: 'The phone page takes no other method than GET and HEAD.',
   body: 'The phone page takes no body.',
 };
+const refusedQuestion: Readonly<Record<NonNullable<AccountOutcome>, string>> = {
+  'not-found': 'There is no such operation of the account page.',
+  method: 'The account page is asked by POST.',
+  origin: 'A page of another origin has asked the account page for something.',
+  body: 'The account page was asked something that is no JSON object.',
+};
+
+/** What a listener serves beside WebSockets. */
+export interface Pages {
+  readonly files: Promise<PageFiles>;
+  readonly phone: boolean;
+  /** Present where it has the page on which users confirm their phones. */
+  readonly account?: AccountDoor;
+}
 
 /**
  * Makes WebSockets of connections, RFC 6455 §4.2 with the subprotocol `sip` (RFC 7118 §4).
@@ -29,7 +44,7 @@ const refusedPage: Readonly<Record<Exclude<PageOutcome, 'answered'>, string>> = 
  * A handshake must end in `admission.handshakeSeconds`. Pages of browsers are let in only from the origins that the
  * listener names; a phone that is no browser sends no Origin, and then there is none to check (RFC 6455 §10.2).
  *
- * Where the listener has the phone page, plain requests for its files are answered, and the page itself is let in. A
+ * Where the listener has the phone page or the account page, plain requests for its files are answered, and the phone page itself is let in. A
  * request must have come in `admission.handshakeSeconds`, as a handshake must.
  */
 export class WebSocketDoor {
@@ -39,26 +54,22 @@ export class WebSocketDoor {
   readonly #http: Server;
   readonly #origins: ReadonlySet<string>;
   readonly #waiting = new Map<Socket, { readonly facts: () => WebSocketFacts; timer: NodeJS.Timeout }>();
-  readonly #page: Promise<PageFiles> | undefined;
+  readonly #pages: Pages | undefined;
   #sockets: { readonly messageBytes: number; readonly server: WebSocketServer } | undefined;
 
   /** The library is loaded only where a listener needs it. */
-  static async open(
-    listener: Listener,
-    streams: Streams,
-    page: Promise<PageFiles> | undefined,
-  ): Promise<WebSocketDoor> {
+  static async open(listener: Listener, streams: Streams, pages: Pages | undefined): Promise<WebSocketDoor> {
     const { WebSocketServer } = await import('ws');
-    return new WebSocketDoor(listener, streams, WebSocketServer, page);
+    return new WebSocketDoor(listener, streams, WebSocketServer, pages);
   }
 
   private constructor(
     listener: Listener,
     streams: Streams,
     Server: typeof WebSocketServer,
-    page: Promise<PageFiles> | undefined,
+    pages: Pages | undefined,
   ) {
-    this.#page = page;
+    this.#pages = pages;
     this.#listener = listener;
     this.#streams = streams;
     this.#Server = Server;
@@ -106,7 +117,7 @@ export class WebSocketDoor {
     socket.on('error', () => socket.destroy());
     const { origin, host } = request.headers;
     // The page's own: whoever makes another name lead here has no certificate for it, and gets no page to run.
-    const own = this.#page !== undefined && origin === `https://${host}`;
+    const own = this.#pages?.phone === true && origin === `https://${host}`;
     if (origin !== undefined && !own && !this.#origins.has(origin)) {
       this.#refuse(
         socket,
@@ -128,11 +139,15 @@ export class WebSocketDoor {
   }
 
   #plainRequest(request: IncomingMessage, response: ServerResponse): void {
-    if (this.#page !== undefined) {
+    const pages = this.#pages;
+    if (pages !== undefined) {
       this.#extend(request.socket, answerSeconds);
       response.once('close', () => this.#extend(request.socket));
-      this.#page.then(
-        (files) => this.#pageRequest(files, request, response),
+      const forAccount = isForAccountPage(request.url);
+      if (forAccount && pages.account !== undefined && request.method !== 'GET' && request.method !== 'HEAD')
+        return void this.#ask(pages.account, request, response);
+      pages.files.then(
+        (files) => this.#pageRequest(pages, files, request, response),
         // Told of already.
         () => refuse(response, 503),
       );
@@ -142,8 +157,22 @@ export class WebSocketDoor {
     response.writeHead(426, { Connection: 'close', Upgrade: 'websocket', 'Content-Length': '0' }).end();
   }
 
-  #pageRequest(files: PageFiles, request: IncomingMessage, response: ServerResponse): void {
-    const outcome = answerPage(files, request, response);
+  /** An operation of the account page; what is refused counts against its source. */
+  async #ask(account: AccountDoor, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { socket } = request;
+    const { admission, clock } = this.#streams;
+    const refusal = admission.pageRequest(this.#listener.name, socket.remoteAddress ?? '', clock());
+    if (refusal !== undefined) return refuse(response, 429);
+    const outcome = await account.answer(request, response);
+    if (outcome !== undefined) this.#refuse(socket, 'admission.page', refusedQuestion[outcome]);
+  }
+
+  #pageRequest(pages: Pages, files: PageFiles, request: IncomingMessage, response: ServerResponse): void {
+    const there = isForAccountPage(request.url) ? pages.account !== undefined : pages.phone;
+    const outcome =
+      there || request.url === '/'
+        ? answerPage(files, request, response, pages.phone ? '/phone' : '/account')
+        : answerPage(noFiles, request, response);
     if (outcome !== 'answered') this.#refuse(request.socket, 'admission.page', refusedPage[outcome]);
   }
 
@@ -183,6 +212,8 @@ export class WebSocketDoor {
     return this.#sockets!.server;
   }
 }
+
+const noFiles: PageFiles = new Map();
 
 const offers = (header = ''): boolean => header.split(',').some((name) => name.trim() === subprotocol);
 

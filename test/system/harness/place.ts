@@ -17,6 +17,8 @@ export interface ListenerLine {
   readonly dangerousPlaintext?: boolean;
   readonly origins?: readonly string[];
   readonly phonePage?: boolean;
+  readonly accountPage?: boolean;
+  readonly publicAddress?: string;
   readonly ice?: 'off' | 'answer' | 'lite' | 'full';
   readonly methods?: readonly string[];
 }
