@@ -1,9 +1,9 @@
+import { Replay } from '@ringfence/edge/fraud/replay/replay.ts';
 import { FraudJudge } from '@ringfence/fraud/judge.ts';
 import { callCentreRules, carrierRules, type RuleSet, shippedRules } from '@ringfence/fraud/rules.ts';
 import { Simulation } from '@ringfence/fraud/simulate/simulation.ts';
 import type { LabelledCall, SimulationOptions } from '@ringfence/fraud/simulate/types.ts';
 import { type Contestant, Trial } from '@ringfence/fraud/trial.ts';
-import { Replay } from '../../apps/edge/fraud/replay/replay.ts';
 import { type Fraud, type Score, score } from './score.ts';
 
 /** Money that a fraud may cost before it counts as missed. */
