@@ -2,6 +2,9 @@
 import { writeWav } from '@ringfence/audio/wav.ts';
 import { runCases } from './harness/run-cases.ts';
 import { stage } from './harness/stage.ts';
+import { builtInFlows } from './scenarios/built-in-flows.ts';
+import { pbxFlows } from './scenarios/pbx-flows.ts';
+import { phoneFlows } from './scenarios/phone-flows.ts';
 import { trunkFlows } from './scenarios/trunk-flows.ts';
 
 const RATE = 8_000;
@@ -9,7 +12,7 @@ const MUSIC_HZ = 600;
 
 export const cases = stage({
   name: 'sipp-flows',
-  flows: [...trunkFlows],
+  flows: [...trunkFlows, ...phoneFlows, ...pbxFlows, ...builtInFlows],
   settings: (workspace, proxies) => ({
     media: { bridgeDigits: true },
     calls: { trustedHeaders: ['P-Charging-Vector'], pickup: 'tenant' },

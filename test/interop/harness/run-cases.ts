@@ -9,7 +9,7 @@ const BESIDE = 6;
 /**
  * Runs cases one after another and sets the exit code: 0 only if none failed.
  *
- * `--only TEXT` takes those whose name contains the text, `--json` prints a JSON line a case in place of the table,
+ * `--only TEXT[,TEXT]` takes those whose name contains one of the texts, `--json` prints a JSON line a case in place of the table,
  * `--peers-only` joins the peers without the edge. A case whose program is missing is skipped by name; with CI=true
  * in the environment it fails.
  */
@@ -23,7 +23,9 @@ export async function runCases(cases: readonly Case[]): Promise<void> {
   });
   const strict = process.env.CI === 'true';
   const chosen = cases.filter(
-    (one) => (one.peersOnly ?? false) === values['peers-only'] && one.name.includes(values.only ?? ''),
+    (one) =>
+      (one.peersOnly ?? false) === values['peers-only'] &&
+      (values.only ?? '').split(',').some((text) => one.name.includes(text)),
   );
   if (chosen.length === 0) {
     process.stderr.write(`no case is named like \`${values.only}\`\n`);

@@ -14,7 +14,13 @@ const TALK_MS = 3_000;
 
 export type PartyOptions = {
   readonly at: Place;
-  readonly steps: readonly string[];
+  readonly steps?: readonly string[];
+  /** In place of steps: a scenario that sipp brings along. */
+  readonly builtIn?: string;
+  /** A whole scenario, in place of steps. */
+  readonly text?: string;
+  /** Stopped when the flow is over, whatever it has or has not seen. */
+  readonly endless?: boolean;
   /** A called party has no target: it waits. */
   readonly called?: boolean;
   readonly calls?: number;
@@ -48,17 +54,19 @@ export class Scene {
     const { workspace, closes } = this.context;
     const { at, called = false, calls = 1 } = options;
     const end = await this.media(name, at);
-    const file = workspace.write(`${name}.xml`, scenario(name, options.steps));
+    const { builtIn, endless = false } = options;
+    const file =
+      builtIn ?? workspace.write(`${name}.xml`, options.text ?? scenario(name, options.steps ?? []));
     const program = closes(
       await startSipp({
         workspace,
         name,
-        scenario: file,
+        ...(builtIn === undefined ? { scenario: file } : { builtIn }),
         ...at,
         ...(called ? {} : { target: options.target ?? this.edge }),
         transport: options.transport ?? 'udp',
         keys: { dialled: '+12025550123', mport: String(end.port), domain: this.domain, ...options.keys },
-        calls,
+        ...(endless ? {} : { calls }),
         holdMs: options.talkMs ?? TALK_MS,
         extra: [
           '-trace_msg',
@@ -67,16 +75,14 @@ export class Scene {
           '-trace_logs',
           '-log_file',
           workspace.path(`${name}.log`),
-          '-timeout',
-          '25',
-          '-timeout_error',
+          ...(endless ? [] : ['-timeout', '25', '-timeout_error']),
           ...(options.digestUri === undefined ? [] : ['-auth_uri', options.digestUri]),
           ...(options.callId === undefined ? [] : ['-cid_str', options.callId]),
           ...(options.extra ?? []),
         ],
       }),
     );
-    this.#parties.set(name, program);
+    if (!endless) this.#parties.set(name, program);
   }
 
   /** The RTP end at a place, known by the party's name too. */
@@ -103,7 +109,7 @@ export class Scene {
     await until(`\`${what}\` of ${name}`, 15_000, () => {
       const program = this.#parties.get(name)!;
       if (this.#read(`${name}.log`).includes(what)) return true;
-      if (!program.running) throw new PeerFailed(`${name} ended early: ${this.#complaint(name)}`);
+      if (!program.running) throw new PeerFailed(`${name} ended early: ${this.complaint(name)}`);
       return null;
     });
   }
@@ -159,10 +165,11 @@ export class Scene {
 
   async #ended(name: string, program: Program): Promise<void> {
     const { code } = await program.waitForExit(30_000);
-    expect(code === 0, `${name} ended with ${code}: ${this.#complaint(name)}`);
+    expect(code === 0, `${name} ended with ${code}: ${this.complaint(name)}`);
   }
 
-  #complaint(name: string): string {
+  /** What the party did not expect; empty where all went as written. */
+  complaint(name: string): string {
     return sippErrors(this.context.workspace, name).slice(0, 900).replaceAll(/\s+/g, ' ');
   }
 

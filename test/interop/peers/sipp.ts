@@ -7,7 +7,9 @@ import type { Workspace } from '../harness/workspace.ts';
 export type SippOptions = {
   readonly workspace: Workspace;
   readonly name: string;
-  readonly scenario: string;
+  readonly scenario?: string;
+  /** A scenario that sipp brings along (`-sn`), in place of a file. */
+  readonly builtIn?: string;
   readonly address: string;
   readonly port: number;
   /** Where a caller sends; a called party has none. */
@@ -30,8 +32,7 @@ export async function startSipp(options: SippOptions): Promise<Program> {
   const { workspace, name, target } = options;
   const args = [
     ...(target ? [`${target.address}:${target.port}`] : []),
-    '-sf',
-    options.scenario,
+    ...(options.builtIn === undefined ? ['-sf', options.scenario!] : ['-sn', options.builtIn]),
     '-i',
     options.address,
     '-bind_local',

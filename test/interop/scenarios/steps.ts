@@ -1,7 +1,7 @@
 /**
  * Steps of sipp scenarios: requests, answers, and what a message must and must not hold.
  *
- * Keys: `dialled`, `mport` (RTP port), `domain`, `user`, `password`; as in the scenarios beside this file.
+ * Keys: `dialled`, `mport` (RTP port), `domain`; as in the scenarios beside this file.
  */
 
 /** Session descriptions are told apart by their origin, as those of real phones are. */
@@ -143,20 +143,22 @@ export type AnswerParts = {
   /** To the first INVITE of a call: the tag is ours to add. */
   readonly invite?: boolean;
   readonly tag?: string;
+  /** To another first request: the tag is ours to add, and nobody sends an ACK. */
+  readonly tagged?: boolean;
   /** To the INVITE that `expectInvite` kept, which is not the last that came. */
   readonly kept?: boolean;
 };
 
 /** An answer of the called party to the request that came last. */
 export function answer(status: string, parts: AnswerParts = {}): string {
-  const { headers = [], body, invite = false, tag = 'b', kept = false } = parts;
+  const { headers = [], body, invite = false, tagged = invite, tag = 'b', kept = false } = parts;
   const lines = [
     kept ? 'Via:[$via]' : '[last_Via:]',
     '[last_Record-Route:]',
     kept ? 'From:[$from]' : '[last_From:]',
     kept
       ? `To:[$to]${tag === '' ? '' : `;tag=${tag}[call_number]p[pid]`}`
-      : `[last_To:]${invite ? `;tag=${tag}[call_number]p[pid]` : ''}`,
+      : `[last_To:]${tagged ? `;tag=${tag}[call_number]p[pid]` : ''}`,
     '[last_Call-ID:]',
     kept ? 'CSeq:[$cseq]' : '[last_CSeq:]',
     'Contact: <sip:called@[local_ip]:[local_port]>',
@@ -179,6 +181,9 @@ export const expectRequest = (method: string, checks = ''): string =>
 const keepTransaction = keep('Via', 'via') + keep('To', 'to') + keep('CSeq', 'cseq');
 /** A later INVITE, which is answered after something else has come (`kept`, with an empty tag). */
 export const expectReinvite = (checks = ''): string => expectRequest('INVITE', keepTransaction + checks);
+/** A first request other than INVITE, where the called party asks something in turn. */
+export const expectFirst = (method: string, checks = ''): string =>
+  expectRequest(method, keep('From', 'from') + checks);
 /** The first INVITE, whose headers answers and requests of the called party need later. */
 export const expectInvite = (checks = ''): string =>
   expectRequest('INVITE', keep('From', 'from') + keepTransaction + checks);
@@ -199,8 +204,11 @@ export const refusedWith = (
   request('ACK', cseq, { back: 5, ...parts }),
 ];
 
-/** A request that is challenged, and comes again with a digest of `user`. */
-export function withDigest(method: string, parts: RequestParts): string[] {
+/** A request that is challenged, and comes again with a digest. */
+export function withDigest(
+  method: string,
+  parts: RequestParts & { readonly user: string; readonly password: string },
+): string[] {
   const { headers = [] } = parts;
   const invite = method === 'INVITE';
   return [
@@ -211,7 +219,7 @@ export function withDigest(method: string, parts: RequestParts): string[] {
     request(method, 2, {
       ...parts,
       first: true,
-      headers: [...headers, '[authentication username=[user] password=[password]]'],
+      headers: [...headers, `[authentication username=${parts.user} password=${parts.password}]`],
     }),
   ];
 }

@@ -548,6 +548,25 @@ const loops: Flow = {
   },
 };
 
+const sips: Flow = {
+  name: 'sips',
+  what: 'a sips URI over UDP is refused with 416 (RFC 5630 §3.1)',
+  objects: leftRight,
+  play: async (scene, { a }) => {
+    const uri = 'sips:[dialled]@[remote_ip]:[remote_port]';
+    await scene.party('caller', {
+      at: a,
+      calls: 3,
+      steps: [
+        request('INVITE', 1, { body: audio(1), uri, to: `<${uri}>` }),
+        ...refusedWith(416, 1, '', { uri, to: `<${uri}>` }),
+      ],
+    });
+    await scene.over();
+    return 'three calls, 416 each';
+  },
+};
+
 const digits: Flow = {
   name: 'digits',
   what: 'keys by INFO on one side and RFC 4733 on the other, both ways',
@@ -668,6 +687,7 @@ export const trunkFlows: readonly Flow[] = [
   spoken('multipart', 'a body of two parts: the description passes, the rest does not (RFC 5621)', multipart),
   rejections,
   loops,
+  sips,
   digits,
   info,
 ];
