@@ -17,7 +17,9 @@ export type DamageKind =
   /** A head whose signature is not of this ledger's key, or that is of another ledger. */
   | 'head-forged'
   /** Two signed heads of one size that differ: two histories were told. */
-  | 'forked';
+  | 'forked'
+  /** A recorded time stamp that is not a good one, or is over another head than it claims. */
+  | 'stamp-forged';
 
 export interface Damage {
   readonly kind: DamageKind;

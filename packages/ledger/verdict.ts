@@ -47,6 +47,16 @@ export class Verdict {
     return [...new Set([...this.#signed].map(({ size }) => size))].sort((a, b) => a - b);
   }
 
+  /** A time stamp that the ledger itself holds, in this entry, and that does not hold. */
+  stampForged(sequence: number, why: string): void {
+    this.#damages.add(
+      'stamp-forged',
+      sequence,
+      sequence,
+      (range) => `the time stamp in ${range} proves nothing: ${why}`,
+    );
+  }
+
   /** In their order; where nothing is between two parts, that is told as a gap. */
   add(chunk: ChunkFindings): void {
     if (chunk.begin > this.#tree.size) this.add(emptyStretch(this.#tree.size, chunk.begin));

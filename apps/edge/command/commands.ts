@@ -748,6 +748,12 @@ export const commands: readonly Command[] = [
             value: 'FILE',
             description: 'Signed heads that a witness has kept, one JSON line each.',
           },
+          'timestamp-ca': {
+            type: 'string',
+            value: 'PEM',
+            description:
+              'Certificates, one of which has to stand behind every time stamp; default: `ledger.witness.timestampCa`.',
+          },
           json: jsonOption,
         },
         examples: [

@@ -2,7 +2,8 @@ import { createPublicKey } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { keyFingerprint } from '@ringfence/ledger/head.ts';
-import { openSigningKey, publicKeyFile, readPublicKey } from '../ledger/keys.ts';
+import type { StampedHead } from '../ledger/acts.ts';
+import { openSigningKey, publicKeyFile, readCertificates, readPublicKey } from '../ledger/keys.ts';
 import { openPlace } from '../ledger/place.ts';
 import type { LedgerPlace } from '../ledger/protocol.ts';
 import { ledgerOptions } from '../ledger/settings.ts';
@@ -11,7 +12,7 @@ import { flag, type Invocation, text } from './command.ts';
 import { exitCode } from './exit-code.ts';
 import { configurationOf, homeFolder } from './home.ts';
 import { readHeads } from './ledger-place.ts';
-import { complain, print, printJson } from './terminal.ts';
+import { complain, print, printable, printJson } from './terminal.ts';
 import { UsageError } from './usage-error.ts';
 
 const progressMs = 500;
@@ -30,11 +31,13 @@ export async function run({ names: [name], values }: Invocation): Promise<number
   const own = options?.witness.file;
   const files = [text(values, 'heads'), own !== undefined && existsSync(own) ? own : undefined];
   const witnessed = [...new Set(files)].flatMap((file) => (file === undefined ? [] : readHeads(file)));
+  const authorities = text(values, 'timestamp-ca') ?? options?.witness.timestampCa;
   let told = performance.now();
   try {
     const result = await verifyLedger(backend, {
       key,
       place,
+      trusted: authorities === undefined ? [] : readCertificates(resolve(authorities)),
       witnessed,
       progress: (done, size) => {
         if (flag(values, 'json') || performance.now() - told < progressMs) return;
@@ -53,9 +56,13 @@ export async function run({ names: [name], values }: Invocation): Promise<number
         `${result.damages.length === 0 ? 'Nothing was changed' : 'The ledger is damaged'}: ${result.entries} entries${content}, ${result.heads} signed heads, root ${result.root}`,
       );
       print(`Signed by the key ${fingerprint}`);
+      if (result.stamped !== undefined) print(stampText(result.stamps, result.stamped));
     }
     return result.damages.length === 0 ? exitCode.done : exitCode.failed;
   } finally {
     await backend.close();
   }
 }
+
+const stampText = (stamps: number, { head, time, authority, trusted, fingerprint }: StampedHead): string =>
+  `${stamps} time ${stamps === 1 ? 'stamp' : 'stamps'}; the newest says that the first ${head.size} entries were there at ${new Date(time).toISOString()}: ${printable(authority)}${trusted ? '' : ` (nobody was named in --timestamp-ca to stand behind it; its certificate is ${fingerprint})`}`;

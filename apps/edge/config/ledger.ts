@@ -74,6 +74,12 @@ export const LedgerSettings = Type.Object(
             description: 'URL of a time-stamping authority (RFC 3161); its tokens are recorded.',
           }),
         ),
+        timestampCa: Type.Optional(
+          Type.String({
+            description:
+              'Certificates (PEM), relative to this file, one of which has to stand behind every time stamp. Absent: whoever the stamp names is believed, and `verify` says so.',
+          }),
+        ),
         everyMinutes: Type.Integer({ minimum: 1, maximum: 10_080, default: 60 }),
       },
       { additionalProperties: false, default: {} },
@@ -83,8 +89,13 @@ export const LedgerSettings = Type.Object(
 );
 export type LedgerSettings = Static<typeof LedgerSettings>;
 
-/** Gives the settings with an absolute `passwordFile`. */
-export function checkLedger(ledger: LedgerSettings, folder: string, report: Report): LedgerSettings {
+/** Gives the settings with absolute `passwordFile` and `timestampCa`. */
+export function checkLedger(given: LedgerSettings, folder: string, report: Report): LedgerSettings {
+  const { timestampCa } = given.witness;
+  const ledger =
+    timestampCa === undefined
+      ? given
+      : { ...given, witness: { ...given.witness, timestampCa: resolve(folder, timestampCa) } };
   const { postgresql, witness, retention } = ledger;
   for (const name of ['url', 'timestamps'] as const) {
     const url = witness[name];

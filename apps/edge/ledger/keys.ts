@@ -9,6 +9,7 @@ import {
   hkdfSync,
   type KeyObject,
   randomBytes,
+  X509Certificate,
 } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -61,6 +62,19 @@ export function readPublicKey(file: string): KeyObject {
       'ledger-key',
       `${file} holds no Ed25519 public key; \`${publicKeyFile}\` in the data folder of the edge is the right file`,
     );
+  }
+}
+
+/** All certificates of a PEM file. */
+export function readCertificates(file: string): X509Certificate[] {
+  try {
+    const found = readFileSync(file, 'latin1').match(
+      /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g,
+    );
+    if (found === null) throw new Error('none');
+    return found.map((pem) => new X509Certificate(pem));
+  } catch {
+    throw new LedgerError('ledger-key', `${file} holds no certificates in PEM; name a file that does`);
   }
 }
 

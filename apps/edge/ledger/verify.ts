@@ -1,23 +1,22 @@
-import type { KeyObject } from 'node:crypto';
+import type { KeyObject, X509Certificate } from 'node:crypto';
 import { availableParallelism } from 'node:os';
-import { decodeHeader } from '@ringfence/ledger/entry.ts';
 import type { SignedHead } from '@ringfence/ledger/head.ts';
-import { asRemovalAct, Removals } from '@ringfence/ledger/removal.ts';
 import { Verdict, type Verification } from '@ringfence/ledger/verdict.ts';
 import type { ChunkFindings } from '@ringfence/ledger/verify-chunk.ts';
+import { readActs, type StampedHead } from './acts.ts';
 import type { LedgerBackend } from './backend.ts';
 import type { LedgerPlace } from './protocol.ts';
 import { usualLength } from './verify-part.ts';
 import { readHere, readInThreads } from './verify-readers.ts';
-import { classWord } from './words.ts';
 
-const slice = 1000;
 /** Below so many entries a thread costs more than it brings. */
 const worthThreads = 4 * usualLength;
 const mostThreads = 4;
 
 export interface VerifyOptions {
   readonly key: KeyObject;
+  /** Certificates, one of which has to stand behind each time stamp; without any, only its signature is verified. */
+  readonly trusted?: readonly X509Certificate[];
   /** Heads that witnesses have kept. */
   readonly witnessed?: readonly SignedHead[];
   /** Hears how far it is, after each part of 65,536 entries. */
@@ -30,8 +29,17 @@ export interface VerifyOptions {
   readonly partLength?: number;
 }
 
+export interface LedgerVerification extends Verification {
+  /** Time stamps that hold, and the newest head that one is over. */
+  readonly stamps: number;
+  readonly stamped?: StampedHead;
+}
+
 /** Reads every entry and says what is not as it was recorded. Entries appended meanwhile are left for the next time. */
-export async function verifyLedger(backend: LedgerBackend, options: VerifyOptions): Promise<Verification> {
+export async function verifyLedger(
+  backend: LedgerBackend,
+  options: VerifyOptions,
+): Promise<LedgerVerification> {
   for (let attempt = 0; ; attempt++) {
     const { size } = await backend.end();
     const verification = await verifyOnce(backend, options);
@@ -43,15 +51,17 @@ export async function verifyLedger(backend: LedgerBackend, options: VerifyOption
 
 async function verifyOnce(
   backend: LedgerBackend,
-  { key, witnessed = [], progress, place, threads, partLength = usualLength }: VerifyOptions,
-): Promise<Verification> {
+  { key, trusted = [], witnessed = [], progress, place, threads, partLength = usualLength }: VerifyOptions,
+): Promise<LedgerVerification> {
   // Heads first: whatever they cover was there before.
-  const heads = [...(await backend.heads()), ...witnessed];
+  const kept = await backend.heads();
   const { size: end } = await backend.end();
+  const { removals, stamps, newest, badStamps } = await readActs(backend, end, { key, trusted });
+  const heads = [...kept, ...witnessed, ...(newest === undefined ? [] : [newest.head])];
   const verdict = new Verdict({ ledger: backend.ledger, key, heads });
   const { sizes } = verdict;
   const covered = Math.max(end, sizes.at(-1) ?? 0);
-  const options = { sizes, removals: await removalsOf(backend, end) };
+  const options = { sizes, removals };
   const count = threads ?? (covered < worthThreads ? 0 : Math.min(mostThreads, availableParallelism()));
   const readers =
     place === undefined || count === 0 ? readHere(backend, options) : readInThreads(place, options, count);
@@ -74,40 +84,9 @@ async function verifyOnce(
       if (reading.length >= readers.together) await join();
     }
     while (reading.length > 0) await join();
-    return verdict.finish();
+    for (const { sequence, why } of badStamps) verdict.stampForged(sequence, why);
+    return { ...verdict.finish(), stamps, ...(newest === undefined ? {} : { stamped: newest }) };
   } finally {
     await readers.close();
   }
-}
-
-/**
- * Acts of retention, found by the index and, where that does not reach, by their headers. One that the index hides
- * makes damage of what it allowed, never the other way round; what it says is checked with all other entries.
- */
-async function removalsOf(backend: LedgerBackend, size: number): Promise<Removals> {
-  const removals = new Removals();
-  const take = (body: Uint8Array | undefined): void => {
-    if (body === undefined) return;
-    try {
-      const act = asRemovalAct(JSON.parse(Buffer.from(body).toString('utf8')));
-      if (act !== undefined) removals.add(act);
-    } catch {
-      // no act; that its content is not what was recorded will be told
-    }
-  };
-  const indexed = Math.min(size, await backend.indexed());
-  for (let before = indexed; before > 0; ) {
-    const found = await backend.search([classWord('ledger')], { from: 0, before }, slice);
-    for (const { header, body } of await backend.some(found)) {
-      const read = decodeHeader(header);
-      if (read.ok && read.value.class === 'ledger') take(body);
-    }
-    before = found.length < slice ? 0 : (found.at(-1) ?? 0);
-  }
-  for (let from = indexed; from < size; ) {
-    const rows = await backend.ofClass('ledger', from, slice);
-    for (const { body } of rows) take(body);
-    from = rows.length < slice ? size : (rows.at(-1)?.place ?? size) + 1;
-  }
-  return removals;
 }

@@ -1,7 +1,9 @@
 import { appendFileSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { encodeHead, type SignedHead } from '@ringfence/ledger/head.ts';
-import { timestampRequest, timestampToken } from './timestamp.ts';
+import { readCertificates } from './keys.ts';
+import { checkStamp } from './stamp.ts';
+import { imprintOf, timestampRequest, timestampToken } from './timestamp.ts';
 
 /** Somebody outside who keeps heads, so that an end that was cut off can be shown. */
 export interface WitnessOptions {
@@ -11,6 +13,8 @@ export interface WitnessOptions {
   readonly url?: string;
   /** A time-stamping authority (RFC 3161), asked over HTTP. */
   readonly timestamps?: string;
+  /** File with certificates that its stamps must lead to. */
+  readonly timestampCa?: string;
   readonly everyMinutes: number;
 }
 
@@ -20,7 +24,7 @@ const mostOctets = 65_536;
 /** Tells all witnesses; gives what went wrong with each, and the token of the authority where there is one. */
 export async function tellWitnesses(
   head: SignedHead,
-  { file, url, timestamps }: WitnessOptions,
+  { file, url, timestamps, timestampCa }: WitnessOptions,
   nonce: Uint8Array,
 ): Promise<{ readonly problems: readonly string[]; readonly token?: Uint8Array }> {
   const problems: string[] = [];
@@ -47,6 +51,11 @@ export async function tellWitnesses(
       const body = await post(timestamps, 'application/timestamp-query', timestampRequest(head, nonce));
       const read = timestampToken(body, head, nonce);
       if (!read.ok) throw new Error(read.error);
+      const trusted = timestampCa === undefined ? [] : readCertificates(timestampCa);
+      const stamp = checkStamp(read.value, imprintOf(head), trusted);
+      if (!stamp.ok) throw new Error(`its time stamp is not good: ${stamp.error}`);
+      if (trusted.length > 0 && !stamp.value.trusted)
+        throw new Error(`no certificate of ${timestampCa} stands behind ${stamp.value.authority}`);
       token = read.value;
     });
   return { problems, ...(token === undefined ? {} : { token }) };
