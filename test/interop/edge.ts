@@ -19,6 +19,8 @@ export type EdgeListener = {
   readonly transport: 'udp' | 'tcp' | 'tls' | 'wss';
   readonly encryption: 'required' | 'preferred' | 'none';
   readonly phonePage?: boolean;
+  readonly accountPage?: boolean;
+  readonly publicAddress?: string;
   readonly dangerousPlaintext?: boolean;
 };
 

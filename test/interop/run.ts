@@ -3,6 +3,7 @@
  *
  *     npm run interop -- [--only NAME] [--json] [--peers-only]
  */
+import { cases as accountPage } from './account-page.ts';
 import { cases as baresip } from './baresip.ts';
 import { cases as chromium } from './chromium.ts';
 import { runCases } from './harness/run-cases.ts';
@@ -24,6 +25,7 @@ await runCases([
   ...sippFlows,
   ...baresip,
   ...chromium,
+  ...accountPage,
   ...linphone,
   ...nat,
   ...ice,
