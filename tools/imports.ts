@@ -32,6 +32,7 @@ const floors: readonly (readonly string[])[] = [
     'packages/ledger',
     'packages/fraud',
     'packages/tariff',
+    'packages/evidence',
   ],
   ['packages/bytes'],
 ];
