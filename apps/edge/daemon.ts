@@ -15,6 +15,8 @@ import { ControlServer } from './control/server.ts';
 import { handleThreats } from './detection/commands.ts';
 import { Edge } from './edge.ts';
 import type { EventBus } from './events/bus.ts';
+import { handleEvidence } from './evidence/commands.ts';
+import { EvidenceDesk } from './evidence/desk.ts';
 import { handleIncidents } from './incidents/commands.ts';
 import { IncidentDesk } from './incidents/desk.ts';
 import { ClockWatch } from './journal/clock-watch.ts';
@@ -93,6 +95,7 @@ export class Daemon {
   readonly guard: Guard;
   readonly desk: IncidentDesk;
   readonly #selfService: SelfService;
+  readonly #evidence: EvidenceDesk;
   readonly #transports: Transports;
   #relay: MediaEngine | undefined;
   #config: Configuration;
@@ -114,6 +117,7 @@ export class Daemon {
       guard: Guard;
       desk: IncidentDesk;
       selfService: SelfService;
+      evidence: EvidenceDesk;
       transports: Transports;
       heart: Heartbeat;
       monitoring: Monitoring;
@@ -128,6 +132,7 @@ export class Daemon {
     this.guard = parts.guard;
     this.desk = parts.desk;
     this.#selfService = parts.selfService;
+    this.#evidence = parts.evidence;
     this.#transports = parts.transports;
     this.#heart = parts.heart;
     this.#clock = new ClockWatch(options.now, options.wall ?? Date.now);
@@ -250,8 +255,17 @@ export class Daemon {
       cleanup.push(() => guard.stop());
       const sounds = new SoundFiles();
       cleanup.push(() => sounds.stop());
-      const desk = await IncidentDesk.open({
+      const evidence = new EvidenceDesk({
         home,
+        config,
+        version: options.version,
+        now,
+        calls: () => edge.calls,
+        beside: () => monitoring.tap,
+      });
+      cleanup.push(() => evidence.stop());
+      const desk = await IncidentDesk.open({
+        preserve: (incident) => evidence.preserve(incident),
         config: config.incidents,
         store,
         bus,
@@ -277,7 +291,7 @@ export class Daemon {
         bus,
         now,
         transports: () => self.transports as Transports,
-        tap: () => monitoring.tap,
+        tap: () => evidence,
         relay: () => (self.daemon === undefined ? media.engine : self.daemon.relay),
         trust: (address, as) => guard.trust(address, as),
         takes: (level) => admission.takes(level),
@@ -314,7 +328,7 @@ export class Daemon {
         admission,
         events: {
           message: (flow, bytes, at) => {
-            monitoring.tap?.received(flow, bytes);
+            evidence.received(flow, bytes);
             edge.message(flow, bytes, at);
           },
           closed: (flow) => edge.closed(flow),
@@ -334,17 +348,8 @@ export class Daemon {
         endpoints: media.endpoints,
         recent,
       });
-      const daemon = new Daemon(options, {
-        edge,
-        store,
-        ledger,
-        guard,
-        desk,
-        selfService,
-        transports,
-        heart,
-        monitoring,
-      });
+      const parts = { edge, store, ledger, guard, desk, evidence, selfService, transports, heart, monitoring };
+      const daemon = new Daemon(options, parts);
       self.daemon = daemon;
       daemon.#tellCertificates();
       cleanup.push(async () => daemon.#stopTimers());
@@ -374,6 +379,7 @@ export class Daemon {
       handleBans(daemon.control, guard);
       handleIncidents(daemon.control, desk.incidents);
       selfService.handle(daemon.control);
+      handleEvidence(daemon.control, evidence, desk.incidents);
       cleanup.push(async () => daemon.control.close());
       await daemon.control.listen(home);
       guard.start();
@@ -422,6 +428,7 @@ export class Daemon {
     this.edge.reconfigure(this.#config);
     this.#ledger.configured(this.#config);
     this.guard.configure(this.#config);
+    this.#evidence.configure(this.#config);
     bus.emit({
       type: 'config.reloaded',
       what: 'configuration',
@@ -490,6 +497,7 @@ export class Daemon {
     this.#stopped = true;
     edge.stop();
     await this.#selfService.stop();
+    await this.#evidence.stop();
     await this.desk.stop();
     await this.guard.stop();
     const handed = this.#transports.handOver();
@@ -516,6 +524,7 @@ export class Daemon {
     this.control.close();
     this.edge.stop();
     await this.#selfService.stop();
+    await this.#evidence.stop();
     await this.desk.stop();
     await this.guard.stop();
     await this.#transports.close();

@@ -1,7 +1,7 @@
 import { type Arrow, clock, type Ladder } from './ladder.ts';
 import { escapeXml, plainText } from './plain-text.ts';
 
-const gap = 240;
+const gap = 290;
 const margin = 180;
 const top = 84;
 const row = 30;

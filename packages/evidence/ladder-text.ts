@@ -1,7 +1,7 @@
 import { clock, type Ladder } from './ladder.ts';
 import { plainText } from './plain-text.ts';
 
-const gap = 42;
+const gap = 48;
 const margin = 14;
 
 /** The ladder in letters: a line for each message, a column for each party. */

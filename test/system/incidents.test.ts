@@ -36,7 +36,7 @@ test('an incident that an administrator opens: quarantine, calls ended, password
   assert.match(await does('show', opened.id), new RegExp(`done: alice@${domain} until`));
   await until('the evidence is on disk', async () => /evidence\/INC-/.test(await does('show', opened.id)));
   const now = JSON.parse(await does('show', opened.id, '--json')) as Incident;
-  const file = now.steps.flatMap(({ done }) => done).find(({ detail }) => detail.endsWith('.json'))?.detail;
+  const file = now.steps.flatMap(({ done }) => done).find(({ detail }) => detail.endsWith('.tar'))?.detail;
   assert.match(readFileSync(file ?? '', 'utf8'), /The phone was stolen/);
 
   const { answer } = await alice.call('bob', (await bed.voice(suite)).describe());

@@ -646,6 +646,47 @@ export const commands: readonly Command[] = [
     load: () => import('./incident.ts'),
   },
   {
+    name: 'evidence',
+    summary: 'Makes evidence bundles of incidents and shows them.',
+    forms: [
+      {
+        words: 'make INCIDENT',
+        description:
+          'Puts everything about an incident into one signed file in the folder `evidence`: SIP messages, calls, protection, events, decisions, configuration, proofs of the ledger, custody.',
+        options: {
+          config: configOption,
+          out: {
+            type: 'string',
+            value: 'FILE',
+            description: 'Copies it there, too; a file that is there is not written over.',
+          },
+          json: jsonOption,
+        },
+        examples: ['ringfence evidence make INC-20261124-1 --out /media/stick/INC-20261124-1.tar'],
+      },
+      {
+        words: 'show FILE',
+        description: 'What a bundle says, in plain words, with the SIP messages as a ladder.',
+        options: {
+          config: configOption,
+          key: {
+            type: 'string',
+            value: 'PEM',
+            description: 'Public key; default: that of the edge on this machine.',
+          },
+          json: jsonOption,
+        },
+      },
+      {
+        words: 'custody INCIDENT',
+        description:
+          'Who has made, copied, read and verified evidence of an incident on this machine, as the ledger has recorded it.',
+        options: { config: configOption, json: jsonOption },
+      },
+    ],
+    load: () => import('./evidence.ts'),
+  },
+  {
     name: 'cdr',
     summary: 'Shows call records.',
     forms: [
@@ -734,7 +775,7 @@ export const commands: readonly Command[] = [
   },
   {
     name: 'verify',
-    summary: 'Says whether the ledger is what was recorded, and names what is not.',
+    summary: 'Says whether the ledger, or an evidence bundle, is what was recorded, and names what is not.',
     forms: [
       {
         words: 'ledger [FILE]',
@@ -760,6 +801,26 @@ export const commands: readonly Command[] = [
           'ringfence verify ledger --heads /mnt/witness/heads.jsonl',
           'ringfence verify ledger copy.db --key ledger-public.pem',
         ],
+      },
+      {
+        words: 'bundle FILE',
+        description:
+          'Checks an evidence bundle without the edge and without its data: each part, the signature, and the proofs that its entries are in the ledger. Exits 1 where anything was edited, dropped, added, reordered, cut off or signed by another key, and names it.',
+        options: {
+          config: configOption,
+          key: {
+            type: 'string',
+            value: 'PEM',
+            description: 'Public key; default: that of the edge on this machine.',
+          },
+          'key-id': {
+            type: 'string',
+            value: 'ID',
+            description: 'Id of the key, as the edge has printed it, in place of the key.',
+          },
+          json: jsonOption,
+        },
+        examples: ['ringfence verify bundle INC-20261124-1.tar --key ledger-public.pem'],
       },
     ],
     load: () => import('./verify.ts'),

@@ -17,7 +17,12 @@ import { UsageError } from './usage-error.ts';
 
 const progressMs = 500;
 
-export async function run({ names: [name], values }: Invocation): Promise<number> {
+export async function run(invocation: Invocation): Promise<number> {
+  if (invocation.action === 'bundle') return (await import('./verify-bundle.ts')).verifyBundle(invocation);
+  return verifyRecords(invocation);
+}
+
+async function verifyRecords({ names: [name], values }: Invocation): Promise<number> {
   const keyOption = text(values, 'key');
   if (name !== undefined && keyOption === undefined)
     throw new UsageError(`to verify a file by itself, name the public key: --key ${publicKeyFile}`, 'verify');

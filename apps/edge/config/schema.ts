@@ -3,6 +3,7 @@ import { AccountPageSettings } from './account-page.ts';
 import { AlertSettings } from './alerts.ts';
 import { BanSettings } from './bans.ts';
 import { DetectionSettings } from './detection.ts';
+import { EvidenceSettings } from './evidence.ts';
 import { Export } from './exports.ts';
 import { HeaderFields, Methods } from './hygiene.ts';
 import { IncidentSettings } from './incidents.ts';
@@ -538,6 +539,7 @@ export const Configuration = Type.Object(
     bans: BanSettings,
     detection: DetectionSettings,
     incidents: IncidentSettings,
+    evidence: EvidenceSettings,
     sounds: Type.Object(
       {
         holdMusic: Type.Optional(

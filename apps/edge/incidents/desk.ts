@@ -1,5 +1,3 @@
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { MisuseError } from '@ringfence/bytes/misuse.ts';
 import type { Accounts } from '../accounts/accounts.ts';
 import type { Bans } from '../admission/bans/bans.ts';
@@ -25,7 +23,6 @@ export interface RestrainedEdge {
 }
 
 export interface DeskParts {
-  readonly home: string;
   readonly config: Configuration['incidents'];
   readonly store: Pick<Store, 'incidents' | 'putIncident'>;
   readonly bus: EventBus;
@@ -33,6 +30,8 @@ export interface DeskParts {
   now(): number;
   edge(): RestrainedEdge;
   accounts(): Pick<Accounts, 'quarantine' | 'release'>;
+  /** Keeps what was seen; `incident` gives it as it is by then. */
+  preserve(incident: () => Incident): Promise<Outcome>;
   readonly objects: Objects;
 }
 
@@ -142,7 +141,7 @@ export class IncidentDesk {
           return { done: true, detail: count === 0 ? 'no phone was registered' : `${count} phones` };
         }),
       endCall: (id) => this.#endCall(id),
-      preserve: async (incident) => this.#preserve(incident),
+      preserve: (incident) => this.#parts.preserve(() => this.incidents.find(incident.id) ?? incident),
       routeOf: (id) => {
         const view = this.#parts.edge().calls.get(id)?.view();
         return view?.route.startsWith('trunk:') ? `${view.domain}/${view.route.slice(6)}` : undefined;
@@ -178,18 +177,6 @@ export class IncidentDesk {
     if (call.view()?.emergency === true) return { done: false, detail: 'it is an emergency call' };
     edge.run(() => call.hangUp('administrator'));
     return { done: true, detail: '' };
-  }
-
-  /** The incident and its calls in progress, as they are now. */
-  async #preserve(incident: Incident): Promise<Outcome> {
-    const folder = join(this.#parts.home, 'evidence');
-    const file = join(folder, `${incident.id}.json`);
-    const { calls } = this.#parts.edge();
-    const live = incident.calls.names.flatMap((id) => calls.get(id)?.view() ?? []);
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    writeFileSync(`${file}.new`, `${JSON.stringify({ incident, calls: live }, null, 2)}\n`, { mode: 0o600 });
-    renameSync(`${file}.new`, file);
-    return { done: true, detail: file };
   }
 }
 

@@ -1,9 +1,11 @@
 import type { EndpointOpened, Relay } from '@ringfence/relay/contract.ts';
 import type { Flow } from '@ringfence/sip/transport/flow.ts';
 import { suiteParameters } from '@ringfence/srtp/suite.ts';
+import { steadyClock } from '../clock.ts';
 import { Edge } from '../edge.ts';
 import { EventBus } from '../events/bus.ts';
 import { EventLog } from '../events/log.ts';
+import { MessageRing } from '../evidence/message-ring.ts';
 import type { Store } from '../store/contract.ts';
 import type { Transports } from '../transport/contract.ts';
 import { testConfiguration } from './configuration.ts';
@@ -11,15 +13,17 @@ import { route, trunk } from './objects.ts';
 import { resolveNumeric } from './resolve.ts';
 
 /**
- * CPU of the edge's own JavaScript per call, with nothing behind it: `node apps/edge/testing/measure.ts [calls] [held] [up]`.
+ * CPU of the edge's own JavaScript per call, with nothing behind it: `node apps/edge/testing/measure.ts [calls] [held] [up] [kept]`.
  *
  * A trunk calls a trunk over UDP: 13 messages a call, 500 a second, of which `up` (default 500) stand at any time. What
- * the driver itself costs is taken off. With `held`, so many more are left standing and their memory is told.
+ * the driver itself costs is taken off. With `held`, so many more are left standing and their memory is told. `kept` is
+ * how many messages are kept for evidence (default 20,000; 0: none).
  */
 
 const calls = Number(process.argv[2] ?? 20_000);
 const held = Number(process.argv[3] ?? 0);
 const up = Number(process.argv[4] ?? 500);
+const kept = Number(process.argv[5] ?? 20_000);
 
 const flow = (id: number, address: string): Flow => ({
   id,
@@ -176,7 +180,10 @@ function pass(milliseconds: number): void {
 }
 const bus = new EventBus(now);
 bus.subscribe(new EventLog('json', () => undefined).subscriber, 'info');
+const ring =
+  kept > 0 ? new MessageRing({ messages: kept, octets: 16 * 1024 * 1024 }, steadyClock()) : undefined;
 const edge = new Edge({
+  tap: () => ring,
   config: testConfiguration(),
   objects: {
     users: [],
@@ -210,6 +217,7 @@ const uriOf = (contact: string): string => contact.slice(contact.indexOf('<') + 
 
 const give = (who: Flow, text: string): void => {
   const bytes = own(() => Buffer.from(text, 'latin1'));
+  ring?.received(who, bytes);
   edge.message(who, bytes, now());
 };
 

@@ -50,6 +50,23 @@ test('however it is written', () => {
   }
 });
 
+test('tokens of push services (RFC 8599 §14) and passwords in URIs', () => {
+  const contact =
+    'Contact: <sip:alice@192.0.2.1:5061;pn-provider=apns;pn-prid=00fc13adff78512;pn-param=a.b>;expires=60\r\n';
+  const out = mask(invite(contact));
+  assert.match(
+    out,
+    /^Contact: <sip:alice@192\.0\.2\.1:5061;pn-provider=apns;pn-prid=masked;pn-param=masked>;expires=60\r$/m,
+  );
+  for (const uri of ['sip:alice:geheim@example.test', 'SIPS:alice:geheim@example.test;x=y']) {
+    const line = mask(invite(`From: "sip:a@b" <${uri}>;tag=1, <${uri}>\r\n`));
+    assert.doesNotMatch(line, /geheim/);
+    assert.match(line, /alice:masked@example\.test/);
+  }
+  const plain = 'To: "sip" <sip:bob@example.test:5060>;tag=a:b@c\r\n';
+  assert.ok(mask(invite(plain)).includes(plain));
+});
+
 test('pressed keys and texts of people are lengths alone', () => {
   const dtmf =
     'INFO sip:b@c SIP/2.0\r\nContent-Type: application/dtmf-relay\r\nContent-Length: 22\r\n\r\nSignal=4\r\nDuration=60';

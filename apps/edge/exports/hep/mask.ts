@@ -17,7 +17,7 @@ export function maskMessage(bytes: Uint8Array): Uint8Array {
   for (const line of head.split('\n')) {
     const isFolded = line.startsWith(' ') || line.startsWith('\t');
     if (isFolded) {
-      if (!hiding) lines.push(hidesSecret(line) ? ` ${masked}` : line);
+      if (!hiding) lines.push(hidesSecret(line) ? ` ${masked}` : maskAddresses(line));
       continue;
     }
     const colon = line.indexOf(':');
@@ -34,7 +34,7 @@ export function maskMessage(bytes: Uint8Array): Uint8Array {
       continue;
     }
     if (name === 'content-type' || name === 'c') contentType = line.slice(colon + 1).toLowerCase();
-    lines.push(line);
+    lines.push(maskAddresses(line));
   }
   if (body === '') return Buffer.from(lines.join('\n') + end, 'latin1');
   const shown = maskBody(contentType, body);
@@ -43,6 +43,44 @@ export function maskMessage(bytes: Uint8Array): Uint8Array {
 
 /** Wherever it stands: a digest is what a password can be guessed from. */
 const hidesSecret = (line: string): boolean => /response[ \t]*=/i.test(line);
+
+/** Tokens of push services (RFC 8599 §14: they let their bearer wake a phone), and passwords in URIs (RFC 3261 §19.1.1). */
+function maskAddresses(line: string): string {
+  const lower = line.toLowerCase();
+  if (lower.includes('pn-prid') || lower.includes('pn-param'))
+    return line
+      .split(';')
+      .map((part) => {
+        const name = part.trimStart().toLowerCase();
+        if (!name.startsWith('pn-prid') && !name.startsWith('pn-param')) return part;
+        const end = part.search(/[>,\r\s]/);
+        return `${part.slice(0, part.indexOf('=') + 1)}${masked}${end < 0 ? '' : part.slice(end)}`;
+      })
+      .join(';');
+  return lower.includes('@') ? maskPasswords(line, lower) : line;
+}
+
+/** User parts are shorter. */
+const mostUser = 512;
+
+function maskPasswords(line: string, lower: string): string {
+  let out = '';
+  let done = 0;
+  let at = -1;
+  for (let scheme = lower.indexOf('sip'); scheme >= 0; scheme = lower.indexOf('sip', scheme + 3)) {
+    const begin = scheme + (lower.startsWith('sips:', scheme) ? 5 : 4);
+    if (lower[begin - 1] !== ':' || begin < done) continue;
+    if (at < begin) at = line.indexOf('@', begin);
+    if (at < 0) break;
+    if (at - begin > mostUser) continue;
+    const user = line.slice(begin, at);
+    const colon = user.indexOf(':');
+    if (colon < 0 || /[\s<>;,"]/.test(user)) continue;
+    out += `${line.slice(done, begin + colon + 1)}${masked}`;
+    done = at;
+  }
+  return done === 0 ? line : out + line.slice(done);
+}
 
 function splitMessage(text: string): { readonly head: string; readonly end: string; readonly body: string } {
   const crlf = text.indexOf('\r\n\r\n');
