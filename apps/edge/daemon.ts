@@ -348,7 +348,18 @@ export class Daemon {
         endpoints: media.endpoints,
         recent,
       });
-      const parts = { edge, store, ledger, guard, desk, evidence, selfService, transports, heart, monitoring };
+      const parts = {
+        edge,
+        store,
+        ledger,
+        guard,
+        desk,
+        evidence,
+        selfService,
+        transports,
+        heart,
+        monitoring,
+      };
       const daemon = new Daemon(options, parts);
       self.daemon = daemon;
       daemon.#tellCertificates();

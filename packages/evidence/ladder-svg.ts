@@ -1,7 +1,7 @@
 import { type Arrow, clock, type Ladder } from './ladder.ts';
 import { escapeXml, plainText } from './plain-text.ts';
 
-const gap = 290;
+const gap = 310;
 const margin = 180;
 const top = 84;
 const row = 30;
@@ -70,8 +70,8 @@ export function ladderSvg(ladder: Ladder, title: string): string {
 
 const safe = (value: string, most: number): string => escapeXml(plainText(value, most));
 
-/** Letters of a label between two lines; some 6.5 units wide each. */
-const room = (from: number, to: number): number => Math.max(8, Math.floor((Math.abs(to - from) - 24) / 6.5));
+/** Letters of a label between two lines; some 7.5 units wide each. */
+const room = (from: number, to: number): number => Math.max(8, Math.floor((Math.abs(to - from) - 24) / 7.5));
 
 /** `value` is escaped by whoever calls. */
 const text = (x: number, y: number, value: string, attributes: string): string =>
