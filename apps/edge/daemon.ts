@@ -22,6 +22,7 @@ import { IncidentDesk } from './incidents/desk.ts';
 import { ClockWatch } from './journal/clock-watch.ts';
 import { aliveFile, Heartbeat } from './journal/heartbeat.ts';
 import { LedgerDesk } from './ledger/join.ts';
+import { Mailer } from './mail/mailer.ts';
 import { EngineEvents } from './media/engine-events.ts';
 import { type MediaEngine, startEngine } from './media/start-engine.ts';
 import { Monitoring } from './monitoring/monitoring.ts';
@@ -274,6 +275,7 @@ export class Daemon {
         now,
         edge: () => edge,
         objects,
+        mail: new Mailer(() => (self.daemon === undefined ? config : self.daemon.#config).mail),
       });
       cleanup.push(() => desk.stop());
       const edge: Edge = new Edge({

@@ -32,6 +32,7 @@ import { type KnownPeer, KnownPeers } from './policy/known-peers.ts';
 import type { RecordingDecision } from './policy/recording.ts';
 import { nameOfAsker } from './recording/call-recording.ts';
 import { reachRecorder } from './recording/reach.ts';
+import { deregister } from './registrar/deregister.ts';
 import { Registrar } from './registrar/registrar.ts';
 import { TemporaryGruus } from './registrar/temporary-gruu.ts';
 import { Directory, type Restraints } from './routing/directory.ts';
@@ -205,6 +206,7 @@ export class Edge {
       () => this.#config.domain,
       key,
       (request, flow) => this.registrations.match(request, flow),
+      (request) => readDialled(request.uri, this.#numbers).emergency,
     );
     this.#patches = new VirtualPatches(parts.patches?.(parts.config), parts.config.patches);
     this.#patches.retain(parts.objects);
@@ -430,13 +432,24 @@ export class Edge {
 
   /** Every phone of the user has to register anew; gives how many there were. */
   deregister(domain: string, user: string): number {
-    const gone = this.registrar.retain(
-      (one) =>
-        one.domain.toLowerCase() !== domain.toLowerCase() || one.user.toLowerCase() !== user.toLowerCase(),
-    );
-    if (gone.length > 0)
-      void this.#parts.store.putBindings([], gone).catch((error) => this.#storeFailed(error));
-    return gone.length;
+    let count = 0;
+    this.run(() => {
+      count = deregister(
+        {
+          registrar: this.registrar,
+          bus: this.#parts.bus,
+          store: this.#parts.store,
+          dialogs: this.#dialogs,
+          transports: () => this.#parts.transports(),
+          isUrgent: (call) => this.calls.get(call)?.view()?.emergency === true,
+          lapsed: (bindings) => this.#pbxFront.lapsed(bindings),
+          failed: (error) => this.#storeFailed(error),
+        },
+        domain,
+        user,
+      );
+    });
+    return count;
   }
 
   /** Takes out bindings that have run out. */

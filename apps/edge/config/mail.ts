@@ -32,7 +32,7 @@ export const MailSettings = Type.Object(
   {
     additionalProperties: false,
     default: {},
-    description: 'Mail of the edge: alerts.',
+    description: 'Mail of the edge: alerts, and what users are told of their accounts.',
   },
 );
 export type MailSettings = Static<typeof MailSettings>;

@@ -202,6 +202,22 @@ test('the right password after many wrong ones from elsewhere, while the desk ph
   assert.match(event!.parts.map(({ text }) => text).join(' '), /another network.*still is.*Wrong passwords/);
 });
 
+test('a thief who names the instance of the phone is found as well (RFC 5626 §4.1)', async () => {
+  const world = worldWith({ rules: { ...defaultRules(), 'brute-force': 'watch' } });
+  const as = ({ contact }: Phone): string =>
+    `${contact};+sip.instance="<urn:uuid:00000000-0000-1000-8000-000000000001>";reg-id=1`;
+  const alice = new Phone(world, { name: 'alice', address: '192.0.2.7', transport: 'tcp' });
+  assert.equal((await alice.register(3600, [as(alice)])).status, 200);
+  assert.equal((await alice.register(3600, [as(alice)])).status, 200);
+  assert.equal(world.eventsOf('registration.added').length, 1);
+  await guess(world, stranger(world, 'alice'), 9);
+  const eve = new Phone(world, { name: 'alice', address: attacker, transport: 'tcp', port: 7010 });
+  assert.equal((await eve.register(3600, [as(eve)])).status, 200);
+  assert.equal(world.edge.registrar.lookup(domain, 'alice', world.time.now).length, 1);
+  const event = world.eventsOf('threat.found').find(({ rule }) => rule === 'registration-hijack');
+  assert.equal(event?.action, 'quarantine');
+});
+
 test('a softphone taken along is no hijack', async () => {
   const world = worldWith();
   await registered(world, { name: 'alice', address: '192.0.2.7', transport: 'tcp' });

@@ -47,6 +47,7 @@ export class Identifier {
   readonly #defaultDomain: () => string;
   readonly #key: Uint8Array;
   readonly #registered: Registrations['match'];
+  readonly #isUrgent: (request: SipRequest) => boolean;
 
   /** @param key keeps what unknown names are offered the same, also after a restart, and unpredictable. */
   constructor(
@@ -55,7 +56,9 @@ export class Identifier {
     defaultDomain: () => string,
     key: Uint8Array,
     registered: Registrations['match'] = () => undefined,
+    isUrgent: (request: SipRequest) => boolean = () => false,
   ) {
+    this.#isUrgent = isUrgent;
     this.#registered = registered;
     this.#key = key;
     this.#digest = digest;
@@ -94,6 +97,8 @@ export class Identifier {
     const domain = this.domainOf(request);
     const authorization = request.headers.all('Authorization');
     if (authorization.length === 0) return this.#unproven(domain, request, flow, now, false);
+    // A password that was revoked still proves who calls for help.
+    const urgent = request.method === 'INVITE' && this.#isUrgent(request);
     const verified = this.#digest.verify({
       authorization,
       method: request.method,
@@ -102,7 +107,7 @@ export class Identifier {
       now,
       realms: [domain.name],
       lookup: (username, _realm, algorithm) =>
-        ha1Of(domain, username)
+        ha1Of(domain, username, urgent)
           ?.get(algorithm as DigestAlgorithm)
           ?.reveal(),
       body: request.body,
@@ -260,9 +265,10 @@ function usernameOf(authorization: readonly string[]): string {
   return '';
 }
 
-function ha1Of(domain: DomainDirectory, username: string): Ha1Set | undefined {
+function ha1Of(domain: DomainDirectory, username: string, urgent: boolean): Ha1Set | undefined {
   const device = domain.devices.get(username)?.device;
   // As if nobody of that name had a password.
-  if (device !== undefined && domain.restraints?.revoked(domain.name, device) === true) return undefined;
+  if (!urgent && device !== undefined && domain.restraints?.revoked(domain.name, device) === true)
+    return undefined;
   return device?.ha1 ?? domain.inboundTrunks.get(username)?.inbound?.ha1;
 }

@@ -1,6 +1,7 @@
 import { MisuseError } from '@ringfence/bytes/misuse.ts';
 import type { Accounts } from '../accounts/accounts.ts';
 import type { Bans } from '../admission/bans/bans.ts';
+import type { MailSender } from '../alerts/channels/email.ts';
 import type { Call } from '../call/call.ts';
 import { formatProblem } from '../config/problem.ts';
 import type { Configuration } from '../config/schema.ts';
@@ -14,6 +15,7 @@ import { loadPlaybooks } from './playbook.ts';
 import { IncidentRestraints, markOf } from './restraints.ts';
 import { isSocket } from './sign.ts';
 import type { Incident } from './types.ts';
+import { UserMail } from './user-mail.ts';
 
 /** What measures need of the running edge. */
 export interface RestrainedEdge {
@@ -33,6 +35,7 @@ export interface DeskParts {
   /** Keeps what was seen; `incident` gives it as it is by then. */
   preserve(incident: () => Incident): Promise<Outcome>;
   readonly objects: Objects;
+  readonly mail: MailSender;
 }
 
 const sweepMs = 1_000;
@@ -45,6 +48,7 @@ export class IncidentDesk {
   readonly #unsubscribe: () => void;
   readonly #timer: NodeJS.Timeout;
   readonly #writes = new Set<Promise<void>>();
+  readonly #userMail: UserMail;
   #objects: Objects;
 
   private constructor(
@@ -55,6 +59,15 @@ export class IncidentDesk {
     this.#parts = parts;
     this.#objects = parts.objects;
     this.restraints = restraints;
+    this.#userMail = new UserMail({
+      mail: parts.mail,
+      now: () => parts.now(),
+      mailboxOf: (domain, user) => this.#usersOf(domain, user)[0]?.email,
+      after: (milliseconds, run) => {
+        const timer = setTimeout(run, milliseconds).unref();
+        return () => clearTimeout(timer);
+      },
+    });
     this.incidents = new Incidents({
       measures: this.#measures(),
       playbooks,
@@ -87,6 +100,7 @@ export class IncidentDesk {
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     this.#unsubscribe();
+    this.#userMail.stop();
     this.incidents.sweep();
     await Promise.allSettled([...this.#writes]);
   }
@@ -142,6 +156,12 @@ export class IncidentDesk {
         }),
       endCall: (id) => this.#endCall(id),
       preserve: (incident) => this.#parts.preserve(() => this.incidents.find(incident.id) ?? incident),
+      tellUser: (account, text, incident) => {
+        const one = accountOf(account);
+        return one === undefined
+          ? Promise.resolve(nameless)
+          : this.#userMail.tell(one.domain, one.user, text, incident);
+      },
       routeOf: (id) => {
         const view = this.#parts.edge().calls.get(id)?.view();
         return view?.route.startsWith('trunk:') ? `${view.domain}/${view.route.slice(6)}` : undefined;
@@ -161,13 +181,15 @@ export class IncidentDesk {
     return { done: true, detail: '', mark: now };
   }
 
+  #usersOf(domain: string, user: string) {
+    return this.#objects.users.filter(
+      (one) =>
+        one.domain.toLowerCase() === domain.toLowerCase() && one.name.toLowerCase() === user.toLowerCase(),
+    );
+  }
+
   #devicesOf(domain: string, user: string) {
-    return this.#objects.users
-      .filter(
-        (one) =>
-          one.domain.toLowerCase() === domain.toLowerCase() && one.name.toLowerCase() === user.toLowerCase(),
-      )
-      .flatMap(({ devices }) => devices);
+    return this.#usersOf(domain, user).flatMap(({ devices }) => devices);
   }
 
   #endCall(id: string): Outcome {
@@ -192,8 +214,15 @@ function halves(route: string): [string, string] {
 
 /** `alice@example.test`, or with a device behind it, which is left out: an account is put aside as a whole. */
 function named(account: string, run: (one: { domain: string; user: string }) => Outcome): Outcome {
+  const one = accountOf(account);
+  return one === undefined ? nameless : run(one);
+}
+
+const nameless: Outcome = { done: false, detail: 'it names no account' };
+
+function accountOf(account: string): { readonly domain: string; readonly user: string } | undefined {
   const at = account.lastIndexOf('@');
-  if (at <= 0) return { done: false, detail: 'it names no account' };
+  if (at <= 0) return undefined;
   const slash = account.indexOf('/', at);
-  return run({ user: account.slice(0, at), domain: account.slice(at + 1, slash < 0 ? undefined : slash) });
+  return { user: account.slice(0, at), domain: account.slice(at + 1, slash < 0 ? undefined : slash) };
 }

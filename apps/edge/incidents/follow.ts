@@ -19,6 +19,8 @@ export interface FollowParts {
 /** Follows playbooks: does what is automatic to whatever joins an incident, keeps the rest until somebody says so. */
 export class Follower {
   readonly #parts: FollowParts;
+  /** Mails that are on their way. */
+  readonly #telling = new Set<string>();
 
   constructor(parts: FollowParts) {
     this.#parts = parts;
@@ -36,11 +38,14 @@ export class Follower {
     this.#parts.changed(incident);
   }
 
-  /** Somebody has joined the incident: the steps reach him, too. */
-  joined(incident: Case): void {
+  /**
+   * Somebody has joined the incident: the steps reach him, too. What has run out is done again to those alone who have
+   * given new cause (`again`), not to whoever lives on with his name in it.
+   */
+  joined(incident: Case, again: ReadonlySet<string>): void {
     incident.steps.forEach((step, index) => {
       if (step.action === 'preserve' || step.action === 'notify' || step.action === 'task') return;
-      this.#reach(incident, index, targetsOf(step.action, incident, this.#parts.measures));
+      this.#reach(incident, index, targetsOf(step.action, incident, this.#parts.measures), again);
     });
   }
 
@@ -93,10 +98,16 @@ export class Follower {
       }
   }
 
-  #reach(incident: Case, index: number, targets: readonly string[]): void {
+  #reach(
+    incident: Case,
+    index: number,
+    targets: readonly string[],
+    again: ReadonlySet<string> = new Set(targets),
+  ): void {
     for (const target of targets) {
       const step = incident.steps[index]!;
-      if (isDone(incident, step.action, target)) continue;
+      if (isDone(incident, step.action, target, again)) continue;
+      if (step.action === 'tellUser' && this.#telling.has(`${incident.id} ${target}`)) continue;
       if (step.waiting.includes(target) || step.done.length + step.waiting.length >= mostTargets) continue;
       if (step.word?.approved === false) continue;
       if (step.mode === 'automatic' || step.word?.approved === true)
@@ -114,7 +125,11 @@ export class Follower {
     const minutes = lasting.has(step.action) ? step.minutes : undefined;
     const until = minutes === undefined ? undefined : at + minutes * 60_000;
     const write = ({ done, detail, mark }: Outcome): void => {
-      const current = incident.steps[index]!;
+      // What took its time may find that another playbook has come since.
+      const found = incident.steps.findIndex(
+        ({ action, text }) => action === step.action && text === step.text,
+      );
+      const current = incident.steps[found] ?? step;
       const entry: Done = {
         target,
         at,
@@ -124,10 +139,11 @@ export class Follower {
         ...(done && until !== undefined ? { until } : {}),
         ...(mark === undefined ? {} : { mark }),
       };
-      incident.steps[index] = {
-        ...current,
-        done: [...current.done.filter((d) => d.target !== target), entry],
-      };
+      if (found >= 0)
+        incident.steps[found] = {
+          ...current,
+          done: [...current.done.filter((d) => d.target !== target), entry],
+        };
       this.#parts.told(
         incident,
         current,
@@ -137,12 +153,18 @@ export class Follower {
       this.#parts.changed(incident);
     };
     if (step.action === 'notify') return write({ done: true, detail: step.text });
+    const failed = (error: unknown): void =>
+      write({ done: false, detail: error instanceof Error ? error.message : String(error) });
     if (step.action === 'preserve') {
+      void this.#parts.measures.preserve(incident.record).then(write, failed);
+      return;
+    }
+    if (step.action === 'tellUser') {
+      this.#telling.add(`${incident.id} ${target}`);
       void this.#parts.measures
-        .preserve(incident.record)
-        .then(write, (error: unknown) =>
-          write({ done: false, detail: error instanceof Error ? error.message : String(error) }),
-        );
+        .tellUser(target, step.text, incident.id)
+        .then(write, failed)
+        .finally(() => this.#telling.delete(`${incident.id} ${target}`));
       return;
     }
     write(this.#do(step.action, target, until ?? at, (minutes ?? 0) * 60, incident));
@@ -219,12 +241,12 @@ export class Follower {
 }
 
 /** By this or by another playbook: what was taken back or has failed is not tried again by itself. */
-const isDone = (incident: Case, action: Action, target: string): boolean =>
+const isDone = (incident: Case, action: Action, target: string, again: ReadonlySet<string>): boolean =>
   incident.steps.some(
     (step) =>
       step.action === action &&
       action !== 'task' &&
-      step.done.some((done) => done.target === target && done.outcome !== 'expired'),
+      step.done.some((done) => done.target === target && (done.outcome !== 'expired' || !again.has(target))),
   );
 
 const lasting: ReadonlySet<Action> = new Set(['ban', 'quarantine', 'closeRoute', 'revokeSecret']);
@@ -238,6 +260,7 @@ const names: Readonly<Record<Action, string>> = {
   endCalls: 'end of call',
   preserve: 'evidence of',
   notify: 'notice to',
+  tellUser: 'mail to the user of',
   task: 'task',
 };
 
@@ -259,6 +282,7 @@ function targetsOf(action: Action, incident: Case, measures: Measures): readonly
     case 'quarantine':
     case 'revokeSecret':
     case 'deregister':
+    case 'tellUser':
       return [...incident.accounts];
     case 'endCalls':
       return [...incident.calls];

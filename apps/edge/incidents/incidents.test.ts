@@ -35,6 +35,7 @@ const make = (changes: { playbooks?: readonly Playbook[]; automatic?: boolean; r
     deregister: (account) => step(`deregister ${account}`),
     endCall: (call) => step(`end ${call}`),
     preserve: async ({ id }) => step(`preserve ${id}`),
+    tellUser: async (account) => step(`tell ${account}`),
     routeOf: (call) => (call.startsWith('out') ? 'example.test/carrier' : undefined),
   };
   const incidents = new Incidents({
@@ -174,11 +175,12 @@ describe('incidents', () => {
     hijack('192.0.2.1', 'alice/desk');
     await Promise.resolve();
     const { id, steps, playbook } = only();
-    assert.equal(playbook, 'registration-hijack 1');
+    assert.equal(playbook, 'registration-hijack 2');
     assert.deepEqual(did, [
       'quarantine alice@example.test',
       'deregister alice@example.test',
       `preserve ${id}`,
+      'tell alice@example.test',
     ]);
     const at = (action: string): number => 1 + steps.findIndex((step) => step.action === action);
     assert.ok(events.some((event) => event.type === 'incident.waiting' && event.action === 'revokeSecret'));
@@ -257,6 +259,21 @@ describe('incidents', () => {
     assert.equal(new Set(next.incidents.list().map((one) => one.id)).size, 2, 'numbers go on');
   });
 
+  it('what has run out is done again to who gives new cause, and not for an ordinary call', () => {
+    const { found, did, take, incidents, state } = make();
+    const hijack = (): void =>
+      found('registration-hijack', '192.0.2.1', { account: 'alice', domain: 'example.test' });
+    hijack();
+    state.now += 1441 * 60_000;
+    incidents.sweep();
+    const before = did.length;
+    take(calls('out-1', 'alice@example.test'));
+    take(calls('out-2', 'alice@example.test'));
+    assert.deepEqual(did.slice(before), []);
+    hijack();
+    assert.deepEqual(did.slice(before), ['quarantine alice@example.test']);
+  });
+
   it('become quiet after an hour, open again with the next event, and close after a week', () => {
     const { found, state, incidents, only, events } = make();
     found('scanner', '192.0.2.1');
@@ -281,7 +298,7 @@ describe('incidents', () => {
     await Promise.resolve();
     assert.equal(only().kind, 'registration-hijack');
     assert.equal(only().steps[0]?.action, 'ban');
-    assert.equal(only().playbook, 'registration-hijack 1');
+    assert.equal(only().playbook, 'registration-hijack 2');
     assert.ok(did.includes('quarantine alice@example.test'));
     take(calls('c-1', 'alice@example.test'));
     assert.deepEqual(only().calls.names, ['c-1']);

@@ -169,7 +169,10 @@ export class Incidents {
     this.#dirty.add(incident);
     this.#name(incident, sign, time);
     if (isNew || incident.kind !== kind) this.#follow(incident);
-    else if (Object.keys(joined).length > 0) this.#follower.joined(incident);
+    else {
+      const again = causes(sign);
+      if (again.size > 0 || Object.keys(joined).length > 0) this.#follower.joined(incident, again);
+    }
   }
 
   /** The oldest first. */
@@ -315,6 +318,14 @@ export class Incidents {
     this.#number = day > this.#day ? Number(number) : Math.max(this.#number, Number(number));
     this.#day = day;
   }
+}
+
+const nobody: ReadonlySet<string> = new Set();
+
+/** Who has given cause for an incident with this very sign. */
+function causes({ opens, involves, source, socket, account }: Sign): ReadonlySet<string> {
+  if (opens === undefined || involves !== 'all') return nobody;
+  return new Set([source, socket, account].filter((name) => name !== undefined));
 }
 
 function byHand(step: Playbook['steps'][number]): Playbook['steps'][number] {

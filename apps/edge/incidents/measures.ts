@@ -26,6 +26,8 @@ export interface Measures {
   deregister(account: string): Outcome;
   /** Emergency calls go on. */
   endCall(call: string): Outcome;
+  /** Mail to the user of the account, of what the step says; nothing of the incident but that. */
+  tellUser(account: string, text: string, incident: string): Promise<Outcome>;
   preserve(incident: Incident): Promise<Outcome>;
   /** The trunk that the call goes out over, as `closeRoute` names it. */
   routeOf(call: string): string | undefined;

@@ -34,6 +34,7 @@ export const Step = Type.Union([
   Type.Object({ deregister: once }),
   Type.Object({ endCalls: once }),
   Type.Object({ preserve: once }),
+  Type.Object({ tellUser: once }),
   Type.Object({ notify: Type.Object({ text }) }),
   Type.Object({ task: Type.Object({ text }) }),
 ]);

@@ -22,6 +22,7 @@ export type Action =
   | 'endCalls'
   | 'preserve'
   | 'notify'
+  | 'tellUser'
   | 'task';
 
 /** Who or what is involved: the first so many by name, the rest as a number. */

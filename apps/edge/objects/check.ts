@@ -1,5 +1,6 @@
 import { isInside } from '../config/address-class.ts';
 import { checkHygiene } from '../config/hygiene.ts';
+import { isMailbox } from '../config/mail.ts';
 import type { Encryption } from '../config/schema.ts';
 import type { Report } from '../config/validate.ts';
 import { type AddressRange, readRange } from './address-range.ts';
@@ -47,6 +48,8 @@ function checkDomain(domain: string | undefined, key: string, report: Report, be
 
 function checkUser(user: UserObject, key: string, options: CheckOptions, report: Report): void {
   checkDomain(user.domain, key, report);
+  if (user.email !== undefined && !isMailbox(user.email))
+    report.value(`${key}.email`, 'is not a mailbox', 'Write one address such as `alice@example.com`.');
   user.devices.forEach((device, i) => {
     checkHygiene(device, `${key}.devices[${i}]`, report);
     if (device.password === undefined) return;

@@ -248,6 +248,16 @@ trunks:
     assert.equal(desk.try(text.replace(from, to)).ok, false, to);
 });
 
+test('the mailbox of a user is stored and exported as it was; what is none is refused', () => {
+  const desk = new Desk();
+  const text = 'users: [{name: alice, email: alice@example.com, devices: []}]';
+  assert.equal(desk.apply(text).length, 1);
+  assert.deepEqual(desk.apply(desk.export(), { prune: true }), []);
+  assert.equal(desk.objects().users[0]!.email, 'alice@example.com');
+  for (const wrong of ['alice', '"a@b, c@d"', '"a@b\\r\\nRCPT TO:<x@y>"'])
+    assert.match(desk.refused(text.replace('alice@example.com', wrong)), /email/, wrong);
+});
+
 test('methods and header fields of devices, trunks and PBXs are stored and exported as they were; others are refused', () => {
   const desk = new Desk();
   const text = `

@@ -198,7 +198,7 @@ export class Registrar {
         put.push(binding);
         events.push(
           registrationEvent(
-            known === undefined ? 'registration.added' : 'registration.refreshed',
+            known === undefined || hasMoved(known, binding) ? 'registration.added' : 'registration.refreshed',
             binding,
             flow,
             wish.seconds,
@@ -390,6 +390,12 @@ const serviceRoute = ({ transport, sentBy }: Flow): string => {
 /** A flow that lives goes before one that is gone, then the newer one. */
 const standing = ({ flow, transport, updatedAt }: LiveBinding): number =>
   (flow !== undefined || transport === 'udp' ? 1e15 : 0) + updatedAt;
+
+/** The same instance from another address, or as another product, may be a phone that was taken along, or a copy of it. */
+const hasMoved = (before: Binding, { source, userAgent }: Binding): boolean =>
+  before.userAgent !== userAgent || addressOf(before) !== addressOf({ source });
+
+const addressOf = ({ source }: Pick<Binding, 'source'>): string => source.slice(0, source.lastIndexOf(' '));
 
 const ownerKey = (domain: string, user: string): string => `${domain}\n${user}`;
 

@@ -144,6 +144,11 @@ export class Network implements Transports {
     else this.kept.delete(flowId);
   }
 
+  drop(flowId: number): void {
+    const line = this.#lines.get(flowId);
+    if (line?.edge.reliable === true) this.break(line.far);
+  }
+
   backlog(): number {
     return 0;
   }

@@ -45,6 +45,8 @@ export interface Transports {
    * certificate was not verified or does not prove the host; then nothing changes.
    */
   alias(flow: Flow, host: string, port: number): boolean;
+  /** Ends a connection of a peer, who may make another; nothing where the flow has none. */
+  drop(flowId: number, reason: string): void;
   /** How full the fullest receive queue of datagrams is, 0 to 1. */
   backlog(): number;
   /** New certificates for new handshakes; live connections stay. */

@@ -250,6 +250,10 @@ class OpenTransports implements Transports {
     return flow instanceof StreamFlow && this.#connector.alias(flow, host, port);
   }
 
+  drop(flowId: number, reason: string): void {
+    this.#streams.flow(flowId)?.close(reason);
+  }
+
   backlog(): number {
     let most = 0;
     for (const udp of this.#udp) most = Math.max(most, udp.takeStock());

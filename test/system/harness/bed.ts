@@ -16,6 +16,7 @@ export interface UserLine {
   readonly domain?: string;
   readonly encryption?: 'required' | 'preferred' | 'none';
   readonly number?: string;
+  readonly email?: string;
   readonly allowMd5?: boolean;
   readonly keying?: 'sdes' | 'dtls' | 'any';
   readonly ice?: 'off' | 'answer' | 'lite' | 'full';
@@ -38,10 +39,11 @@ export const objectsText = ({
   domains,
 }: ObjectLines): string =>
   JSON.stringify({
-    users: users.map(({ name, domain, encryption = 'preferred', number, allowMd5, keying, ice }) => ({
+    users: users.map(({ name, domain, encryption = 'preferred', number, email, allowMd5, keying, ice }) => ({
       name,
       ...(domain === undefined ? {} : { domain }),
       ...(number === undefined ? {} : { number }),
+      ...(email === undefined ? {} : { email }),
       devices: [
         {
           name,

@@ -8,7 +8,7 @@ export interface MailSender {
     readonly to: string;
     readonly subject: string;
     readonly text: string;
-  }): Promise<Result<void, { readonly detail: string }>>;
+  }): Promise<Result<void, { readonly detail: string; readonly passing?: boolean }>>;
 }
 
 /** One mail for each mailbox. */
