@@ -5,6 +5,7 @@ import { commonOf } from '../exports/format/told.ts';
 import type { Alert, BookState, Delivery, Notice, NoticeKind } from './alert.ts';
 import { QuietHours } from './quiet-hours.ts';
 import { isEndOf, mayEnd, Rule, rulesOf } from './rules.ts';
+import { tenantOf } from './tenant.ts';
 
 /** Alerts in all, and those of one rule that are open; what is more becomes one alert. */
 const mostAlerts = 1_000;
@@ -23,12 +24,14 @@ const minuteMs = 60_000;
 export class AlertBook {
   readonly #rules: readonly Rule[];
   readonly #quiet: QuietHours;
+  /** Of channels that are a tenant's. */
+  readonly #tenants: ReadonlyMap<string, string>;
   readonly #gatherMs: number;
   readonly #newId: () => string;
   readonly #alerts = new Map<string, Alert>();
   readonly #byKey = new Map<string, Alert>();
   readonly #notices = new Map<string, Notice>();
-  /** Alerts of each rule that are not over. */
+  /** Alerts of each rule and tenant that are not over. */
   readonly #live = new Map<string, number>();
   /** Counts the notices that were made. */
   #told = 0;
@@ -41,15 +44,21 @@ export class AlertBook {
     this.#gatherMs = settings.gatherSeconds * 1000;
     this.#newId = newId;
     const channels = new Set(settings.channels.map(({ name }) => name));
+    this.#tenants = new Map(
+      settings.channels.flatMap(({ name, domain }) => (domain === undefined ? [] : [[name, domain]])),
+    );
     for (const alert of state?.alerts ?? []) {
       this.#alerts.set(alert.id, alert);
       if (alert.state === 'over') continue;
       this.#byKey.set(alert.key, alert);
-      this.#count(alert.rule, 1);
+      this.#count(alert, 1);
     }
-    for (const notice of state?.notices ?? [])
-      if (this.#alerts.has(notice.alert) && channels.has(notice.channel))
+    for (const notice of state?.notices ?? []) {
+      const alert = this.#alerts.get(notice.alert);
+      // Whose a channel is may have changed since.
+      if (alert !== undefined && channels.has(notice.channel) && this.#mayHear(notice.channel, alert))
         this.#notices.set(notice.id, notice);
+    }
   }
 
   get state(): BookState {
@@ -180,7 +189,7 @@ export class AlertBook {
     }
     // Somebody has looked after it, and that was long ago: this is another one.
     if (known !== undefined) this.#over(known);
-    const { domain } = commonOf(event);
+    const domain = tenantOf(event);
     const alert: Alert = {
       id: this.#newId(),
       key,
@@ -202,18 +211,26 @@ export class AlertBook {
     this.#room();
     this.#alerts.set(alert.id, alert);
     this.#byKey.set(key, alert);
-    this.#count(name, 1);
+    this.#count(alert, 1);
     this.#notify(alert, 'raised', channels, time);
     return alert;
   }
 
-  /** A flood of sources must not become a flood of alerts. */
+  /** A flood of sources must not become a flood of alerts; and no alert is of two tenants. */
   #keyOf(rule: Rule, event: EdgeEvent): string {
-    const key = rule.keyOf(event);
+    const { name } = rule.settings;
+    const domain = tenantOf(event);
+    const key = domain === undefined ? rule.keyOf(event) : `${rule.keyOf(event)} ${domain}`;
     if (this.#byKey.has(key)) return key;
-    return (this.#live.get(rule.settings.name) ?? 0) < mostOfRule
+    return (this.#live.get(liveKey({ rule: name, domain })) ?? 0) < mostOfRule
       ? key
-      : JSON.stringify([rule.settings.name, 'more']);
+      : JSON.stringify([name, 'more', domain]);
+  }
+
+  /** The people of a tenant hear of what is theirs, and of nothing else. */
+  #mayHear(channel: string, { domain }: Alert): boolean {
+    const tenant = this.#tenants.get(channel);
+    return tenant === undefined || tenant === domain;
   }
 
   #end(event: EdgeEvent, time: number): boolean {
@@ -232,11 +249,14 @@ export class AlertBook {
     alert.state = 'over';
     delete alert.stepAt;
     this.#byKey.delete(alert.key);
-    this.#count(alert.rule, -1);
+    this.#count(alert, -1);
   }
 
-  #count(rule: string, by: number): void {
-    this.#live.set(rule, (this.#live.get(rule) ?? 0) + by);
+  #count(alert: Alert, by: number): void {
+    const key = liveKey(alert);
+    const count = (this.#live.get(key) ?? 0) + by;
+    if (count > 0) this.#live.set(key, count);
+    else this.#live.delete(key);
   }
 
   /** The last step comes again and again. */
@@ -262,6 +282,7 @@ export class AlertBook {
     const at = this.#quiet.mayGoAt(alert.severity, time);
     const dueAt = kind === 'escalated' ? at : Math.max(at, time + this.#gatherMs);
     for (const channel of channels) {
+      if (!this.#mayHear(channel, alert)) continue;
       this.#told += 1;
       if (!alert.told.includes(channel)) alert.told.push(channel);
       if (this.#notices.size >= mostNotices) {
@@ -291,6 +312,14 @@ export class AlertBook {
       }
   }
 }
+
+const liveKey = ({
+  rule,
+  domain = '',
+}: {
+  readonly rule: string;
+  readonly domain?: string | undefined;
+}): string => `${domain} ${rule}`;
 
 const titleOf = (event: EdgeEvent): string => commonOf(event).message.slice(0, 300);
 

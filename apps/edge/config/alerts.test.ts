@@ -19,6 +19,10 @@ test('alerts that would reach nobody, or the wrong ones, are refused with their 
   const cases: readonly [string, RegExp][] = [
     ['channels: [{ name: a }]', /^1 alerts\.channels\[0\] has no way to reach anybody/],
     [`channels: [${hook}, ${hook}]`, /has a name twice/],
+    [
+      'channels: [{ name: a, domain: "no host", webhook: { url: "https://h.example/", secretFile: secret } }]',
+      /domain `no host` is not a host name/,
+    ],
     ['channels: [{ name: a, slack: { urlFile: nothing } }]', /slack\.urlFile there is no file/],
     ['channels: [{ name: a, webhook: { url: "http://h.example/", secretFile: secret } }]', /is no https URL/],
     [`channels: [${hook}], rules: [{ name: r, channels: [phone] }]`, /channels\[0\] `phone` is no channel/],

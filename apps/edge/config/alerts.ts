@@ -27,6 +27,12 @@ const inside = Type.Optional(
 export const AlertChannel = Type.Object(
   {
     name: Type.String({ minLength: 1, maxLength: 64, description: 'Unique name, for rules.' }),
+    domain: Type.Optional(
+      Type.String({
+        description:
+          'A tenant (SIP domain) whose people these are: they hear of what is theirs, and of nothing else. Default: the administrators of the node, who hear of everything.',
+      }),
+    ),
     mostPerHour: Type.Integer({
       minimum: 1,
       maximum: 3600,
@@ -136,6 +142,8 @@ export const AlertSettings = Type.Object(
 );
 export type AlertSettings = Static<typeof AlertSettings>;
 
+const domainName = /^(?=.{1,253}$)[a-z0-9][a-z0-9-]{0,62}(?:\.[a-z0-9][a-z0-9-]{0,62})*$/;
+
 export const clock = /^([01][0-9]|2[0-3]):([0-5][0-9])$/;
 
 /** Gives the settings with absolute paths. */
@@ -199,6 +207,9 @@ function checkChannel(
   warnings: DangerousSetting[],
   hasMail: boolean,
 ): AlertChannel {
+  const domain = channel.domain?.toLowerCase();
+  if (domain !== undefined && !domainName.test(domain))
+    report.value(`${key}.domain`, `\`${domain}\` is not a host name`, 'Write a name such as `example.com`.');
   const kinds = channelKinds.filter((kind) => channel[kind] !== undefined);
   if (kinds.length !== 1)
     report.value(
@@ -225,6 +236,7 @@ function checkChannel(
       });
   return {
     ...channel,
+    ...(domain === undefined ? {} : { domain }),
     ...(webhook === undefined
       ? {}
       : { webhook: { ...webhook, secretFile: file(webhook.secretFile, 'webhook.secretFile') } }),
