@@ -17,6 +17,7 @@ import { Edge } from './edge.ts';
 import type { EventBus } from './events/bus.ts';
 import { handleEvidence } from './evidence/commands.ts';
 import { EvidenceDesk } from './evidence/desk.ts';
+import { type FraudControl, handleFraud, loadRates } from './fraud/commands.ts';
 import { handleIncidents } from './incidents/commands.ts';
 import { IncidentDesk } from './incidents/desk.ts';
 import { ClockWatch } from './journal/clock-watch.ts';
@@ -230,12 +231,13 @@ export class Daemon {
       cleanup.push(() => monitoring.stop());
       await monitoring.configure(config);
       for (const { key, meaning } of loaded.warnings) bus.emit({ type: 'edge.dangerous', key, meaning });
-      const [objects, bindings, zrtpPeers, knownPeers, accounts] = await Promise.all([
+      const [objects, bindings, zrtpPeers, knownPeers, accounts, spend] = await Promise.all([
         store.objects(),
         store.bindings(),
         store.zrtpPeers(),
         store.knownPeers(),
         store.accounts(),
+        store.spend(),
       ]);
       const resolver = new TargetFinder({
         transports: ['tls', 'tcp', 'udp'],
@@ -285,6 +287,7 @@ export class Daemon {
         zrtpPeers,
         knownPeers,
         accounts,
+        spend,
         patches: ({ patches }) => patchesOf(patches.file),
         objects,
         bindings,
@@ -393,6 +396,16 @@ export class Daemon {
       handleIncidents(daemon.control, desk.incidents);
       selfService.handle(daemon.control);
       handleEvidence(daemon.control, evidence, desk.incidents);
+      const money: FraudControl = {
+        control: daemon.control,
+        toll: edge.toll,
+        bus,
+        home,
+        currency: () => edge.config.fraud.currency,
+        now,
+      };
+      handleFraud(money);
+      await loadRates(money);
       cleanup.push(async () => daemon.control.close());
       await daemon.control.listen(home);
       guard.start();

@@ -17,6 +17,8 @@ import type { Detection } from './detection/detection.ts';
 import { joinDetection } from './detection/join.ts';
 import type { EventBus } from './events/bus.ts';
 import { Troubles } from './events/troubles.ts';
+import { joinToll } from './fraud/join.ts';
+import type { Toll } from './fraud/toll.ts';
 import { MethodGate } from './hygiene/methods.ts';
 import { Identifier } from './identity/identify.ts';
 import { type RestoreOutcome, type RestoreParts, restoreCalls } from './journal/restore.ts';
@@ -43,6 +45,7 @@ import { SoundDesk } from './sound/desk.ts';
 import type { Sounds } from './sound/sounds.ts';
 import type { AccountRow } from './store/account-rows.ts';
 import type { Binding, OpenCall, Store } from './store/contract.ts';
+import type { SpendRow } from './store/spend-rows.ts';
 import { isPassing } from './store/store-error.ts';
 import type { ZrtpPeer } from './store/zrtp-rows.ts';
 import { DialogNames } from './subscription/dialog-names.ts';
@@ -90,6 +93,8 @@ export interface EdgeParts {
   readonly identityKey?: Uint8Array;
   /** How accounts stand. Default nothing is known. */
   readonly accounts?: readonly AccountRow[];
+  /** What the store has kept of money. Default nothing. */
+  readonly spend?: readonly SpendRow[];
   /** The virtual patches that configuration asks for; asked again after a reload. Default none. */
   readonly patches?: (config: Configuration) => PatchSet;
   /** Where users confirm their phones. Default nowhere. */
@@ -132,6 +137,7 @@ export class Edge {
   readonly registrations: Registrations;
   readonly accounts: Accounts;
   readonly detection: Detection;
+  readonly toll: Toll;
   readonly #parts: EdgeParts;
   readonly #callServices: CallServices;
   readonly #dialogs = new Map<string, DialogOwner>();
@@ -194,6 +200,14 @@ export class Edge {
       now: () => parts.now(),
       ban: (proposal) => parts.ban?.(proposal),
       quarantine: (order) => this.accounts.quarantine(order),
+    });
+    this.toll = joinToll({
+      parts,
+      config: () => this.#config,
+      directory: () => this.#directory,
+      calls: this.calls,
+      after: (milliseconds, run) => this.#after(milliseconds, () => this.run(run)),
+      failed: (error) => this.#storeFailed(error),
     });
     const digest = new DigestServer({
       key: randomBytes(32),
@@ -455,6 +469,7 @@ export class Edge {
   /** Takes out bindings that have run out. */
   expire(): void {
     this.limits.sweep();
+    this.toll.sweep();
     this.accounts.expire();
     this.run(() => this.#pbxFront.sweep(this.#parts.now()));
     const { removed } = this.registrar.expire(this.#parts.now());
@@ -509,12 +524,14 @@ export class Edge {
       if (directory !== undefined && outcome.taken.has(record.id))
         this.limits.take(record.id, claimsAgain(record, directory));
     }
+    this.toll.resume(outcome.taken);
     return outcome;
   }
 
   /** Takes no new calls, and says nothing to those who ask: whoever takes this process' place will answer. */
   hold(): void {
     this.signalling.hold();
+    this.toll.flush();
   }
 
   /** Calls that nobody has taken yet, and how many of them are emergency calls. */
@@ -621,6 +638,7 @@ export class Edge {
 
   stop(): void {
     this.#started = false;
+    this.toll.flush();
     this.#pbxFront.stop();
     this.health.stop();
     this.registrations.halt();
@@ -632,6 +650,7 @@ export class Edge {
     return {
       layer: this.layer,
       bus: parts.bus,
+      toll: this.toll,
       troubles: this.troubles,
       dialogs: this.#dialogs,
       methods: this.#methods,

@@ -11,6 +11,7 @@ import type { Flow } from '@ringfence/sip/transport/flow.ts';
 import { blocked, judgeInbound, labelled } from '../callers/callers.ts';
 import type { CallerVerdict } from '../callers/judge.ts';
 import type { Encryption } from '../config/schema.ts';
+import type { Consulted } from '../fraud/toll.ts';
 import { forwardingsOf, timesForwarded } from '../headers/forwardings.ts';
 import { type CallerIdentity, identify, isTrusted, present, privacyRefusal } from '../headers/identity.ts';
 import { headersFrom } from '../hygiene/header-fields.ts';
@@ -51,6 +52,7 @@ import { type CallServices, socketText } from './services.ts';
 import { type AcceptedCall, openMedia, sideOf } from './setup.ts';
 import { secureTargets, secureTrunks, sipsProblem } from './sips.ts';
 import { type TargetSources, userTargets } from './targets.ts';
+import { fraudFacts, isTolled, withWatched } from './toll-facts.ts';
 import type { Place } from './transfer.ts';
 
 /** The world that a new call is judged in. */
@@ -99,6 +101,8 @@ interface Judged extends Arrival {
   readonly identity: CallerIdentity;
   readonly side: LegSide;
   readonly forwardings: readonly Forwarding[] | undefined;
+  /** What the call costs, where it leaves by a trunk. */
+  readonly consulted: Consulted | undefined;
   /** The party whose place the caller takes (Replaces). */
   readonly replaced: Place | undefined;
 }
@@ -194,6 +198,20 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
   // Taking over a call is no call to the help desk.
   const held =
     standing !== undefined && pickup === undefined && isHelpDesk(standing, dialled) ? undefined : standing;
+  const id = services.token(20);
+  const consulted =
+    destination.kind !== 'trunk' || dialled.emergency
+      ? undefined
+      : services.toll?.consult({
+          id,
+          directory,
+          principal,
+          by: 'call',
+          caller: callerText(from),
+          dialled,
+          trunks: destination.trunks,
+          source: socketText(flow.remote),
+        });
   const pin = tlsProblem(side.pinned, flow.tls ?? {});
   const decision = decide(
     principal,
@@ -222,14 +240,17 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
           : { kind: 'found', name: 'pickup' },
       ...(limit === undefined ? {} : { limit }),
       ...(held === undefined ? {} : { standing: held }),
+      ...fraudFacts(consulted),
     },
   );
+  if (consulted !== undefined && (decision.verdict === 'accept' || isTolled(decision)))
+    services.toll?.tell(consulted);
   if (decision.verdict !== 'accept')
     return refuseAloud(door, arrival, { dialled, decision, destination, offer, side });
   if (dialled.emergency) services.emergencyFrom?.(flow.remote.address);
+  const watched = withWatched(decision, consulted);
   const judgement =
-    doubt === undefined ? decision : { ...decision, reasons: [...decision.reasons, ...doubt.reasons] };
-  const id = services.token(20);
+    doubt === undefined ? watched : { ...watched, reasons: [...watched.reasons, ...doubt.reasons] };
   const replaced = pickup?.place;
   const judged: Judged = {
     ...arrival,
@@ -245,6 +266,7 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
     replaced,
     side,
     forwardings,
+    consulted,
   };
   if (destination.kind === 'pbx') {
     const others = [...directory.trunks.values()].filter(({ name }) => !isNodeTrunk(name));
@@ -281,7 +303,12 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
       door.numbers(),
     ),
   );
-  const call = { id, emergency: dialled.emergency, wanted: () => door.calls.has(id) };
+  const call = {
+    id,
+    emergency: dialled.emergency,
+    wanted: () => door.calls.has(id),
+    affords: (trunk: Trunk) => services.toll?.affords(id, trunk) !== false,
+  };
   begin(door, judged, judgement, new TrunkSearch(sources.search, attempts, call));
 }
 
@@ -374,6 +401,7 @@ function begin(door: Doorway, judged: Judged, decision: Decision, targets: Accep
   const call = new Call(services, accepted, (events) => new Caller(services, events, accepted));
   transaction.context = call;
   calls.set(id, call);
+  if (judged.consulted !== undefined) services.toll?.begin(judged.consulted);
   const partner = replaced?.call.other(replaced.leg);
   const more = partner === undefined ? [] : trunkClaims(directory, [partner]);
   door.limits.take(id, more.length === 0 ? judged.claims : [...judged.claims, ...more]);

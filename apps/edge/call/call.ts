@@ -319,6 +319,12 @@ export class Call implements HuntEvents, InviteOwner {
     else if (this.#state === 'answered') void this.#end('answered', 200, cause);
   }
 
+  /** Ends the call for what it costs: both sides are told why in those words. */
+  cutOff(why: string): void {
+    if (this.#state === 'answered') void this.#end('answered', 403, 'fraud', why);
+    else if (this.#state !== 'ended') this.#refuse(403, 'fraud', 'refused', why);
+  }
+
   /**
    * The media process is gone and another one has taken its place: both sides are offered new ports and keys. A call
    * that nobody has taken yet ends, as one that cannot be offered anew does.
@@ -393,6 +399,7 @@ export class Call implements HuntEvents, InviteOwner {
     this.#stopRinging = undefined;
     leg.servedBy(this);
     this.#answeredAt = this.#services.now();
+    this.#services.toll?.answered(this.id, leg.party, leg.rang);
     this.#caller.accept(
       description,
       () => void this.#end('failed', 408, 'timeout'),
@@ -740,7 +747,8 @@ export class Call implements HuntEvents, InviteOwner {
     this.#caller.bye(told);
     this.comesOf?.failed(status);
     const grade = this.#padlock.ended(() => this.protection());
-    const facts = { ...this.#facts(disposition, status, cause, endedAt), endedAt, grade };
+    const cost = this.#services.toll?.ended(this.id, status, cause);
+    const facts = { ...this.#facts(disposition, status, cause, endedAt), endedAt, grade, cost };
     const recorded = recordEnded(this.#services, facts, legs, this.#media, keep);
     this.#services.ended(this.id, recorded);
     return recorded;

@@ -63,6 +63,7 @@ export async function recordEnded(
     cause: facts.cause,
     seconds: answeredAt === undefined ? 0 : Math.round((endedAt - answeredAt) / 100) / 10,
     quality: qualities,
+    ...(facts.cost === undefined ? {} : { cost: facts.cost }),
     ...sealedGrade(facts.grade),
   });
   if (!keep) return;

@@ -90,6 +90,7 @@ export class CallForwarder implements Forwarder {
     if (allowed.verdict !== 'accept' || principal === undefined) return this.#refused(by, dialled, allowed);
     const way = judgeWay(door, {
       id,
+      by: 'forwarding',
       directory: current,
       principal,
       flow: by.flow,
@@ -104,6 +105,7 @@ export class CallForwarder implements Forwarder {
     if (way.decision.verdict !== 'accept') return this.#refused(by, dialled, way.decision);
     const own = claimsOf(principal, current).filter(({ key }) => key.startsWith('user:'));
     door.limits.take(id, own);
+    if (way.consulted !== undefined) door.services.toll?.begin(way.consulted);
     const decision = { ...way.decision, reasons: [...allowed.reasons, ...way.decision.reasons] };
     door.services.bus.emit({ type: 'call.forwarded', call: id, by: by.party, to: dialled.text, decision });
     return { ...way, decision };

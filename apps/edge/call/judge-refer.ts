@@ -2,6 +2,7 @@ import type { ReferTo } from '@ringfence/sip/headers/refer-to.ts';
 import { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import type { NameAddr, SipRequest } from '@ringfence/sip/message/types.ts';
 import type { ServerTransaction } from '@ringfence/sip/transaction/transaction.ts';
+import type { Consulted } from '../fraud/toll.ts';
 import { anonymous, identify } from '../headers/identity.ts';
 import { decideTransfer } from '../policy/transfer.ts';
 import type { Decision, Principal } from '../policy/types.ts';
@@ -38,6 +39,8 @@ export interface JudgedRefer {
   readonly named: CallLeg | undefined;
   /** The other party is to do it itself. */
   readonly pass: boolean;
+  /** What the call that is made costs. */
+  readonly consulted?: Consulted;
   /** Judges where the phones of the target send the call; absent: nowhere. */
   readonly forwarder?: () => Forwarder;
 }
@@ -87,6 +90,7 @@ export function judgeRefer(
       : shownAs(directory, remaining);
   const way = judgeWay(door, {
     id,
+    by: 'transfer',
     directory,
     principal,
     flow: leg.flow,
@@ -106,6 +110,7 @@ export function judgeRefer(
     route,
     decision: noted({ ...way.decision, reasons }, call, leg),
     targets,
+    ...(way.consulted === undefined ? {} : { consulted: way.consulted }),
     ...(route.startsWith('user:') ? { forwarder } : {}),
   };
 }

@@ -1,6 +1,7 @@
 import type { Forwarding } from '@ringfence/sip/headers/diversion.ts';
 import type { NameAddr, Uri } from '@ringfence/sip/message/types.ts';
 import type { Flow } from '@ringfence/sip/transport/flow.ts';
+import type { Consulted } from '../fraud/toll.ts';
 import type { CallerIdentity } from '../headers/identity.ts';
 import { decide, type MediaFacts } from '../policy/decide.ts';
 import { isHelpDesk } from '../policy/standing.ts';
@@ -11,15 +12,19 @@ import { claimsOf, limitFacts } from '../trunks/limits/judge.ts';
 import { trunkAttempt } from '../trunks/rewrite/outgoing.ts';
 import { TrunkSearch } from '../trunks/search.ts';
 import type { Doorway } from './accept.ts';
+import { callerText } from './messages.ts';
 import { routeFacts } from './route-facts.ts';
+import { socketText } from './services.ts';
 import type { AcceptedCall } from './setup.ts';
 import { secureTargets, secureTrunks, sipsProblem } from './sips.ts';
 import { userTargets } from './targets.ts';
+import { fraudFacts, isTolled, withWatched } from './toll-facts.ts';
 
 /** A way that a party of a call wants it to go: by REFER, or by a redirection. */
 export interface WayAsked {
   /** Of the call that goes this way. */
   readonly id: string;
+  readonly by: 'transfer' | 'forwarding';
   readonly directory: DomainDirectory;
   /** Whose rights it is judged by. */
   readonly principal: Principal;
@@ -39,6 +44,8 @@ export interface JudgedWay {
   readonly decision: Decision;
   readonly route: string;
   readonly targets: AcceptedCall['targets'];
+  /** What it costs to go that way; it has to begin before it is gone. */
+  readonly consulted?: Consulted;
 }
 
 /** Where to, and may that party: the same policy and routing as for a call of its own. */
@@ -74,6 +81,19 @@ export function judgeWay(door: Doorway, asked: WayAsked): JudgedWay {
         destination.kind === 'trunk' ? destination.trunks : [],
       );
   const standing = dialled.emergency ? undefined : sources.accounts.standing(principal, flow);
+  const consulted =
+    destination.kind !== 'trunk' || dialled.emergency
+      ? undefined
+      : services.toll?.consult({
+          id,
+          directory,
+          principal,
+          by: asked.by,
+          caller: callerText(identity.number),
+          dialled,
+          trunks: destination.trunks,
+          source: socketText(flow.remote),
+        });
   const decision = decide(
     principal,
     {
@@ -95,8 +115,11 @@ export function judgeWay(door: Doorway, asked: WayAsked): JudgedWay {
       route: insecure ?? routeFacts(destination, targets),
       ...(limit === undefined ? {} : { limit }),
       ...(standing === undefined || isHelpDesk(standing, dialled) ? {} : { standing }),
+      ...fraudFacts(consulted),
     },
   );
+  if (consulted !== undefined && (decision.verdict === 'accept' || isTolled(decision)))
+    services.toll?.tell(consulted);
   const route = 'name' in destination ? destination.name : '';
   if (decision.verdict !== 'accept' || destination.kind !== 'trunk') return { decision, route, targets };
   const { emergency } = dialled;
@@ -112,6 +135,12 @@ export function judgeWay(door: Doorway, asked: WayAsked): JudgedWay {
     id,
     emergency,
     wanted: () => door.calls.has(id),
+    affords: (trunk) => services.toll?.affords(id, trunk) !== false,
   });
-  return { decision, route, targets: search };
+  return {
+    decision: withWatched(decision, consulted),
+    route,
+    targets: search,
+    ...(consulted === undefined ? {} : { consulted }),
+  };
 }

@@ -1,3 +1,4 @@
+import type { CallCost } from '../fraud/toll.ts';
 import type { LegQuality } from '../media/quality.ts';
 import type { CallRecord, LegRecord } from '../store/contract.ts';
 import type { CallLeg } from './leg.ts';
@@ -22,6 +23,7 @@ export interface CallFacts {
   readonly decision: string;
   /** JSON; empty before the call is answered. */
   readonly grade: string;
+  readonly cost?: CallCost | undefined;
 }
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
@@ -43,6 +45,7 @@ export function callRecord(facts: CallFacts, legs: readonly LegRecord[]): CallRe
     grade: facts.grade,
     legs,
   };
+  if (facts.cost !== undefined) record.cost = JSON.stringify(facts.cost);
   if (ringingAt !== undefined) record.ringingAt = ringingAt;
   if (answeredAt !== undefined) record.answeredAt = answeredAt;
   if (endedAt !== undefined) record.endedAt = endedAt;

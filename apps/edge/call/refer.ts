@@ -138,6 +138,7 @@ function carryOut(
   });
   const own = claimsOf(principal, directory).filter(({ key }) => !key.startsWith('trunk:'));
   door.limits.take(plan.id, own);
+  if (judged.consulted !== undefined) services.toll?.begin(judged.consulted);
   const opened = openJoining(services, {
     caller: made.side,
     former: remaining,

@@ -59,7 +59,10 @@ export function refuseAloud(
   const { services, announcing } = door;
   const { cause } = decision;
   const files = services.config().sounds.refused;
-  const path = cause === 'policy' || cause === 'no-route' || cause === 'rate' ? files[cause] : undefined;
+  const path =
+    cause === 'policy' || cause === 'fraud' || cause === 'no-route' || cause === 'rate'
+      ? files[cause]
+      : undefined;
   if (
     path === undefined ||
     services.sounds === undefined ||

@@ -6,6 +6,7 @@ import type { Flow, SocketAddress } from '@ringfence/sip/transport/flow.ts';
 import type { Configuration } from '../config/schema.ts';
 import type { EventBus } from '../events/bus.ts';
 import type { Troubles } from '../events/troubles.ts';
+import type { Toll } from '../fraud/toll.ts';
 import type { MethodGate } from '../hygiene/methods.ts';
 import type { ZrtpPeers } from '../media/zrtp-peers.ts';
 import type { MessageRate } from '../message/rate.ts';
@@ -67,6 +68,8 @@ export interface CallServices {
   readonly messages: MessageRate;
   /** What is known of phones' ZRTP from earlier calls. */
   readonly zrtpPeers: ZrtpPeers;
+  /** What calls by trunks cost; absent: nothing. */
+  readonly toll?: Pick<Toll, 'answered' | 'move' | 'ended' | 'begin' | 'tell' | 'consult' | 'affords'>;
   /** A party of a call asks for the other one to be transferred. */
   refer(referral: Referral): void;
   /** A call is over and is forgotten; `recorded` settles when its last record is on disk, or cannot be. */

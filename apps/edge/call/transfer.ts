@@ -98,6 +98,9 @@ export class Transfer {
   /** The remaining parties talk to each other: the referrer is told, and released. */
   succeeded(): void {
     if (this.#over) return;
+    const { toll } = this.#services;
+    if (this.#made !== undefined)
+      for (const { call, leg } of this.#fields.referrers) toll?.move(call.id, this.#made.id, leg.party);
     this.#finish();
     let released = false;
     const release = (): void => {

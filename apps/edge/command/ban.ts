@@ -2,9 +2,9 @@ import type { BanList } from '../admission/bans/commands.ts';
 import type { Ban } from '../admission/bans/types.ts';
 import { askEdge } from './ask-edge.ts';
 import { flag, type Invocation, text } from './command.ts';
+import { secondsOf } from './duration.ts';
 import { exitCode } from './exit-code.ts';
 import { print, printJson, table } from './terminal.ts';
-import { UsageError } from './usage-error.ts';
 
 /** `ringfence ban …`: whom the running edge does not listen to. */
 export function run(invocation: Invocation): Promise<number> {
@@ -78,17 +78,6 @@ async function lift({ names: [source = ''], values }: Invocation): Promise<numbe
 function from(): { readonly from?: string } {
   const [address = ''] = (process.env.SSH_CONNECTION ?? '').split(' ');
   return address === '' ? {} : { from: address };
-}
-
-const units: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
-
-/** `90`, `90s`, `15m`, `12h`, `30d` */
-function secondsOf(wanted: string): number {
-  const [, digits = '', unit = 's'] = /^([0-9]{1,8})([smhd]?)$/.exec(wanted) ?? [];
-  const seconds = Number(digits) * (units[unit === '' ? 's' : unit] ?? 1);
-  if (seconds < 1 || seconds > 31_536_000)
-    throw new UsageError('--for is a time up to a year, such as 15m, 12h or 30d');
-  return seconds;
 }
 
 function span(seconds: number): string {

@@ -41,6 +41,12 @@ const ledgerFilters = {
   limit: { type: 'string', value: 'NUMBER', description: 'Most entries.' },
 } as const satisfies Readonly<Record<string, Option>>;
 
+const rateTrunk: Option = {
+  type: 'string',
+  value: 'TRUNK',
+  description: 'The sheet of this trunk alone; default: the one for all.',
+};
+
 /** Everything that `ringfence` can do: the source of dispatch, help, completion and docs/command-line.md. */
 export const commands: readonly Command[] = [
   {
@@ -685,6 +691,124 @@ export const commands: readonly Command[] = [
       },
     ],
     load: () => import('./evidence.ts'),
+  },
+  {
+    name: 'spend',
+    summary: 'Shows what calls have cost, and sets caps.',
+    forms: [
+      {
+        words: 'list',
+        description:
+          'What users, trunks and domains have spent this hour, today and this month, beside their caps. Works beside a running edge and without one.',
+        options: {
+          domain: { ...domainOption, description: 'Only this tenant.' },
+          config: configOption,
+          json: jsonOption,
+        },
+      },
+      {
+        words: 'set NAME',
+        description:
+          'Caps of a user (`alice`, `alice@example.test`), a trunk (`trunk:pbx`) or a domain (`domain:example.test`), in whole units of `fraud.currency`; a running edge has them within a second.',
+        options: {
+          hour: { type: 'string', value: 'MONEY', description: 'Most money in one hour.' },
+          day: { type: 'string', value: 'MONEY', description: 'Most money in one day.' },
+          month: { type: 'string', value: 'MONEY', description: 'Most money in one month.' },
+          usual: { type: 'boolean', description: 'Those of everybody again.' },
+          domain: domainOption,
+          config: configOption,
+          json: jsonOption,
+        },
+        examples: ['ringfence spend set alice --day 20', 'ringfence spend set trunk:carrier --month 2000'],
+      },
+    ],
+    load: () => import('./spend.ts'),
+  },
+  {
+    name: 'rates',
+    summary: 'Imports and shows what minutes cost.',
+    forms: [
+      {
+        words: 'import FILE',
+        description:
+          'A rate sheet as CSV (comma, semicolon or tab) with columns headed prefix and rate and, if you like, connection fee, initial, increment and currency. Takes the place of the sheet that was there; where a row is wrong it is named, and nothing is imported.',
+        options: {
+          trunk: rateTrunk,
+          domain: domainOption,
+          currency: {
+            type: 'string',
+            value: 'CODE',
+            description: 'What its prices are in; default: `fraud.currency`, and no other is used for caps.',
+          },
+          encoding: {
+            type: 'string',
+            value: 'NAME',
+            description: 'Such as windows-1252; default: UTF-8, or what its byte order mark says.',
+          },
+          config: configOption,
+          json: jsonOption,
+        },
+        examples: ['ringfence rates import rates.csv', 'ringfence rates import carrier.csv --trunk carrier'],
+      },
+      {
+        words: 'show [PREFIX]',
+        description: 'The sheets there are, or the rates of one that begin with these digits.',
+        options: { trunk: rateTrunk, domain: domainOption, config: configOption, json: jsonOption },
+      },
+      {
+        words: 'trace NUMBER',
+        description: 'Where a number leads, what a minute to it costs, and which rate says so.',
+        options: { trunk: rateTrunk, domain: domainOption, config: configOption, json: jsonOption },
+        examples: ['ringfence rates trace +5355512345'],
+      },
+      {
+        words: 'remove',
+        description:
+          'Takes a sheet out: prices of its numbers are those of the usual sheet, or of their classes.',
+        options: { trunk: rateTrunk, domain: domainOption, config: configOption },
+      },
+    ],
+    load: () => import('./rates.ts'),
+  },
+  {
+    name: 'fraud',
+    summary: 'Lets calls pass for a time that toll-fraud rules stop.',
+    forms: [
+      {
+        words: 'lift',
+        description:
+          'Whatever stands against a number, an account or a domain is lifted for a time: closed destinations, caps, verdicts of rules. What the calls cost is counted, and no rule learns from them. Kept in the ledger.',
+        options: {
+          number: { type: 'string', value: 'NUMBER', description: 'Calls to this number.' },
+          account: {
+            type: 'string',
+            value: 'NAME',
+            description: 'Calls that this user pays for, or `trunk:NAME`.',
+          },
+          domain: { type: 'string', value: 'DOMAIN', description: 'All calls of this tenant.' },
+          for: { type: 'string', value: 'TIME', description: 'Such as 30m, 1h or 2d; default 1h.' },
+          config: configOption,
+          json: jsonOption,
+        },
+        examples: [
+          'ringfence fraud lift --number +5355512345 --for 1h',
+          'ringfence fraud lift --account alice',
+        ],
+      },
+      {
+        words: 'unlift',
+        description: 'Takes a lift back before its time.',
+        options: {
+          number: { type: 'string', value: 'NUMBER', description: 'Calls to this number.' },
+          account: { type: 'string', value: 'NAME', description: 'Calls that this user or trunk pays for.' },
+          domain: { type: 'string', value: 'DOMAIN', description: 'All calls of this tenant.' },
+          config: configOption,
+          json: jsonOption,
+        },
+      },
+      { words: 'lifts', description: 'What is lifted now.', options: { json: jsonOption } },
+    ],
+    load: () => import('./fraud.ts'),
   },
   {
     name: 'cdr',

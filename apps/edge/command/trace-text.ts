@@ -35,6 +35,14 @@ export function traceText(trace: Trace): string {
       ),
     ],
   ];
+  if (trace.price !== undefined) {
+    const { account, number: read, class: kind, country, perMinute, currency, prefix } = trace.price;
+    steps.push([
+      `Price: ${perMinute} ${currency} a minute, paid by ${account}`,
+      `${read === '' ? 'no number that could be placed' : read}: class ${kind}${country === '' ? '' : ` in ${country}`}`,
+      prefix === '' ? `by \`fraud.prices.${kind}\`` : `by +${prefix} of the rate sheet`,
+    ]);
+  }
   if (trace.contacts !== undefined)
     steps.push([
       'Phones, as the store says:',

@@ -10,6 +10,7 @@ import { checkAlerts } from './alerts.ts';
 import { checkBans } from './bans.ts';
 import { checkDetection } from './detection.ts';
 import { checkExports } from './exports.ts';
+import { checkFraud } from './fraud.ts';
 import { checkHeaderNames, checkHygiene } from './hygiene.ts';
 import { checkLedger } from './ledger.ts';
 import { checkMail } from './mail.ts';
@@ -77,6 +78,7 @@ export function checkConfiguration(
   });
   checkAccountPage(config.accountPage, report);
   const bans = checkBans(config.bans, folder, report);
+  checkFraud(config.fraud, report);
   checkDetection(config.detection, config.numbers.emergency, report);
   const sounds = checkSounds(config.sounds, folder, report);
   const metrics = checkMetrics(config.metrics, folder, report, warnings);
@@ -105,7 +107,7 @@ function checkSounds(
   };
   const { holdMusic } = sounds;
   const refused = { ...sounds.refused };
-  for (const cause of ['policy', 'no-route', 'rate'] as const) {
+  for (const cause of ['policy', 'fraud', 'no-route', 'rate'] as const) {
     const path = refused[cause];
     if (path !== undefined) refused[cause] = file(path, `sounds.refused.${cause}`);
   }

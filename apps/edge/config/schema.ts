@@ -5,6 +5,7 @@ import { BanSettings } from './bans.ts';
 import { DetectionSettings } from './detection.ts';
 import { EvidenceSettings } from './evidence.ts';
 import { Export } from './exports.ts';
+import { FraudSettings } from './fraud.ts';
 import { HeaderFields, Methods } from './hygiene.ts';
 import { IncidentSettings } from './incidents.ts';
 import { LedgerSettings } from './ledger.ts';
@@ -538,6 +539,7 @@ export const Configuration = Type.Object(
     accountPage: AccountPageSettings,
     bans: BanSettings,
     detection: DetectionSettings,
+    fraud: FraudSettings,
     incidents: IncidentSettings,
     evidence: EvidenceSettings,
     sounds: Type.Object(
@@ -552,6 +554,12 @@ export const Configuration = Type.Object(
           {
             policy: Type.Optional(
               Type.String({ description: 'Heard where a rule forbids the call, before its refusal.' }),
+            ),
+            fraud: Type.Optional(
+              Type.String({
+                description:
+                  'Heard where a destination is closed or a spending cap is reached, before the refusal.',
+              }),
             ),
             'no-route': Type.Optional(
               Type.String({ description: 'Heard where nobody fits the number, or the user has no phone.' }),

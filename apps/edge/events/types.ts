@@ -1,7 +1,10 @@
 import type { QualityReport } from '@ringfence/rtp/quality-report.ts';
+import type { Period } from '@ringfence/tariff/calendar.ts';
 import type { Part } from '@ringfence/threat/evidence.ts';
 import type { Rule } from '@ringfence/threat/rules.ts';
 import type { ComparedBy } from '../call/zrtp-watch.ts';
+import type { FraudAction, FraudPart } from '../fraud/gate.ts';
+import type { CallCost } from '../fraud/toll.ts';
 import type { Action, IncidentKind } from '../incidents/types.ts';
 import type { Grade } from '../policy/grade.ts';
 import type { TamperKind } from '../policy/known-peers.ts';
@@ -20,6 +23,25 @@ export type TroubleKind =
   | 'certificate'
   | 'database'
   | 'ledger';
+
+/** What speaks against a call that leaves by a trunk. Money in millionths of `currency`. */
+export interface FraudFinding {
+  readonly call: string;
+  readonly domain: string;
+  /** Who pays: `user:alice@example.test`, `trunk:pbx@example.test`. */
+  readonly account: string;
+  readonly number: string;
+  readonly source: string;
+  readonly trunk: string;
+  readonly action: FraudAction;
+  readonly rule: string;
+  readonly sentence: string;
+  readonly parts: readonly FraudPart[];
+  /** What it has cost so far. */
+  readonly cost: number;
+  readonly perMinute: number;
+  readonly currency: string;
+}
 
 /**
  * The one typed stream of events: log, database and, later, detection, ledger and console read this.
@@ -368,6 +390,48 @@ export type EdgeEvent =
       readonly action: 'pass' | 'label' | 'block';
       readonly reasons: readonly Reason[];
     }
+  /** A call that leaves by a trunk was refused (`block`, `challenge`) or ended (`cut-off`). */
+  | ({ readonly type: 'fraud.verdict' } & FraudFinding)
+  /** A call that leaves by a trunk was let pass though something speaks against it. */
+  | ({ readonly type: 'fraud.watched' } & FraudFinding)
+  /** So many percent of a cap are spent, or set aside by calls in progress. Money in millionths of `currency`. */
+  | {
+      readonly type: 'spend.warning';
+      readonly account: string;
+      readonly domain: string;
+      readonly period: Period;
+      readonly percent: number;
+      readonly cap: number;
+      readonly spent: number;
+      readonly currency: string;
+      readonly sentence: string;
+    }
+  /** A cap is spent: calls are refused or ended until the period is over or somebody raises it. */
+  | {
+      readonly type: 'spend.exhausted';
+      readonly account: string;
+      readonly domain: string;
+      readonly period: Period;
+      readonly cap: number;
+      readonly spent: number;
+      readonly currency: string;
+      readonly sentence: string;
+    }
+  /** An administrator lets a number, an account or a domain pass for a time, whatever speaks against it. */
+  | {
+      readonly type: 'fraud.lifted';
+      readonly what: 'number' | 'account' | 'domain';
+      readonly value: string;
+      /** Unix ms. */
+      readonly until: number;
+      readonly by: string;
+    }
+  | {
+      readonly type: 'fraud.lift-ended';
+      readonly what: 'number' | 'account' | 'domain';
+      readonly value: string;
+      readonly by: string;
+    }
   /** A called phone sends the call on; `decision` says whether it goes there, and why. */
   | {
       readonly type: 'call.forwarded';
@@ -433,6 +497,8 @@ export type EdgeEvent =
       readonly cause: string;
       readonly seconds: number;
       readonly quality: readonly unknown[];
+      /** Absent where it left by no trunk that has a price. */
+      readonly cost?: CallCost;
       /** The worst of its life; absent where nobody answered. */
       readonly grade?: Grade;
       readonly sentence?: string;

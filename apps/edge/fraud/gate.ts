@@ -15,8 +15,10 @@ export interface FraudVerdict {
   readonly action: FraudAction;
   /** Stable, dotted: `fraud.spend-cap`, `fraud.destination-closed`, ... */
   readonly rule: string;
-  /** One sentence, made of the parts. */
+  /** One sentence for an administrator, made of the parts. */
   readonly sentence: string;
+  /** What the caller is told, which names nothing of the inside; default: that fraud is suspected. */
+  readonly told?: string;
   readonly parts: readonly FraudPart[];
 }
 
@@ -43,6 +45,8 @@ export interface OutgoingCall {
   /** Millionths of `currency` for one minute. */
   readonly perMinute: number;
   readonly currency: string;
+  /** An administrator has lifted what stands against it: nobody is asked, and nobody shall learn from it. */
+  readonly lifted: boolean;
   /** Unix milliseconds. */
   readonly at: number;
 }

@@ -84,6 +84,7 @@ export class Case {
     if (severityRank[sign.severity] < severityRank[this.severity]) this.severity = sign.severity;
     if (sign.opens !== undefined) this.#escalate(sign.opens);
     this.timeline.add(at, type, sign.text);
+    this.#count(sign.money);
     if (sign.involves === undefined) return {};
     if (sign.domain !== undefined && this.domains.size < mostNames) this.domains.add(sign.domain);
     const who = sign.source ?? sign.socket;
@@ -111,8 +112,17 @@ export class Case {
     this.lastAt = Math.max(this.lastAt, other.lastAt);
     if (severityRank[other.severity] < severityRank[this.severity]) this.severity = other.severity;
     this.#escalate(other.kind);
+    this.#count(other.money);
     // What was done goes on being looked after here.
     this.steps = [...this.steps, ...other.steps.filter(({ done }) => done.length > 0)];
+  }
+
+  /** Money of another currency than the first is not added to it. */
+  #count(money: Incident['money']): void {
+    if (money === undefined) return;
+    const { currency, lost, saved } = this.money ?? { currency: money.currency, lost: 0, saved: 0 };
+    if (currency === money.currency)
+      this.money = { currency, lost: lost + money.lost, saved: saved + money.saved };
   }
 
   #escalate(kind: IncidentKind): void {

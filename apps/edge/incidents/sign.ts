@@ -19,6 +19,8 @@ export interface Sign {
   /** Events of one rule against one domain belong together, whoever they come from. */
   readonly campaign?: string;
   readonly text: string;
+  /** What was paid, and what was not, in hundredths of the currency. */
+  readonly money?: { readonly currency: string; readonly lost: number; readonly saved: number };
 }
 
 /** These may begin an incident; all others matter only while there is one. */
@@ -27,6 +29,7 @@ export const opening: ReadonlySet<EdgeEvent['type']> = new Set([
   'call.tampering',
   'call.downgraded',
   'account.quarantined',
+  'fraud.verdict',
 ]);
 
 /**
@@ -158,6 +161,22 @@ export function signOf(event: EdgeEvent): Sign | undefined {
         account: `${event.user}@${event.domain}`,
         text: `${event.device} of ${event.user} is out of quarantine.`,
       };
+    case 'fraud.verdict': {
+      const { account, domain, source, call, sentence, cost, perMinute, currency, action, rule } = event;
+      const name = sourceName(source);
+      // A number that is closed may be a slip; money that is gone is none.
+      const grave = action === 'cut-off' || rule === 'fraud.spend-cap';
+      return {
+        ...(grave ? { opens: 'toll-fraud' as const, campaign: `fraud|${account}` } : {}),
+        severity: 'warning',
+        domain,
+        ...(name === undefined ? {} : { source: name }),
+        ...(account.startsWith('user:') ? { account: account.slice(5) } : {}),
+        call,
+        text: sentence,
+        money: { currency, lost: Math.ceil(cost / 10_000), saved: Math.ceil(perMinute / 10_000) },
+      };
+    }
     case 'call.tampering':
       return {
         opens: 'eavesdropping',

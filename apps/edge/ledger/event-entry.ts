@@ -15,6 +15,9 @@ const classes: readonly (readonly [beginning: string, entryClass: EntryClass | u
   ['administration.', 'administration'],
   ['call.ended-by-hand', 'administration'],
   ['edge.', 'administration'],
+  ['fraud.lift', 'administration'],
+  ['fraud.', 'decision'],
+  ['spend.', 'decision'],
   ['call.tampering', 'security'],
   ['call.downgraded', 'security'],
   // The record of the call says these.
@@ -26,7 +29,7 @@ const classes: readonly (readonly [beginning: string, entryClass: EntryClass | u
 
 /** Fields that name no person; docs/ledger.md lists them. All others are sealed, those of events made later too. */
 export const openFields: ReadonlySet<string> = new Set(
-  'type rule scope count threshold status cause method kind reason seconds grade listener transport call leg domain action bits until expires stale code what where from_grade command refused version calls state continuity verified cipher group outcome severity incident'.split(
+  'type rule scope count threshold status cause method kind reason seconds grade listener transport call leg domain action bits until expires stale code what where from_grade command refused version calls state continuity verified cipher group outcome severity incident period percent cap spent cost perMinute currency'.split(
     ' ',
   ),
 );

@@ -4,6 +4,7 @@ import { deviceSettingsOf } from './device-settings.ts';
 import { generatedRouteName } from './route-name.ts';
 import type { ObjectsFile } from './schema.ts';
 import { settingsOf } from './trunk-settings.ts';
+import { userSettingsOf } from './user-settings.ts';
 
 /**
  * The objects as `ringfence apply -f` reads them, without any secret: applied to the same store they change nothing.
@@ -18,8 +19,7 @@ export function exportObjects(rows: ObjectRows): ObjectsFile {
       domain: u.domain,
       ...(u.displayName === undefined ? {} : { displayName: u.displayName }),
       ...(u.number === undefined ? {} : { number: u.number }),
-      ...(u.email === undefined ? {} : { email: u.email }),
-      ...(u.limits === undefined ? {} : { limits: u.limits }),
+      ...userSettingsOf(u),
       devices: rows.devices
         .filter((d) => d.domain === u.domain && d.user === u.name)
         .map((d) => ({

@@ -25,6 +25,7 @@ import { routeName } from './route-name.ts';
 import type { DeviceObject, ObjectsFile } from './schema.ts';
 import { firstTarget, settingsOf } from './trunk-settings.ts';
 import type { Domain, Route } from './types.ts';
+import { userSettingsOf } from './user-settings.ts';
 
 export interface Change {
   readonly action: 'add' | 'change' | 'remove';
@@ -113,8 +114,7 @@ function write(
         name: u.name,
         ...(u.displayName === undefined ? {} : { displayName: u.displayName }),
         ...(u.number === undefined ? {} : { number: u.number }),
-        ...(u.email === undefined ? {} : { email: u.email }),
-        ...(u.limits === undefined ? {} : { limits: u.limits }),
+        ...userSettingsOf(u),
       },
     })),
   };

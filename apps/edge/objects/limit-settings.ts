@@ -1,5 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { Honeypots } from '../config/detection.ts';
+import { DestinationPolicy, SpendCaps } from '../config/fraud.ts';
 import { AccountPolicy } from './account-settings.ts';
 import { DomainCallers } from './caller-settings.ts';
 import { RecordingPolicy } from './recording-settings.ts';
@@ -57,6 +58,8 @@ export const DomainObject = Type.Object(
     name: Type.String({ description: 'SIP domain of a tenant.' }),
     limits: Type.Optional(CallLimits),
     userLimits: Type.Optional(CallLimits),
+    spend: Type.Optional(SpendCaps),
+    destinations: Type.Optional(DestinationPolicy),
     recording: Type.Optional(RecordingPolicy),
     accounts: Type.Optional(AccountPolicy),
     callers: Type.Optional(DomainCallers),

@@ -1,4 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
+import { DestinationPolicy, SpendCaps } from '../config/fraud.ts';
 import { HeaderFields, Methods } from '../config/hygiene.ts';
 import { Encryption } from '../config/schema.ts';
 import { deviceSettings } from './device-settings.ts';
@@ -58,6 +59,8 @@ export const UserObject = Type.Object(
       }),
     ),
     limits: Type.Optional(CallLimits),
+    spend: Type.Optional(SpendCaps),
+    destinations: Type.Optional(DestinationPolicy),
     devices: Type.Array(DeviceObject, { maxItems: 16 }),
   },
   { additionalProperties: false },

@@ -1,4 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
+import { DestinationPolicy, SpendCaps } from '../config/fraud.ts';
 import { HeaderFields, Methods } from '../config/hygiene.ts';
 import { IceUse, Keying } from '../config/schema.ts';
 import { ZrtpPolicy } from '../config/zrtp.ts';
@@ -144,6 +145,14 @@ const settings = {
   health: Type.Optional(Health),
   failover: Type.Optional(Failover),
   limits: Type.Optional(TrunkLimits),
+  spend: Type.Optional(SpendCaps),
+  destinations: Type.Optional(DestinationPolicy),
+  free: Type.Optional(
+    Type.Boolean({
+      description:
+        'Calls that leave by it cost nothing, as to a PBX of your own: they have no price and no cap.',
+    }),
+  ),
   codecs: Type.Optional(Codecs),
   keying: Type.Optional(Keying),
   ice: Type.Optional(IceUse),

@@ -1,4 +1,5 @@
 import type { Secret } from '@ringfence/bytes/secret.ts';
+import type { DestinationPolicy, SpendCaps } from '../config/fraud.ts';
 import type { Hygiene } from '../config/hygiene.ts';
 import type { Encryption, IceUse, Keying } from '../config/schema.ts';
 import type { ZrtpPolicy } from '../config/zrtp.ts';
@@ -39,6 +40,9 @@ export interface User {
   readonly email?: string;
   /** Of the calls that this user makes, in place of those of the domain for every user. */
   readonly limits?: CallLimits;
+  /** In place of the caps of every user. */
+  readonly spend?: SpendCaps;
+  readonly destinations?: DestinationPolicy;
   readonly devices: readonly Device[];
 }
 

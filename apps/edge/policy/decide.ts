@@ -56,6 +56,17 @@ export interface LimitFacts {
   readonly retryAfter: number;
 }
 
+/** Why a call that leaves by a trunk is refused for what it costs, or for where it goes. */
+export interface FraudFacts {
+  readonly action: string;
+  readonly rule: string;
+  readonly sentence: string;
+  /** What the caller is told. */
+  readonly told?: string;
+  readonly account: string;
+  readonly number: string;
+}
+
 /** The state of the world that the judgement depends on. */
 export interface PolicyContext {
   readonly listener: string;
@@ -69,6 +80,8 @@ export interface PolicyContext {
   readonly maximumCalls: number;
   readonly mediaAvailable: boolean;
   readonly route?: RouteFacts;
+  /** What speaks against a call that leaves by a trunk. */
+  readonly fraud?: FraudFacts;
   /** The first limit that is full. */
   readonly limit?: LimitFacts;
   /** What is held against the device, where it calls anybody but the help desk. */
@@ -135,6 +148,7 @@ export function decide(principal: Principal, request: PolicyRequest, context: Po
     protection(principal, request, context) ??
     destination(request, context) ??
     limited(request, context) ??
+    tolled(request, context) ??
     accept('route.allowed', 'The sender is known and the destination is open to it.', request, principal)
   );
 }
@@ -364,4 +378,13 @@ function limited({ dialled }: PolicyRequest, { limit }: PolicyContext): Decision
     ),
     { retryAfter },
   );
+}
+
+/** Where it may not go, or nobody may pay for; what is watched passes, and says so in its record. */
+function tolled({ dialled }: PolicyRequest, { fraud }: PolicyContext): Decision | undefined {
+  if (fraud === undefined || fraud.action === 'pass' || fraud.action === 'watch') return undefined;
+  const { rule, sentence, account, number, told = 'This call is refused for suspected fraud' } = fraud;
+  return refuse('fraud', 403, 'Forbidden', reason(rule, sentence, { dialled, account, number }), {
+    warning: told,
+  });
 }

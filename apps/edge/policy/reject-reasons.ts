@@ -45,6 +45,14 @@ export const rejectReasons: Readonly<Record<RejectCause, RejectReason>> = {
       'A rule of yours forbids it: a blocking route, transfers that are switched off, a limit of transfers.',
     remedy: 'The rule stands in the event `request.refused` and in the record.',
   },
+  fraud: {
+    q850: 21,
+    statuses: [403],
+    meaning:
+      'The call would leave by a trunk, and its destination is closed, the money that may be spent is spent, or fraud is suspected; or it was ended for that.',
+    remedy:
+      'The sentence stands in the event `fraud.verdict` and in the record. `ringfence fraud lift` lets it pass for a time, `ringfence spend set` raises a cap.',
+  },
   malformed: {
     q850: 111,
     statuses: [400, 415],

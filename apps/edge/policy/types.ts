@@ -36,6 +36,7 @@ export type RejectCause =
   | 'authentication'
   | 'access'
   | 'policy'
+  | 'fraud'
   | 'malformed'
   | 'overload'
   | 'media';

@@ -1,4 +1,5 @@
 import { BlockList, isIP, isIPv6 } from 'node:net';
+import type { DestinationPolicy, SpendCaps } from '../config/fraud.ts';
 import type { AccountPolicy } from '../objects/account-settings.ts';
 import type { DomainCallers } from '../objects/caller-settings.ts';
 import type { CallLimits } from '../objects/limit-settings.ts';
@@ -37,6 +38,9 @@ export interface DomainDirectory {
   /** Of all calls of the domain, and of the calls of each of its users. */
   readonly limits?: CallLimits;
   readonly userLimits?: CallLimits;
+  /** Caps of the domain as a whole, and where its calls may go. */
+  readonly spend?: SpendCaps;
+  readonly destinations?: DestinationPolicy;
   /** Whose calls are recorded. */
   readonly recording?: RecordingPolicy;
   /** What is demanded of its accounts. */
@@ -224,6 +228,8 @@ function index(name: string, objects: Objects): DomainDirectory {
     ...(pbx === undefined ? {} : { pbx }),
     ...(own?.limits === undefined ? {} : { limits: own.limits }),
     ...(own?.userLimits === undefined ? {} : { userLimits: own.userLimits }),
+    ...(own?.spend === undefined ? {} : { spend: own.spend }),
+    ...(own?.destinations === undefined ? {} : { destinations: own.destinations }),
     ...(own?.recording === undefined ? {} : { recording: own.recording }),
     ...(own?.accounts === undefined ? {} : { accounts: own.accounts }),
     ...(own?.callers === undefined ? {} : { callers: own.callers }),

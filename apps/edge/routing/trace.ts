@@ -1,8 +1,11 @@
 import { HeaderList } from '@ringfence/sip/message/header-list.ts';
 import { parseUri } from '@ringfence/sip/message/uri.ts';
+import { moneyText } from '@ringfence/tariff/money.ts';
 import { party, userUri } from '../call/messages.ts';
 import { secureTrunks } from '../call/sips.ts';
+import { fraudFacts, withWatched } from '../call/toll-facts.ts';
 import type { Encryption } from '../config/schema.ts';
+import type { Consulted, Toll } from '../fraud/toll.ts';
 import { identify } from '../headers/identity.ts';
 import { decide, demandedOf, type RouteFacts } from '../policy/decide.ts';
 import { type Decision, describePrincipal, type Principal } from '../policy/types.ts';
@@ -11,6 +14,7 @@ import { claimsOf, limitFacts } from '../trunks/limits/judge.ts';
 import { Limits } from '../trunks/limits/limits.ts';
 import type { LiveState } from '../trunks/live-state.ts';
 import { calledFrom, callerFrom } from '../trunks/rewrite/incoming.ts';
+import { userOf } from '../trunks/rewrite/outgoing.ts';
 import { type TracedTrunk, traceTrunk } from '../trunks/trace-trunk.ts';
 import type { DomainDirectory } from './directory.ts';
 import { type Destination, type RouteNote, readDialled } from './find-route.ts';
@@ -25,6 +29,8 @@ export interface TraceWorld {
   readonly emergencyTrunk: string | undefined;
   readonly maximumCalls: number;
   readonly live: LiveState | undefined;
+  /** What calls cost; absent: nothing. */
+  readonly toll?: Pick<Toll, 'consult'>;
   readonly now: number;
 }
 
@@ -37,6 +43,29 @@ export interface TracedCall {
   /** Over UDP with plain RTP, in place of TLS with SRTP. */
   readonly plain: boolean;
 }
+
+/** What the call would cost, and who pays. */
+export interface TracedPrice {
+  readonly account: string;
+  /** As the number was read, where it is one. */
+  readonly number: string;
+  readonly class: string;
+  readonly country: string;
+  readonly perMinute: string;
+  readonly currency: string;
+  /** Prefix of the rate sheet; empty: the price of the class. */
+  readonly prefix: string;
+}
+
+const priceOf = ({ call, rate }: Consulted): TracedPrice => ({
+  account: call.account,
+  number: call.number,
+  class: call.destination.class,
+  country: call.destination.country,
+  perMinute: moneyText(rate.perMinute),
+  currency: call.currency,
+  prefix: rate.prefix,
+});
 
 /** Every step of the decision for a call. */
 export interface Trace {
@@ -58,6 +87,8 @@ export interface Trace {
   }[];
   readonly destination: string;
   readonly decision: Decision;
+  /** Where it leaves by a trunk that has a price. */
+  readonly price?: TracedPrice;
   /** In the order to be tried. */
   readonly trunks: readonly TracedTrunk[];
   /** A user: contacts that are registered, as the store says. */
@@ -104,6 +135,19 @@ export function traceCall(world: TraceWorld, call: TracedCall): Trace {
   const limit = dialled.emergency
     ? undefined
     : limitFacts(limits, claimsOf(principal, directory), directory, trunks);
+  const consulted =
+    destination.kind !== 'trunk' || dialled.emergency
+      ? undefined
+      : world.toll?.consult({
+          id: 'trace',
+          directory,
+          principal,
+          by: 'call',
+          caller: userOf(identity.number),
+          dialled,
+          trunks,
+          source: 'trace',
+        });
   const decision = decide(
     principal,
     {
@@ -123,6 +167,7 @@ export function traceCall(world: TraceWorld, call: TracedCall): Trace {
       mediaAvailable: true,
       route: factsOf(destination, contacts.length),
       ...(limit === undefined ? {} : { limit }),
+      ...fraudFacts(consulted),
     },
   );
   return {
@@ -137,7 +182,8 @@ export function traceCall(world: TraceWorld, call: TracedCall): Trace {
     },
     routes,
     destination: 'name' in destination ? destination.name : 'none',
-    decision,
+    decision: withWatched(decision, consulted),
+    ...(consulted === undefined ? {} : { price: priceOf(consulted) }),
     trunks:
       destination.kind === 'trunk'
         ? trunks.map((one) =>

@@ -182,6 +182,7 @@ function readCall(row: Row, legs: readonly Row[]): CallRecord {
     cause: String(row.cause),
     decision: String(row.decision),
     grade: String(row.grade),
+    ...(row.cost === '' ? {} : { cost: String(row.cost) }),
     legs: legs.map(readLeg),
   };
 }

@@ -5,6 +5,7 @@ import type { KnownPeer } from '../policy/known-peers.ts';
 import type { AccountRow } from './account-rows.ts';
 import type { BanWrite } from './ban-rows.ts';
 import type { FactorName, FactorRow } from './factor-rows.ts';
+import type { SpendRow } from './spend-rows.ts';
 import type { ZrtpPeer } from './zrtp-rows.ts';
 
 /** How a binding stands at the PBX that it was passed on to. Times are Unix ms. */
@@ -75,6 +76,8 @@ export interface CallRecord {
   readonly decision: string;
   /** What protected the call over its life, JSON of `CallGrade`; empty where it was not answered. */
   readonly grade: string;
+  /** What it cost, JSON of `CallCost`; absent where it left by no trunk that has a price. */
+  readonly cost?: string;
   readonly legs: readonly LegRecord[];
 }
 
@@ -143,6 +146,10 @@ export interface Store {
   incidents(): Promise<readonly Incident[]>;
   /** In place of what was kept of that incident. */
   putIncident(incident: Incident): Promise<void>;
+  /** What is kept of money that calls have cost: buckets, live calls, lifted blocks. */
+  spend(): Promise<readonly SpendRow[]>;
+  /** All of it or nothing. */
+  putSpend(put: readonly SpendRow[], remove: readonly string[]): Promise<void>;
   /** Calls that were live when the last process died. Asked before anything is written. */
   openCalls(): Promise<readonly OpenCall[]>;
   /**

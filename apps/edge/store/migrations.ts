@@ -209,6 +209,16 @@ export const migrations: readonly Migration[] = [
     // Every device was written with the default, and so no domain was ever heard.
     sql: `UPDATE devices SET settings = json_remove(settings, '$.remote') WHERE settings ->> '$.remote' = 'allow'`,
   },
+  {
+    version: 16,
+    name: 'what calls cost',
+    sql: `
+      -- value: JSON; key: bucket|scope|period|start, charge|call, lift|…
+      CREATE TABLE spend (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+      -- JSON; empty for calls that cost nothing, and for those of versions before
+      ALTER TABLE calls ADD COLUMN cost TEXT NOT NULL DEFAULT ''
+    `,
+  },
 ];
 
 export const layoutVersion = migrations.at(-1)!.version;

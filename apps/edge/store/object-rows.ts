@@ -3,20 +3,18 @@ import { Secret } from '@ringfence/bytes/secret.ts';
 import type { Encryption } from '../config/schema.ts';
 import { codecList } from '../objects/codec-settings.ts';
 import { type DeviceSettings, deviceSettingsOf } from '../objects/device-settings.ts';
-import type { CallLimits } from '../objects/limit-settings.ts';
 import type { TrunkSettings } from '../objects/trunk-settings.ts';
 import type { DigestAlgorithm, Domain, Ha1Set, Objects, Pbx, Route } from '../objects/types.ts';
+import type { UserSettings } from '../objects/user-settings.ts';
 import type { Sealer, SecretPlace } from './seal.ts';
 
 export type Ha1Bytes = readonly (readonly [DigestAlgorithm, Uint8Array])[];
 
-export interface UserRow {
+export interface UserRow extends UserSettings {
   readonly domain: string;
   readonly name: string;
   readonly displayName?: string;
   readonly number?: string;
-  readonly email?: string;
-  readonly limits?: CallLimits;
 }
 
 export interface DeviceRow extends DeviceSettings {
@@ -67,7 +65,7 @@ export function readObjectRows(database: DatabaseSync): ObjectRows {
       name: text(r.name),
       ...(r.display_name === null ? {} : { displayName: text(r.display_name) }),
       ...(r.number === null ? {} : { number: text(r.number) }),
-      ...(JSON.parse(text(r.settings)) as Pick<UserRow, 'email' | 'limits'>),
+      ...(JSON.parse(text(r.settings)) as UserSettings),
     })),
     devices: all('SELECT * FROM devices ORDER BY domain, name').map((r) => ({
       domain: text(r.domain),

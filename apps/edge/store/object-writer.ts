@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { deviceSettingsOf } from '../objects/device-settings.ts';
 import { settingsOf } from '../objects/trunk-settings.ts';
 import type { Domain, Route } from '../objects/types.ts';
+import { userSettingsOf } from '../objects/user-settings.ts';
 import type { DeviceRow, PbxRow, TrunkRow, UserRow } from './object-rows.ts';
 import type { Sealer, SecretPlace } from './seal.ts';
 
@@ -30,10 +31,8 @@ export class ObjectWriter {
   }
 
   putUser(u: UserRow): void {
-    const { email, limits } = u;
-    // JSON leaves out what is undefined.
-    const settings = { email, limits };
-    this.#put('users', [u.domain, u.name, u.displayName ?? null, u.number ?? null, JSON.stringify(settings)]);
+    const settings = JSON.stringify(userSettingsOf(u));
+    this.#put('users', [u.domain, u.name, u.displayName ?? null, u.number ?? null, settings]);
   }
 
   putDomain({ domain, name, ...settings }: Domain): void {

@@ -11,6 +11,7 @@ import type { FactorName, FactorRow } from './factor-rows.ts';
 import { assembleObjects } from './object-rows.ts';
 import { packCall, unpackCall } from './pack-call.ts';
 import { type Batch, lengthOf, type Reply, type Request, type WorkerOptions, Write } from './protocol.ts';
+import type { SpendRow } from './spend-rows.ts';
 import { isPassing, StoreError, type StoreErrorCode } from './store-error.ts';
 import type { ZrtpPeer } from './zrtp-rows.ts';
 
@@ -186,6 +187,15 @@ class ThreadedStore implements Store {
 
   async putIncident(incident: Incident): Promise<void> {
     await this.#ask((id) => ({ kind: 'put-incident', id, incident }));
+  }
+
+  async spend(): Promise<readonly SpendRow[]> {
+    const reply = await this.#ask((id) => ({ kind: 'spend', id }));
+    return reply.kind === 'spend' ? reply.rows : [];
+  }
+
+  async putSpend(put: readonly SpendRow[], remove: readonly string[]): Promise<void> {
+    await this.#ask((id) => ({ kind: 'put-spend', id, put, remove }));
   }
 
   async openCalls(): Promise<readonly OpenCall[]> {
@@ -380,6 +390,7 @@ class ThreadedStore implements Store {
       case 'accounts':
       case 'factors':
       case 'incidents':
+      case 'spend':
       case 'count':
         this.#answers.get(reply.id)?.resolve(reply);
         this.#answers.delete(reply.id);

@@ -2,11 +2,11 @@ import type { CallRecord, LegRecord } from './contract.ts';
 
 /** Unit Separator of ASCII; a JSON text would cost three times as much to write and read. */
 const separator = '\u001f';
-const format = '2';
-/** Of versions before: without the grade. */
-const formerFormat = '1';
+const format = '3';
+/** Of versions before: without grade and cost, without cost. */
+const former: Readonly<Record<string, number>> = { 1: 2, 2: 1 };
 /** After format and leg count. */
-export const callFields = 15;
+export const callFields = 16;
 export const legFields = 11;
 const maximumLegs = 64;
 
@@ -19,6 +19,7 @@ export function packCall(r: CallRecord): string {
   text += separator + clean(r.caller) + separator + clean(r.callee) + separator + clean(r.principal);
   text += separator + clean(r.route) + separator + r.disposition + separator + r.status;
   text += separator + clean(r.cause) + separator + clean(r.decision) + separator + clean(r.grade);
+  text += separator + clean(r.cost ?? '');
   for (let i = 0; i < legs; i++) {
     const leg = r.legs[i]!;
     text += separator + leg.direction + separator + clean(leg.principal) + separator + clean(leg.remote);
@@ -33,9 +34,10 @@ export function packCall(r: CallRecord): string {
 export function splitCall(packed: string): { readonly legs: number; readonly fields: string[] } | undefined {
   const fields = packed.split(separator);
   const legs = Number(fields[1]);
-  if (fields[0] === formerFormat && fields.length === 1 + callFields + legs * legFields) {
+  const missing = former[fields[0] ?? ''] ?? 0;
+  if (missing > 0 && fields.length === 2 + callFields - missing + legs * legFields) {
     fields[0] = format;
-    fields.splice(1 + callFields, 0, '');
+    fields.splice(2 + callFields - missing, 0, ...Array<string>(missing).fill(''));
   }
   if (fields[0] !== format || fields.length !== 2 + callFields + legs * legFields) return undefined;
   return { legs, fields };
@@ -79,6 +81,7 @@ export function unpackCall(packed: string): CallRecord | undefined {
     cause: f[14]!,
     decision: f[15]!,
     grade: f[16]!,
+    ...(f[17] === '' ? {} : { cost: f[17]! }),
     legs,
   };
 }

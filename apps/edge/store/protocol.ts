@@ -6,6 +6,7 @@ import type { BanWrite } from './ban-rows.ts';
 import type { Binding } from './contract.ts';
 import type { FactorName, FactorRow } from './factor-rows.ts';
 import type { OpenedObjects } from './object-rows.ts';
+import type { SpendRow } from './spend-rows.ts';
 import type { ZrtpPeer } from './zrtp-rows.ts';
 
 export interface WorkerOptions {
@@ -82,6 +83,13 @@ export type Request =
     }
   | { readonly kind: 'incidents'; readonly id: number }
   | { readonly kind: 'put-incident'; readonly id: number; readonly incident: Incident }
+  | { readonly kind: 'spend'; readonly id: number }
+  | {
+      readonly kind: 'put-spend';
+      readonly id: number;
+      readonly put: readonly SpendRow[];
+      readonly remove: readonly string[];
+    }
   | { readonly kind: 'close'; readonly id: number };
 
 export type Reply =
@@ -98,6 +106,7 @@ export type Reply =
   | { readonly kind: 'accounts'; readonly id: number; readonly rows: readonly AccountRow[] }
   | { readonly kind: 'factors'; readonly id: number; readonly factors: readonly FactorRow[] }
   | { readonly kind: 'incidents'; readonly id: number; readonly incidents: readonly Incident[] }
+  | { readonly kind: 'spend'; readonly id: number; readonly rows: readonly SpendRow[] }
   | { readonly kind: 'count'; readonly id: number; readonly count: number }
   | { readonly kind: 'failed'; readonly id: number; readonly code: string; readonly message: string }
   | { readonly kind: 'objects-changed' };

@@ -13,6 +13,7 @@ import { listKnownPeers, putKnownPeer } from './known-rows.ts';
 import { readObjects } from './object-rows.ts';
 import { type Batch, lengthOf, type Reply, type Request, type WorkerOptions, Write } from './protocol.ts';
 import { openSealer, type Sealer } from './seal.ts';
+import { listSpend, writeSpend } from './spend-rows.ts';
 import { asStoreError, StoreError } from './store-error.ts';
 import { listZrtpPeers, putZrtpPeer } from './zrtp-rows.ts';
 
@@ -204,6 +205,13 @@ function serve(port: MessagePort, options: WorkerOptions, { database, sealer, re
       case 'put-incident':
         putIncident(database, request.incident);
         reply({ kind: 'count', id: request.id, count: 1 });
+        return;
+      case 'spend':
+        reply({ kind: 'spend', id: request.id, rows: listSpend(database) });
+        return;
+      case 'put-spend':
+        writeSpend(database, request.put, request.remove);
+        reply({ kind: 'count', id: request.id, count: request.put.length });
         return;
       case 'close':
         clearInterval(watch);

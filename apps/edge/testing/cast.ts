@@ -49,6 +49,7 @@ export function leftovers(world: World): string[] {
   note('client transactions', client);
   note('transaction timers', edge.layer.timers);
   note('open endpoints', relay.endpoints.size);
+  note('millionths of money set aside', edge.toll.reserved);
   note('calls that count against limits', edge.limits.usage().length);
   for (const event of world.errors) found.push(JSON.stringify(event));
   return found;

@@ -19,6 +19,7 @@ import { type AccountRow, accountKey } from '../store/account-rows.ts';
 import type { BanWrite } from '../store/ban-rows.ts';
 import type { Binding, CallRecord, OpenCall, Store } from '../store/contract.ts';
 import type { FactorName, FactorRow } from '../store/factor-rows.ts';
+import type { SpendRow } from '../store/spend-rows.ts';
 import type { ZrtpPeer } from '../store/zrtp-rows.ts';
 
 /** An endpoint as the fake media process knows it. */
@@ -293,6 +294,19 @@ export class FakeStore implements Store {
   putIncident(incident: Incident): Promise<void> {
     this.kept.set(incident.id, incident);
     return Promise.resolve();
+  }
+
+  readonly money = new Map<string, string>();
+
+  spend(): Promise<readonly SpendRow[]> {
+    return Promise.resolve([...this.money].map(([key, value]) => ({ key, value })));
+  }
+
+  putSpend(put: readonly SpendRow[], remove: readonly string[]): Promise<void> {
+    return this.#write(() => {
+      for (const key of remove) this.money.delete(key);
+      for (const { key, value } of put) this.money.set(key, value);
+    });
   }
 
   putBans({ put }: BanWrite): Promise<void> {

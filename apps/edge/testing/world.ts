@@ -11,6 +11,7 @@ import { shippedPatches } from '../patches/shipped.ts';
 import type { KnownPeer } from '../policy/known-peers.ts';
 import type { Sounds } from '../sound/sounds.ts';
 import type { Binding, CallRecord } from '../store/contract.ts';
+import type { SpendRow } from '../store/spend-rows.ts';
 import { testConfiguration } from './configuration.ts';
 import { checkEvent } from './event-schema.ts';
 import { FakeRelay, FakeStore } from './fakes.ts';
@@ -21,6 +22,8 @@ export interface WorldOptions {
   readonly objects?: Partial<Objects>;
   readonly config?: (defaults: Configuration) => Configuration;
   readonly bindings?: readonly Binding[];
+  /** Money of the process before. */
+  readonly spend?: readonly SpendRow[];
   /** What parties have shown before it began. */
   readonly knownPeers?: readonly KnownPeer[];
   readonly seed?: number;
@@ -71,6 +74,7 @@ export class World {
       objects: this.objects,
       bindings: options.bindings ?? [],
       knownPeers: options.knownPeers ?? [],
+      spend: options.spend ?? [],
       store: this.store,
       bus: this.bus,
       now: () => this.time.now,

@@ -66,6 +66,8 @@ export interface SearchCall {
   readonly emergency: boolean;
   /** It has not ended. */
   wanted(): boolean;
+  /** False: what may be spent by that trunk is spent. Default: nobody counts. */
+  affords?(trunk: Trunk): boolean;
 }
 
 /** Attempts of one call in all: every one of them is a leg with ports of its own. */
@@ -184,6 +186,7 @@ export class TrunkSearch {
   #enter(attempt: TrunkAttempt): boolean {
     const { limits } = this.#sources;
     const { id, emergency } = this.#call;
+    if (!emergency && this.#call.affords?.(attempt.trunk) === false) return false;
     const limit = attempt.trunk.limits;
     if (limit === undefined) {
       limits.leaveTrunk(id);

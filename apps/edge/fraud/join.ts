@@ -1,0 +1,31 @@
+import type { Call } from '../call/call.ts';
+import type { Configuration } from '../config/schema.ts';
+import type { EdgeParts } from '../edge.ts';
+import type { Directory } from '../routing/directory.ts';
+import { Toll } from './toll.ts';
+
+export interface TollJoint {
+  readonly parts: EdgeParts;
+  config(): Configuration;
+  directory(): Directory;
+  readonly calls: ReadonlyMap<string, Pick<Call, 'cutOff'>>;
+  /** What runs later sends what comes of it. */
+  after(milliseconds: number, run: () => void): () => void;
+  failed(error: unknown): void;
+}
+
+/** The toll of an edge: its judges are added to `toll.gate`. */
+export function joinToll({ parts, config, directory, calls, after, failed }: TollJoint): Toll {
+  return new Toll({
+    settings: () => config().fraud,
+    home: () => config().numbers.country.toUpperCase(),
+    directory: (domain) => directory().domain(domain),
+    bus: parts.bus,
+    now: () => parts.now(),
+    after,
+    store: parts.store,
+    rows: parts.spend ?? [],
+    cutOff: (call, why) => calls.get(call)?.cutOff(why),
+    failed,
+  });
+}
