@@ -1,11 +1,14 @@
 /** Phones at new places: put into quarantine, confirmed by the administrator, and by their users on the account page. */
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
+import type { AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
+import { SMTPServer } from 'smtp-server';
 import { AccountPage } from './harness/account-page.ts';
 import type { Agent } from './harness/agent.ts';
 import { Bed, password } from './harness/bed.ts';
 import { ringfence, ringfenceDoes } from './harness/command.ts';
+import { until } from './harness/waiting.ts';
 
 /** Two networks. */
 const office = '127.0.0.61';
@@ -15,10 +18,32 @@ const carrierAt = '127.0.0.62';
 let bed: Bed;
 let bob: Agent;
 let carrier: Agent;
+/** Mails that have come, without the breaks that quoted-printable makes (RFC 2045 §6.7). */
+const mails: { readonly to: string; readonly text: string }[] = [];
+const mailServer = new SMTPServer({
+  authOptional: true,
+  hideSTARTTLS: true,
+  onData: (stream, { envelope }, done) => {
+    const chunks: Buffer[] = [];
+    stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+    stream.once('end', () => {
+      const text = Buffer.concat(chunks).toString('utf8').replaceAll('=\r\n', '').replaceAll('=3D', '=');
+      mails.push({ to: envelope.rcptTo[0]?.address ?? '', text });
+      done();
+    });
+  },
+});
 before(async () => {
+  await new Promise<void>((done) => mailServer.listen(0, '127.0.0.1', () => done()));
+  const { port } = mailServer.server.address() as AddressInfo;
   bed = await Bed.open(
     {
-      users: [{ name: 'alice' }, { name: 'bob' }, { name: 'desk' }],
+      users: [
+        { name: 'alice' },
+        { name: 'bob' },
+        { name: 'desk' },
+        { name: 'carol', email: 'carol@mail.test' },
+      ],
       domains: [
         { name: 'system.test', accounts: { remote: 'quarantine', inside: [carrierAt], helpDesk: ['desk'] } },
       ],
@@ -28,6 +53,9 @@ before(async () => {
         { name: 'udp', transport: 'udp', encryption: 'preferred' },
         { name: 'wss', transport: 'wss', accountPage: true },
       ],
+      more: {
+        mail: `{ host: 127.0.0.1, port: ${port}, security: none, dangerousPlaintext: true, from: edge@mail.test }`,
+      },
     },
   );
   carrier = await bed.phone('carrier', 'udp', { from: carrierAt });
@@ -44,7 +72,10 @@ before(async () => {
   });
   bob = await bed.registered('bob', 'udp', { from: carrierAt });
 });
-after(() => bed?.close());
+after(async () => {
+  await bed?.close();
+  await new Promise<void>((done) => mailServer.close(done));
+});
 
 const callStatus = async (phone: Agent, dialled: string): Promise<number> => {
   const voice = await bed.voice();
@@ -127,6 +158,23 @@ test('its user confirms the next one on the account page, by a code of an authen
   const again = await abroad.ask('code', { code });
   assert.deepEqual([again.status, again.body.problem], [403, 'replayed']);
   assert.equal(bed.edge.ofType('account.factor-added').length, 1);
+});
+
+test('a mail brings a link for the phone that waits; opening it does nothing, its button confirms', async () => {
+  const carol = await bed.registered('carol', 'udp', { from: hotel });
+  const { to, text } = await until('a mail', () => mails.find((mail) => mail.text.includes('#link=')));
+  assert.equal(to, 'carol@mail.test');
+  assert.match(text, /network\s+127\.9\.0\.0\/24/);
+  const token = /https:\/\/system\.test:\d+\/account#link=([\w-]{43})/.exec(text)?.[1];
+  const page = new AccountPage(bed.edge.at('wss').port, office);
+  // As scanners of mails do.
+  assert.equal((await page.send('/account')).status, 200);
+  assert.equal((await page.ask('link-look', { token })).body.network, '127.9.0.0/24');
+  assert.equal(await callStatus(carol, 'bob'), 403);
+  assert.equal((await page.ask('link-use', { token })).status, 200);
+  await bed.edge.event('account.confirmed', ({ by }) => by === 'mail');
+  assert.equal(await callStatus(carol, 'bob'), 200);
+  assert.equal((await page.ask('link-use', { token })).body.problem, 'link');
 });
 
 test('the administrator lists, invites and resets; a reset signs everybody out', async () => {

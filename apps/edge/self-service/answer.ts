@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { securityHeaders } from '../phone-page/answer.ts';
-import type { Desk } from './desk.ts';
+import type { Asker, Desk } from './desk.ts';
 import { type Answer, openOperations, operations, type Question } from './operations.ts';
 import { done, no, text } from './reply.ts';
 import { accountState } from './state.ts';
@@ -50,7 +50,8 @@ export class AccountDoor {
     if (address === undefined) return undefined;
     const token = cookieOf(headers.cookie);
     try {
-      const { answer, cookie } = await this.#do(name, { fields, origin }, token, address);
+      const from = { address, proxied: isProxied(headers) };
+      const { answer, cookie } = await this.#do(name, { fields, origin }, token, from);
       send(response, answer, cookie);
     } catch (error) {
       const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
@@ -64,12 +65,12 @@ export class AccountDoor {
     name: string,
     question: Question,
     token: string,
-    address: string,
+    from: Pick<Asker, 'address' | 'proxied'>,
   ): Promise<{ answer: Answer; cookie?: string }> {
     const desk = this.#desk;
     const { fields, origin } = question;
     if (name === 'sign-in') {
-      const found = desk.signIn(text(fields, 'name', 128), text(fields, 'password', 256), address);
+      const found = desk.signIn(text(fields, 'name', 128), text(fields, 'password', 256), from.address);
       if (found === 'wrong') return { answer: no(401, 'sign-in') };
       if (found === 'later') return { answer: no(429, 'later') };
       desk.signOut(token);
@@ -82,14 +83,14 @@ export class AccountDoor {
     const session = token === '' ? undefined : desk.session(token);
     const open = Object.hasOwn(openOperations, name) ? openOperations[name] : undefined;
     if (open !== undefined) {
-      const asker = session === undefined ? { address } : { address, session };
+      const asker = session === undefined ? from : { ...from, session };
       return { answer: await open(desk, asker, question) };
     }
     if (session === undefined) {
       const answer = name === 'state' ? done({ signedIn: false }) : no(401, 'session');
       return token === '' ? { answer } : { answer, cookie: '' };
     }
-    const asker = { session, address };
+    const asker = { ...from, session };
     if (name === 'state') return { answer: done({ ...accountState(desk, asker, origin) }) };
     const operation = operations[name];
     return { answer: operation === undefined ? no(404, 'refused') : await operation(desk, asker, question) };
@@ -119,6 +120,10 @@ async function readFields(request: IncomingMessage): Promise<Question['fields'] 
     return undefined;
   }
 }
+
+/** RFC 7239, RFC 9110 §7.6.3: what a proxy that takes our TLS for its own adds. */
+const isProxied = (headers: IncomingMessage['headers']): boolean =>
+  ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via'].some((name) => headers[name] !== undefined);
 
 function cookieOf(header = ''): string {
   for (const part of header.split(';')) {

@@ -47,6 +47,8 @@ export interface DeskParts {
 /** Who asks: from where, and by which session. */
 export interface Asker {
   readonly address: string;
+  /** A proxy stands between: the address is the proxy's, and says nothing of where the user is. */
+  readonly proxied: boolean;
   readonly session: Session;
 }
 
@@ -135,9 +137,13 @@ export class Desk {
   }
 
   /** He has shown more than the password, or is where the account is known to be. */
-  isTrusted({ session, address }: Asker): boolean {
-    const { domain, user, proof, leave } = session;
-    return proof !== undefined || leave !== undefined || this.parts.accounts.isAtHome(domain, user, address);
+  isTrusted(asker: Asker): boolean {
+    const { proof, leave } = asker.session;
+    return proof !== undefined || leave !== undefined || this.#isAtHome(asker);
+  }
+
+  #isAtHome({ session: { domain, user }, address, proxied }: Asker): boolean {
+    return !proxied && this.parts.accounts.isAtHome(domain, user, address);
   }
 
   /**
@@ -146,12 +152,11 @@ export class Desk {
    * The first is never set up with the password alone from a place that nobody knows: whoever stole it would confirm
    * himself. Where there is one, it is asked for.
    */
-  leaveOf({ session, address }: Asker): string | undefined {
-    const { domain, user, proof, leave } = session;
+  leaveOf(asker: Asker): string | undefined {
+    const { domain, user, proof, leave } = asker.session;
     if (proof !== undefined) return proof;
     if (leave !== undefined) return leave;
-    const { factors, accounts } = this.parts;
-    return !factors.has(domain, user) && accounts.isAtHome(domain, user, address) ? 'known place' : undefined;
+    return !this.parts.factors.has(domain, user) && this.#isAtHome(asker) ? 'known place' : undefined;
   }
 
   /** Milliseconds for which no code of the account is looked at. */

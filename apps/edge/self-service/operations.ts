@@ -20,7 +20,7 @@ export type Operation = (desk: Desk, asker: Asker, question: Question) => Promis
 /** May be asked without being signed in. */
 export type OpenOperation = (
   desk: Desk,
-  asker: Pick<Asker, 'address'> & Partial<Asker>,
+  asker: Pick<Asker, 'address' | 'proxied'> & Partial<Asker>,
   question: Question,
 ) => Promise<Answer> | Answer;
 

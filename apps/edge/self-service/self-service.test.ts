@@ -98,6 +98,16 @@ test('the password alone sets nothing up at a place that nobody knows, and learn
   assert.ok(owner.registered.some(({ rings }) => rings) && owner.registered.some(({ rings }) => !rings));
 });
 
+test('behind a proxy nobody is at a known place: the address is not that of the user', async () => {
+  const bed = new DeskBed();
+  await bed.atTheOffice();
+  const session = bed.signIn(office);
+  const { leave, trusted } = bed.state(session, office);
+  assert.deepEqual([leave, trusted], ['known place', true]);
+  const proxied = bed.state(session, office, true);
+  assert.deepEqual([proxied.leave, proxied.trusted], [null, false]);
+});
+
 test('where a factor is set up, a known place is no leave any more: the factor itself is asked for', async () => {
   const bed = new DeskBed();
   await bed.atTheOffice();
@@ -345,7 +355,9 @@ test('passkeys belong to the address that the page has, and a challenge is good 
   const other = { fields: {}, origin: 'https://evil.test' };
   const { operations } = await import('./operations.ts');
   assert.equal(
-    problem(await operations['passkey-begin']!(bed.desk, { session, address: office }, other)),
+    problem(
+      await operations['passkey-begin']!(bed.desk, { session, address: office, proxied: false }, other),
+    ),
     'site',
   );
   assert.equal(problem(await bed.do(session, office, 'passkey-keep', { response: {} })), 'begin');

@@ -106,12 +106,16 @@ export class DeskBed {
     const question = { fields, origin };
     const open = openOperations[name];
     if (open !== undefined)
-      return open(this.desk, session === undefined ? { address } : { address, session }, question);
-    return operations[name]!(this.desk, { session: session!, address }, question);
+      return open(
+        this.desk,
+        session === undefined ? { address, proxied: false } : { address, proxied: false, session },
+        question,
+      );
+    return operations[name]!(this.desk, { session: session!, address, proxied: false }, question);
   }
 
-  state(session: Session, address: string): ReturnType<typeof accountState> {
-    return accountState(this.desk, { session, address }, origin);
+  state(session: Session, address: string, proxied = false): ReturnType<typeof accountState> {
+    return accountState(this.desk, { session, address, proxied }, origin);
   }
 
   /** An authenticator app that was shown the key. */
