@@ -83,6 +83,8 @@ const trunkEvents: ReadonlySet<string> = new Set([
 /** How long calls that are being set up may be answered before another program takes over; emergency calls longer. */
 const settleMs = 2_000;
 const urgentSettleMs = 60_000;
+/** How long a bundle that is being made may keep another program from taking over. */
+const handOverEvidenceMs = 500;
 /** How long the answers to our last BYEs are waited for. */
 const farewellMs = 2_000;
 
@@ -523,7 +525,7 @@ export class Daemon {
     this.#stopped = true;
     edge.stop();
     await this.#selfService.stop();
-    await this.#evidence.stop();
+    await this.#evidence.stop(handOverEvidenceMs);
     await this.desk.stop();
     await this.guard.stop();
     const handed = this.#transports.handOver();

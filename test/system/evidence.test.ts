@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -115,4 +116,23 @@ test('evidence of a call: both sides, what protected it, no keys; every step is 
   for (const act of ['gathered', 'made', 'copied', 'verified \\(unbroken\\)', 'read'])
     assert.match(custody, new RegExp(`  ${act}  `), custody);
   assert.match(await does('verify', 'ledger'), /^Nothing was changed/);
+});
+
+const tshark = '/usr/bin/tshark';
+test('tshark reads the capture of a call over TLS as SIP and SDP, without malformed marks', {
+  skip: existsSync(tshark) ? false : 'tshark is not installed',
+}, () => {
+  const file = join(elsewhere, 'messages.pcap');
+  writeFileSync(file, textOf(join(elsewhere, 'second.tar'), 'messages.pcap'), 'latin1');
+  const read = (...more: string[]): string =>
+    execFileSync(tshark, ['-r', file, ...more], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+      timeout: 60_000,
+    });
+  const frames = read('-T', 'fields', '-e', 'frame.protocols').trim().split('\n');
+  assert.ok(frames.length >= 10, frames.join());
+  for (const protocols of frames) assert.match(protocols, /^raw:ip:udp:sip/);
+  assert.ok(frames.filter((one) => one.endsWith('sip:sdp')).length >= 4);
+  assert.doesNotMatch(read('-V'), /Malformed|Expert Info \(Error/);
 });

@@ -18,6 +18,8 @@ export async function verifyBundle({ names: [file = ''], values }: Invocation): 
     );
   const { manifest, id, signedBy, damages, proven, parts } = checked;
   const isUnbroken = damages.length === 0;
+  const ledger = plainText(manifest?.ledger ?? '', 40);
+  const byLedger = ledger === '' ? 'no ledger behind it' : `${proven} entries proven by the ledger ${ledger}`;
   if (flag(values, 'json'))
     printJson({
       outcome: isUnbroken ? 'unbroken' : 'damaged',
@@ -32,7 +34,7 @@ export async function verifyBundle({ names: [file = ''], values }: Invocation): 
     for (const line of damageLines(damages)) print(line);
     print(
       isUnbroken
-        ? `Nothing was changed: evidence of ${plainText(manifest?.incident ?? '', 40)}, made at ${new Date(manifest?.madeAt ?? 0).toISOString()}, ${parts.size} parts, ${proven} entries proven by the ledger ${plainText(manifest?.ledger ?? '', 40)}`
+        ? `Nothing was changed: evidence of ${plainText(manifest?.incident ?? '', 40)}, made at ${new Date(manifest?.madeAt ?? 0).toISOString()}, ${parts.size} parts, ${byLedger}`
         : 'The bundle is damaged; do not rely on it',
     );
     if (signedBy !== undefined) print(`Signed by the key ${signedBy}`);

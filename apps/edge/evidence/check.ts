@@ -2,15 +2,20 @@ import { createPublicKey, type KeyObject } from 'node:crypto';
 import { keyId, keyName, type OpenedBundle, openBundle } from '@ringfence/evidence/bundle.ts';
 import { type Damage, mostDamages } from '@ringfence/evidence/damage.ts';
 import { checkHead, decodeHead } from '@ringfence/ledger/head.ts';
-import { agrees, readProof, type Shown } from './proof-line.ts';
+import { agrees, readProof, type Shown, type Strictness } from './proof-line.ts';
 
 /** A bundle is read as a whole: no larger than this. */
 export const mostBundleOctets = 512 * 1024 * 1024;
 
 export const headPart = 'ledger-head.json';
 export const proofsPart = 'proofs.jsonl';
-/** Parts whose lines with a `sequence` are entries of the ledger. */
-export const provenParts = ['events.jsonl', 'decisions.jsonl', 'custody.jsonl', 'versions.jsonl'] as const;
+/** Parts that hold entries of the ledger. */
+const provenParts: Readonly<Record<string, Strictness>> = {
+  'events.jsonl': {},
+  'decisions.jsonl': { other: true },
+  'custody.jsonl': {},
+  'versions.jsonl': { redacted: true },
+};
 
 export interface CheckedBundle extends OpenedBundle {
   /** Entries that are shown to be in the ledger. */
@@ -52,9 +57,10 @@ export function checkBundle(bytes: Uint8Array, key?: KeyObject): CheckedBundle {
     if (read === undefined) damage(proofsPart, `line ${i + 1} of ${proofsPart} shows no entry of the ledger`);
     else shown.set(read.sequence, read.shown);
   });
-  for (const name of provenParts)
+  for (const [name, strictness] of Object.entries(provenParts))
     lines(name).forEach((line, i) => {
-      if (!agrees(line, shown)) damage(name, `line ${i + 1} of ${name} says what the ledger does not`);
+      if (!agrees(line, shown, strictness))
+        damage(name, `line ${i + 1} of ${name} says what the ledger does not`);
     });
   return done();
 }

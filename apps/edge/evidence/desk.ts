@@ -183,14 +183,14 @@ export class EvidenceDesk implements MessageTap {
     });
   }
 
-  /** What is being made or waits has five seconds. */
-  async stop(): Promise<void> {
+  /** What is being made or waits has so long; what is not done by then is not made. */
+  async stop(milliseconds: number = stopMs): Promise<void> {
     this.#stopped.abort();
     await turn();
     const timer = setTimeout(() => {
       this.#closed = true;
       void this.#worker?.terminate();
-    }, stopMs);
+    }, milliseconds);
     await this.#last;
     clearTimeout(timer);
     this.#closed = true;

@@ -35,6 +35,10 @@ export async function fromLedger(
 ): Promise<FromLedger> {
   const since = incident.openedAt - beforeMs;
   const events = new Map<number, ReadableEntry>();
+  // What the same source has done to other tenants is theirs.
+  const domains = new Set(incident.domains.map((one) => one.toLowerCase()));
+  const isOthers = ({ tenant }: ReadableEntry): boolean =>
+    domains.size > 0 && tenant !== '' && !domains.has(tenant);
   let isCut = false;
   const names = [
     incident.id,
@@ -48,7 +52,7 @@ export async function fromLedger(
     for await (const entry of search(backend, keys, { text: name, since, limit: mostOfName })) {
       count += 1;
       if (entry.class === 'configuration' || entry.class === 'ledger' || isCustody(entry)) continue;
-      if (!says(entry, name)) continue;
+      if (isOthers(entry) || !says(entry, name)) continue;
       if (events.size >= mostEntries && !events.has(entry.sequence)) isCut = true;
       else events.set(entry.sequence, entry);
     }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { makeBundle, manifestName, openBundle, signatureName } from '@ringfence/evidence/bundle.ts';
 import type { Captured } from '@ringfence/evidence/pcap.ts';
+import fc from 'fast-check';
 import type { Incident } from '../incidents/types.ts';
 import { eventEntry } from '../ledger/event-entry.ts';
 import { openSigningKey, PersonKeys } from '../ledger/keys.ts';
@@ -100,13 +101,13 @@ async function prepare(): Promise<EvidenceRequest> {
     time,
     body: { event: 'configuration.version', what, sha256: '00', value },
   });
-  const failed = (source: string, username = 'alice') =>
+  const failed = (source: string, username = 'alice', domain = 'example.test') =>
     eventEntry(
       {
         type: 'authentication.failed',
         source,
         username,
-        domain: 'example.test',
+        domain,
         reason: 'response',
       },
       began,
@@ -121,6 +122,7 @@ async function prepare(): Promise<EvidenceRequest> {
     failed('192.0.2.66:5060'),
     failed('192.0.2.66:5060'),
     failed('192.0.2.6:6605', 'bob'),
+    failed('192.0.2.66:5060', 'carol', 'another-tenant.test'),
   ]);
   await backend.close();
   const database = openDatabase(join(home, config.store.file));
@@ -200,7 +202,14 @@ test('a bundle holds what belongs to its incident, whole and proven, and nothing
   assert.ok(checked.manifest?.notes.some((note) => /^3 further messages/.test(note)));
   assert.ok(checked.manifest?.notes.some((note) => /over tls stand in the capture as UDP/.test(note)));
   const raw = Buffer.from(bytes).toString('latin1');
-  for (const not of ['geheim1', 'geheim2', '0123456789abcdef0123', '192.0.2.6:6605', 'nobody-of-ours'])
+  for (const not of [
+    'geheim1',
+    'geheim2',
+    '0123456789abcdef0123',
+    '192.0.2.6:6605',
+    'nobody-of-ours',
+    'another-tenant.test',
+  ])
     assert.ok(!raw.includes(not), not);
 });
 
@@ -247,6 +256,12 @@ test('who has the key and still writes what the ledger does not hold is found', 
     forged('ledger-head.json', (content) => content.replace(/"size":\d+/, '"size":9')),
     ['unproven ledger-head.json'],
   );
+  const added = '{"event":"authentication.failed"}\n';
+  assert.deepEqual(
+    forged('events.jsonl', (content) => content + added),
+    ['unproven events.jsonl'],
+    'without a place in the ledger',
+  );
   const proofs = forged('proofs.jsonl', (content) => content.replace(/"body":"../, '"body":"AA'));
   assert.ok(proofs.includes('unproven proofs.jsonl'), String(proofs));
   assert.ok(proofs.length > 1, 'what it has shown is shown no more');
@@ -255,6 +270,49 @@ test('who has the key and still writes what the ledger does not hold is found', 
     [manifestName, signatureName].filter((name) => !parts.has(name)),
     [],
   );
+});
+
+test('whatever stands in the proofs and what they prove, the check never fails, and takes nothing else for proven (fuzz)', async () => {
+  const { manifest, parts } = openBundle(await bundle());
+  const about = manifest!;
+  let cases = 0;
+  fc.assert(
+    fc.property(
+      fc.constantFrom('proofs.jsonl', 'ledger-head.json', 'events.jsonl', 'versions.jsonl', 'custody.jsonl'),
+      fc.double({ min: 0, max: 0.999, noNaN: true }),
+      fc.integer({ min: 0, max: 40 }),
+      fc.constantFrom('', '"', '{', '}', ',', '0', 'A', '\n', 'null', '[[[', '-1', '\u0000'),
+      (name, at, length, put) => {
+        cases += 1;
+        const content = Buffer.from(parts.get(name)!).toString();
+        const place = Math.floor(at * content.length);
+        const changed = content.slice(0, place) + put + content.slice(place + length);
+        const all = about.parts.slice(1).map((one) => ({
+          ...one,
+          bytes: one.name === name ? Buffer.from(changed) : parts.get(one.name)!,
+        }));
+        const { damages, proven } = checkBundle(makeBundle(about, all, signing).bytes, key);
+        for (const { kind } of damages) assert.equal(kind, 'unproven');
+        assert.ok(proven <= 5);
+        const said = (text: string): unknown[] =>
+          text
+            .split('\n')
+            .filter((line) => line !== '')
+            .map((line) => JSON.parse(line) as unknown);
+        if (damages.length > 0 || name === 'proofs.jsonl') return;
+        // Nothing was found: then it says the same, or less, or of persons what the ledger has sealed.
+        for (const line of said(changed)) {
+          const { sequence, body, time } = line as { sequence?: number; body?: unknown; time?: number };
+          if (sequence === undefined || name === 'ledger-head.json') continue;
+          const before = said(content).find((one) => (one as { sequence: number }).sequence === sequence);
+          if (name !== 'versions.jsonl') assert.deepEqual(body, (before as { body: unknown }).body);
+          assert.equal(time, (before as { time: number }).time);
+        }
+      },
+    ),
+    { numRuns: 300, seed: 8 },
+  );
+  assert.equal(cases, 300);
 });
 
 test('secrets that stand in a configuration are left out, names of files are not', () => {

@@ -51,14 +51,24 @@ export function readProof(line: string, head: SignedHead): { sequence: number; s
   return { sequence: sequence as number, shown: { ...shown, body: said.toString('utf8') } };
 }
 
+/** `other`: lines that are no entries of the ledger may stand between them. `redacted`: of some only their place is shown. */
+export interface Strictness {
+  readonly other?: true;
+  readonly redacted?: true;
+}
+
 /** Whether a line of another part says what the proof shows. */
-export function agrees(line: string, shown: ReadonlyMap<number, Shown>): boolean {
+export function agrees(
+  line: string,
+  shown: ReadonlyMap<number, Shown>,
+  { other, redacted }: Strictness,
+): boolean {
   const { sequence, time, class: entryClass, tenant, body } = parse(line);
-  if (sequence === undefined) return true;
+  if (sequence === undefined) return other === true;
   const one = shown.get(sequence as number);
   if (one === undefined || one.time !== time || one.class !== entryClass || one.tenant !== tenant)
     return false;
-  if (one.body === undefined) return true;
+  if (one.body === undefined) return redacted === true || body === undefined;
   try {
     return canonicalJson(body) === one.body;
   } catch {
