@@ -33,6 +33,7 @@ export type EdgeObjects = {
     readonly domain?: string;
     readonly name: string;
     readonly number?: string;
+    readonly screening?: Readonly<Record<string, unknown>>;
     readonly devices: readonly {
       name: string;
       password: string;

@@ -10,6 +10,7 @@ import type { ServerTransaction } from '@ringfence/sip/transaction/transaction.t
 import type { Flow } from '@ringfence/sip/transport/flow.ts';
 import { blocked, judgeInbound, labelled } from '../callers/callers.ts';
 import type { CallerVerdict } from '../callers/judge.ts';
+import { screening } from '../callers/screening.ts';
 import type { Encryption } from '../config/schema.ts';
 import type { Consulted } from '../fraud/toll.ts';
 import { forwardingsOf, timesForwarded } from '../headers/forwardings.ts';
@@ -212,6 +213,20 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
           trunks: destination.trunks,
           source: socketText(flow.remote),
         });
+  const screened =
+    dialled.emergency || pickup !== undefined
+      ? undefined
+      : screening(
+          directory,
+          destination,
+          {
+            principal,
+            shown: [identity.name.uri, identity.number.uri],
+            hidden: identity.hidden,
+            itself: true,
+          },
+          door.numbers(),
+        );
   const pin = tlsProblem(side.pinned, flow.tls ?? {});
   const decision = decide(
     principal,
@@ -241,6 +256,7 @@ export function acceptInvite(door: Doorway, arrival: Arrival): void {
       ...(limit === undefined ? {} : { limit }),
       ...(held === undefined ? {} : { standing: held }),
       ...fraudFacts(consulted),
+      ...(screened === undefined ? {} : { screened }),
     },
   );
   if (consulted !== undefined && (decision.verdict === 'accept' || isTolled(decision)))

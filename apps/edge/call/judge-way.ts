@@ -1,8 +1,9 @@
 import type { Forwarding } from '@ringfence/sip/headers/diversion.ts';
 import type { NameAddr, Uri } from '@ringfence/sip/message/types.ts';
 import type { Flow } from '@ringfence/sip/transport/flow.ts';
+import { screening } from '../callers/screening.ts';
 import type { Consulted } from '../fraud/toll.ts';
-import type { CallerIdentity } from '../headers/identity.ts';
+import { anonymous, type CallerIdentity } from '../headers/identity.ts';
 import { decide, type MediaFacts } from '../policy/decide.ts';
 import { isHelpDesk } from '../policy/standing.ts';
 import type { Decision, Principal } from '../policy/types.ts';
@@ -19,6 +20,9 @@ import type { AcceptedCall } from './setup.ts';
 import { secureTargets, secureTrunks, sipsProblem } from './sips.ts';
 import { userTargets } from './targets.ts';
 import { fraudFacts, isTolled, withWatched } from './toll-facts.ts';
+
+const isAnonymous = ({ uri }: NameAddr): boolean =>
+  'host' in uri && 'host' in anonymous.uri && uri.host === anonymous.uri.host;
 
 /** A way that a party of a call wants it to go: by REFER, or by a redirection. */
 export interface WayAsked {
@@ -94,6 +98,14 @@ export function judgeWay(door: Doorway, asked: WayAsked): JudgedWay {
           trunks: destination.trunks,
           source: socketText(flow.remote),
         });
+  const screened = dialled.emergency
+    ? undefined
+    : screening(
+        directory,
+        destination,
+        { principal, shown: [asked.shown.uri], hidden: isAnonymous(asked.shown), itself: false },
+        door.numbers(),
+      );
   const decision = decide(
     principal,
     {
@@ -114,6 +126,7 @@ export function judgeWay(door: Doorway, asked: WayAsked): JudgedWay {
       mediaAvailable: services.relay() !== undefined,
       route: insecure ?? routeFacts(destination, targets),
       ...(limit === undefined ? {} : { limit }),
+      ...(screened === undefined ? {} : { screened }),
       ...(standing === undefined || isHelpDesk(standing, dialled) ? {} : { standing }),
       ...fraudFacts(consulted),
     },

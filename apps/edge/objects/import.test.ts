@@ -101,7 +101,7 @@ const carriers = `
 domains:
   - {name: A.example, limits: {calls: 100, callsPerSecond: 20}, userLimits: {calls: 2}}
 users:
-  - {name: centre, limits: {calls: 50}, devices: []}
+  - {name: centre, limits: {calls: 50}, screening: {block: ["+33155*"], anonymous: block}, devices: []}
 trunks:
   - name: many
     targets:
@@ -150,6 +150,7 @@ test('several targets, health, failover, limits and lists of trunks are stored a
     [['a.example', { calls: 2 }]],
   );
   assert.deepEqual(users[0]!.limits, { calls: 50 });
+  assert.deepEqual(users[0]!.screening, { block: ['+33155*'], anonymous: 'block' });
   const changed = carriers.replace('calls: 30', 'calls: 31');
   assert.deepEqual(desk.apply(changed), ['change trunk a.example/many limits']);
 });

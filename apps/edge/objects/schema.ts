@@ -5,6 +5,7 @@ import { Encryption } from '../config/schema.ts';
 import { deviceSettings } from './device-settings.ts';
 import { CallLimits, DomainObject } from './limit-settings.ts';
 import { Rewrite } from './rewrite-settings.ts';
+import { Screening } from './screening-settings.ts';
 import { ProductText, TrunkSettings } from './trunk-settings.ts';
 
 const Name = Type.String({ minLength: 1, maxLength: 64, pattern: '^[A-Za-z0-9._+~-]+$' });
@@ -61,6 +62,7 @@ export const UserObject = Type.Object(
     limits: Type.Optional(CallLimits),
     spend: Type.Optional(SpendCaps),
     destinations: Type.Optional(DestinationPolicy),
+    screening: Type.Optional(Screening),
     devices: Type.Array(DeviceObject, { maxItems: 16 }),
   },
   { additionalProperties: false },

@@ -7,6 +7,7 @@ import type { Pins } from '../policy/pins.ts';
 import type { Remote } from './account-settings.ts';
 import type { CallLimits, DomainObject } from './limit-settings.ts';
 import type { Rewrite } from './rewrite-settings.ts';
+import type { Screening } from './screening-settings.ts';
 import type { TrunkSettings } from './trunk-settings.ts';
 
 /** Digest algorithms, RFC 8760 §2.2, by their names on the wire. */
@@ -43,6 +44,8 @@ export interface User {
   /** In place of the caps of every user. */
   readonly spend?: SpendCaps;
   readonly destinations?: DestinationPolicy;
+  /** Whose calls it does not want. */
+  readonly screening?: Screening;
   readonly devices: readonly Device[];
 }
 

@@ -1,6 +1,7 @@
 import { isEncrypted, type Transport } from '@ringfence/sip/transport/flow.ts';
 import type { Encryption } from '../config/schema.ts';
 import type { PinProblem } from './pins.ts';
+import { type ScreeningFacts, screenedOut } from './screening.ts';
 import { quarantined, type StandingFacts } from './standing.ts';
 import type { Decision, Principal, Reason, RejectCause } from './types.ts';
 
@@ -86,6 +87,8 @@ export interface PolicyContext {
   readonly limit?: LimitFacts;
   /** What is held against the device, where it calls anybody but the help desk. */
   readonly standing?: StandingFacts;
+  /** What the called user has against the caller. */
+  readonly screened?: ScreeningFacts;
 }
 
 const rank: Readonly<Record<Encryption, number>> = { none: 0, preferred: 1, required: 2 };
@@ -142,6 +145,9 @@ export function decide(principal: Principal, request: PolicyRequest, context: Po
     );
 
   if (context.standing !== undefined) return quarantined(context.standing, request.dialled);
+
+  // Before it shows whether a phone is there.
+  if (context.screened !== undefined) return screenedOut(context.screened);
 
   return (
     overload(request, context) ??

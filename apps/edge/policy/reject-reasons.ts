@@ -40,9 +40,9 @@ export const rejectReasons: Readonly<Record<RejectCause, RejectReason>> = {
   },
   policy: {
     q850: 21,
-    statuses: [403, 486, 491, 500],
+    statuses: [403, 433, 486, 491, 500],
     meaning:
-      'A rule of yours forbids it: a blocking route, transfers that are switched off, a limit of transfers.',
+      'A rule of yours forbids it: a blocking route, transfers that are switched off, a limit of transfers; or the called user does not want the call (433: not from callers who hide).',
     remedy: 'The rule stands in the event `request.refused` and in the record.',
   },
   fraud: {

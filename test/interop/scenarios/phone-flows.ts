@@ -346,6 +346,30 @@ const messages: Flow = {
   },
 };
 
+const screening: Flow = {
+  name: 'screening',
+  what: 'a user takes no calls from another: 403, and no phone rings (RFC 5359 §2.13)',
+  objects: () => ({
+    users: users.users.map((user) =>
+      user.name === 'bob' ? { ...user, screening: { block: [numbers.alice] } } : user,
+    ),
+  }),
+  play: async (scene, { a, b, c }) => {
+    await register(scene, 'alice', a);
+    await register(scene, 'bob', b);
+    await register(scene, 'carol', c);
+    await dial(scene, 'alice', a, 'bob', [
+      ...withDigest('INVITE', { ...credentials('alice'), body: audio(1), ...as('alice', 'bob') }),
+      ...refusedWith(403, 2, check('text="policy"', 'why'), as('alice', 'bob')),
+    ]);
+    await scene.ended('alice');
+    await scene.party('bob', { at: b, called: true, steps: [...taking(), ...goodbye] });
+    await dial(scene, 'carol', c, 'bob', [...calling('carol', 'bob'), talk, ...hangUp('carol', 'bob', 3)]);
+    await scene.said('carol', 'talk');
+    return `Alice is refused, Carol is not: ${await scene.voice('carol', 'bob')}`;
+  },
+};
+
 const instance = 'urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6';
 
 const outbound: Flow = {
@@ -461,6 +485,7 @@ export const phoneFlows: readonly Flow[] = [
   music,
   forwarding,
   messages,
+  screening,
   outbound,
   path,
   pickup,
