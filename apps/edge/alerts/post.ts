@@ -1,6 +1,6 @@
-import { request as requestPlain } from 'node:http';
 import { request as requestSecurely } from 'node:https';
 import { isIP } from 'node:net';
+import { request as requestPlain } from '../transport/node-http.ts';
 import { outsideAddress } from './outside.ts';
 
 export interface Post {

@@ -41,7 +41,8 @@ export async function openLedger(options: LedgerOptions): Promise<RunningLedger>
     name: 'ledger',
     workerData: { home, place, retention, witness } satisfies WorkerOptions,
     execArgv: ['--disable-warning=ExperimentalWarning'],
-    resourceLimits: { maxOldGenerationSizeMb: 384 },
+    // Below 8 MB for what is young, collecting it costs more than what it saves.
+    resourceLimits: { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 384 },
   });
   await new Promise<void>((resolve, reject) => {
     worker.once('message', (reply: Reply) => {

@@ -81,7 +81,7 @@ function prepare(database: DatabaseSync, file: string): void {
     throw new LedgerError('ledger-foreign', `${file} is no ledger; name another file in \`ledger.file\``);
   // FULL: what was acknowledged survives a loss of power too. Deleted content is overwritten.
   database.exec(
-    'PRAGMA journal_mode=WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA cache_size=-8192; PRAGMA journal_size_limit=16777216; PRAGMA wal_autocheckpoint=4000',
+    'PRAGMA journal_mode=WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA cache_size=-4096; PRAGMA journal_size_limit=16777216; PRAGMA wal_autocheckpoint=4000',
   );
   if (tables > 0) return;
   database.exec('BEGIN IMMEDIATE');

@@ -1,9 +1,10 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import { MisuseError } from '@ringfence/bytes/misuse.ts';
 import type { MetricsSettings } from '../config/metrics.ts';
+import { createServer } from '../transport/node-http.ts';
 
 export interface MetricsListenerParts {
   readonly settings: MetricsSettings;

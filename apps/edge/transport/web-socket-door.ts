@@ -1,10 +1,11 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { WebSocketServer } from 'ws';
 import type { Listener } from '../config/schema.ts';
 import { answerPage, type PageOutcome, refuse } from '../phone-page/answer.ts';
 import type { PageFiles } from '../phone-page/files.ts';
 import { type AccountDoor, type AccountOutcome, isForAccountPage } from '../self-service/answer.ts';
+import { createServer } from './node-http.ts';
 import type { Streams } from './streams.ts';
 import { type WebSocketFacts, WebSocketFlow } from './web-socket.ts';
 

@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
-import { request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { err, ok, type Result } from '@ringfence/bytes/result.ts';
+import { request as requestHttp } from '../../transport/node-http.ts';
 
 /** Some 250,000 addresses. */
 export const mostFeedOctets = 4 << 20;

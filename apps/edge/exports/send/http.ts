@@ -1,5 +1,5 @@
-import { request as requestPlain } from 'node:http';
 import { request as requestSecurely } from 'node:https';
+import { request as requestPlain } from '../../transport/node-http.ts';
 import { RefusedBatch, type Sender } from '../outbox.ts';
 
 export interface HttpSenderOptions {
