@@ -4,6 +4,7 @@
  *     npm run interop -- [--only NAME] [--json] [--peers-only]
  */
 import { cases as accountPage } from './account-page.ts';
+import { cases as adversaries } from './adversaries.ts';
 import { cases as baresip } from './baresip.ts';
 import { cases as chromium } from './chromium.ts';
 import { runCases } from './harness/run-cases.ts';
@@ -36,4 +37,5 @@ await runCases([
   ...rtpengine,
   ...tshark,
   ...zrtp,
+  ...adversaries,
 ]);

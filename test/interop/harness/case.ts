@@ -23,6 +23,8 @@ export type Case = {
   /** Its version here; null where it is not installed. */
   readonly version: () => string | null;
   readonly what: string;
+  /** It is taken from the folder that this variable names, since no distribution has it: without, it is skipped anywhere. */
+  readonly unset?: string;
   /** Two peers joined without the edge: proves the harness, not the edge. Left out of ordinary runs. */
   readonly peersOnly?: boolean;
   readonly observer?: Observer;
@@ -57,7 +59,13 @@ export async function runCase(one: Case): Promise<Outcome> {
     evidence,
     seconds: Math.round((Date.now() - started) / 100) / 10,
   });
-  if (version === null) return outcome('skipped', `${peer} is not installed`);
+  if (version === null)
+    return outcome(
+      'skipped',
+      one.unset !== undefined && process.env[one.unset] === undefined
+        ? `${one.unset} is not set`
+        : `${peer} is not installed`,
+    );
   const workspace = new Workspace(name);
   const open: { stop(): Promise<unknown> }[] = [];
   const context = makeContext(workspace, open, one.observer);

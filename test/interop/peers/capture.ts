@@ -1,4 +1,4 @@
-/** dumpcap: a capture of the loopback, bounded by its filter, its size and its time. */
+/** dumpcap: a capture of the loopback or of another interface, bounded by its filter, its size and its time. */
 import { spawnSync } from 'node:child_process';
 import { PeerFailed, Program, sleep } from '../harness/process.ts';
 import type { Workspace } from '../harness/workspace.ts';
@@ -18,6 +18,8 @@ export async function startCapture(options: {
   readonly filter: string;
   readonly seconds: number;
   readonly classicFormat?: boolean;
+  /** Default: the loopback. */
+  readonly device?: string;
 }): Promise<Capture> {
   const file = options.workspace.path(`${options.name}.pcap`);
   const program = await Program.start({
@@ -25,7 +27,7 @@ export async function startCapture(options: {
     command: 'dumpcap',
     args: [
       '-i',
-      'lo',
+      options.device ?? 'lo',
       '-f',
       options.filter,
       '-w',
