@@ -4,7 +4,7 @@ import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { afterEach, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { DatagramSocket, packAddress } from './socket.ts';
+import { DatagramSocket, largePages, packAddress } from './socket.ts';
 
 const open: (DatagramSocket | Socket)[] = [];
 afterEach(() => {
@@ -172,4 +172,15 @@ describe('UDP socket', () => {
     assert.equal(socket.send(new Uint8Array(1), packAddress('::1', 9)!), false);
     assert.equal(packAddress('no address', 9), undefined);
   });
+});
+
+describe('memory in large pages', () => {
+  for (const octets of [0, 1, 4_096, 10_000, 5 << 20])
+    it(`gives ${octets} octets that are zero and can be written`, () => {
+      const bytes = new Uint8Array(largePages(octets));
+      assert.equal(bytes.length, octets);
+      assert.ok(bytes.every((octet) => octet === 0));
+      bytes.fill(7);
+      assert.ok(bytes.every((octet) => octet === 7));
+    });
 });

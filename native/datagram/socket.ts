@@ -37,6 +37,7 @@ interface Native {
   backlog(handle: Handle): number;
   close(handle: Handle): void;
   bound(handle: Handle): number;
+  largePages(bytes: Uint8Array): boolean;
   pack(text: string, port: number, out: Uint8Array): boolean;
   name(handle: Handle, index: number): string;
 }
@@ -88,6 +89,16 @@ export function packAddress(address: string, port: number): PackedAddress | unde
 export function know(address: string, seconds: number): void {
   const packed = packAddress(address, 0);
   if (packed !== undefined) native().know(packed, seconds);
+}
+
+/**
+ * Zeroed memory for tables in which each look is at another place: in pages of 2 MB where the system has such
+ * (transparent huge pages), so that finding the page costs less than reading it. Ordinary memory elsewhere.
+ */
+export function largePages(octets: number): ArrayBuffer {
+  const memory = new ArrayBuffer(octets);
+  if (problem() === undefined) native().largePages(new Uint8Array(memory));
+  return memory;
 }
 
 export interface DatagramEvents {

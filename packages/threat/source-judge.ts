@@ -1,7 +1,7 @@
-import { fade, type Part, pacedBits, tenths } from './evidence.ts';
+import { fader, type Part, pacedBits, tenths } from './evidence.ts';
 import { boundsOf, type Finding, makeFinding, type Preset, type Rule } from './rules.ts';
 import { numberOf, shapeFlag, tailOf } from './shape.ts';
-import { hashText, mix, SourceTable } from './source-table.ts';
+import { hashText, keyWords, type Memory, mix, SourceTable } from './source-table.ts';
 import {
   bitsFor,
   halfLife,
@@ -40,11 +40,11 @@ const places = ruleNames.map((rule) => Uint8Array.from(sourceRules[rule], (name)
 /** Evidence that is worth remembering when places in the table get scarce. */
 const worthKeeping = 3;
 
-/** Words beside the counts: one line of the cache. */
+/** Words of a record behind its key: with it one line of the cache. */
 const words = {
   seen: 0,
   toldAt: 1,
-  told: 2,
+  state: 2,
   number: 3,
   tail: 4,
   target: 5,
@@ -55,13 +55,16 @@ const words = {
   accountsLow: 10,
   accountsHigh: 11,
   provenAccounts: 12,
-  methods: 13,
-  failedAt: 14,
-  flags: 15,
+  failedAt: 13,
 } as const;
-const wordCount = 16;
+/** Behind them the counts: the next line. */
+const countsAt = 14;
+const recordWords = keyWords + countsAt + parts;
 
-const provenFlag = 1;
+/** In `state`: rules that were told of lately, a bit each; that an account has proven itself; methods, a bit each. */
+const toldBits = 0x1f;
+const provenFlag = 0x20;
+const methodShift = 8;
 
 /** The same finding is told again after so long, while it lasts. */
 const retellSeconds = 300;
@@ -80,15 +83,20 @@ const perSecond = (floodRates.attack - floodRates.usual) * Math.LOG2E;
 /** A proof takes back as much of the test on new names as Wald's test gives a success. */
 const known = newSuccess / bitsFor(part.unknown, 1);
 
+const faded = fader(halfLife);
+const fadedSlowly = fader(slowHalfLife);
+
 /** Guessers try at least every other second; a phone with an old password asks again after half a minute. */
 const guessing = { attack: 0.5, usual: 1 / 30, least: -2, most: 2 } as const;
 
 export interface SourceJudgeOptions {
-  /** Sources remembered at a time; 175 octets each. */
+  /** Sources remembered at a time; 170 octets each. */
   readonly sources: number;
   readonly preset: Preset;
   /** Keeps peers from choosing whose place in the table they take. */
   readonly seed: number;
+  /** Gives the memory for all sources, e.g. in large pages: each is in another place of it. Default: the engine's. */
+  readonly memory?: Memory | undefined;
 }
 
 /** A request of somebody who has proven nothing yet. One object serves for all: nothing of it is kept. */
@@ -98,7 +106,7 @@ export interface Request {
   low: number;
   /** Whole seconds, from 1 on. */
   seconds: number;
-  /** 0 to 30: which method. */
+  /** 0 to 23: which method. */
   method: number;
   /** Whom it is for. */
   target: string;
@@ -111,13 +119,14 @@ export interface Request {
 }
 
 /**
- * Judges sources one by one from what they send: 175 octets a source, nothing allocated but for a finding, and the
+ * Judges sources one by one from what they send: 170 octets a source, nothing allocated but for a finding, and the
  * same few steps whatever is sent and however many sources there are.
  *
  * Whoever is asked to prove himself has not failed (RFC 3261 §22.2): only credentials that came and were wrong count.
  */
 export class SourceJudge {
   readonly #table: SourceTable;
+  /** The table's memory. */
   readonly #counts: Float32Array;
   readonly #words: Uint32Array;
   readonly #seed: number;
@@ -127,18 +136,18 @@ export class SourceJudge {
   /** Findings since the start. */
   found = 0;
 
-  constructor({ sources, preset, seed }: SourceJudgeOptions) {
-    this.#table = new SourceTable(sources, seed);
-    this.#counts = new Float32Array(this.#table.slots * parts);
-    this.#words = new Uint32Array(this.#table.slots * wordCount);
+  constructor({ sources, preset, seed, memory }: SourceJudgeOptions) {
+    this.#table = new SourceTable(sources, recordWords, seed, memory);
+    this.#counts = this.#table.floats;
+    this.#words = this.#table.words;
     this.#seed = seed;
     this.#bounds = boundsOf(preset);
   }
 
   /** Sources remembered now, and those that had to make room. */
   get size(): { readonly sources: number; readonly evicted: number; readonly octets: number } {
-    const { used, evicted, slots } = this.#table;
-    return { sources: used, evicted, octets: slots * (12 + 4 * parts + 4 * wordCount) };
+    const { used, evicted, octets } = this.#table;
+    return { sources: used, evicted, octets };
   }
 
   set preset(preset: Preset) {
@@ -147,15 +156,16 @@ export class SourceJudge {
 
   request(r: Request): Finding | undefined {
     const slot = this.#slot(r.high, r.low, r.seconds);
-    const at = slot * parts;
-    const w = slot * wordCount;
+    const w = this.#table.at(slot) + keyWords;
+    const at = w + countsAt;
     const words32 = this.#words;
     this.#counts[at + part.flood] = this.#counts[at + part.flood]! + perRequest;
     if (r.shape !== 0) this.#shape(at, r.shape);
-    const method = 1 << r.method;
-    if ((words32[w + words.methods]! & method) === 0) {
-      if (words32[w + words.methods] !== 0) this.#methods(at, w);
-      words32[w + words.methods] = words32[w + words.methods]! | method;
+    const method = 1 << (methodShift + r.method);
+    const state = words32[w + words.state]!;
+    if ((state & method) === 0) {
+      if (state >>> methodShift !== 0) this.#methods(at, w);
+      words32[w + words.state] = state | method;
     }
     const tag = hashText(r.tag) >>> 0;
     const callId = hashText(r.callId) >>> 0;
@@ -170,14 +180,14 @@ export class SourceJudge {
   /** Bytes that are no SIP, or SIP that nobody may send. `count` of them. */
   malformed(high: number, low: number, seconds: number, count = 1): Finding | undefined {
     const slot = this.#slot(high, low, seconds);
-    this.#add(slot * parts, part.malformed, count);
+    this.#add(this.#countsOf(slot), part.malformed, count);
     return this.#judge(slot, seconds);
   }
 
   /** It was dropped before parsing, for its mark. */
   marked(high: number, low: number, seconds: number): Finding | undefined {
     const slot = this.#slot(high, low, seconds);
-    this.#counts[slot * parts + part.mark] = 1;
+    this.#counts[this.#countsOf(slot) + part.mark] = 1;
     this.#grew = true;
     this.#table.keep(slot, seconds + keepSeconds);
     return this.#judge(slot, seconds);
@@ -186,15 +196,15 @@ export class SourceJudge {
   /** So many requests were dropped before parsing for their number. */
   dropped(high: number, low: number, seconds: number, count: number): Finding | undefined {
     const slot = this.#slot(high, low, seconds);
-    this.#add(slot * parts, part.flood, count * perRequest);
+    this.#add(this.#countsOf(slot), part.flood, count * perRequest);
     return this.#judge(slot, seconds);
   }
 
   /** Credentials answered a challenge of ours, and were wrong. `exists`: there is such an account. */
   failed(high: number, low: number, seconds: number, account: number, exists: boolean): Finding | undefined {
     const slot = this.#slot(high, low, seconds);
-    const at = slot * parts;
-    const w = slot * wordCount;
+    const w = this.#table.at(slot) + keyWords;
+    const at = w + countsAt;
     const counts = this.#counts;
     const since = this.#words[w + words.failedAt] === 0 ? 3_600 : seconds - this.#words[w + words.failedAt]!;
     this.#words[w + words.failedAt] = seconds;
@@ -214,15 +224,15 @@ export class SourceJudge {
     const slot = this.#table.find(high, low);
     if (slot < 0) return;
     this.#age(slot, seconds);
-    const at = slot * parts;
-    const w = slot * wordCount;
+    const w = this.#table.at(slot) + keyWords;
+    const at = w + countsAt;
     const counts = this.#counts;
     counts[at + part.flood] = Math.max(0, counts[at + part.flood]! - 2 * perRequest);
     counts[at + part.unknown] = Math.max(0, counts[at + part.unknown]! - known);
     // What looked like probing was somebody who dialled.
     counts[at + part.sequence] = Math.max(0, counts[at + part.sequence]! - 1);
     counts[at + part.dialPlan] = Math.max(0, counts[at + part.dialPlan]! - 1);
-    this.#words[w + words.flags] = this.#words[w + words.flags]! | provenFlag;
+    this.#words[w + words.state] = this.#words[w + words.state]! | provenFlag;
     // One account proves itself as often as it likes, and counts once.
     const bit = 1 << (mix(account ^ this.#seed) & 31);
     if ((this.#words[w + words.provenAccounts]! & bit) !== 0) return;
@@ -234,41 +244,43 @@ export class SourceJudge {
   /** What is known of a source: anything at all; that an account has proven itself there. */
   standing(high: number, low: number): { readonly known: boolean; readonly proven: boolean } {
     const slot = this.#table.find(high, low);
-    const flags = slot < 0 ? 0 : this.#words[slot * wordCount + words.flags]!;
-    return { known: slot >= 0, proven: (flags & provenFlag) !== 0 };
+    const state = slot < 0 ? 0 : this.#words[this.#table.at(slot) + keyWords + words.state]!;
+    return { known: slot >= 0, proven: (state & provenFlag) !== 0 };
   }
 
   #slot(high: number, low: number, seconds: number): number {
     this.#grew = false;
     // Who is new stands behind everybody of whom something is known.
     const slot = this.#table.claim(high, low, seconds);
-    if (this.#table.fresh) {
-      this.#counts.fill(0, slot * parts, slot * parts + parts);
-      this.#words.fill(0, slot * wordCount, slot * wordCount + wordCount);
-      this.#words[slot * wordCount + words.seen] = seconds;
-    } else this.#age(slot, seconds);
+    if (this.#table.fresh) this.#words[this.#table.at(slot) + keyWords + words.seen] = seconds;
+    else this.#age(slot, seconds);
     return slot;
   }
 
+  #countsOf(slot: number): number {
+    return this.#table.at(slot) + keyWords + countsAt;
+  }
+
   #age(slot: number, seconds: number): void {
-    const w = slot * wordCount;
+    const w = this.#table.at(slot) + keyWords;
     const passed = seconds - this.#words[w + words.seen]!;
     if (passed <= 0) return;
     this.#words[w + words.seen] = seconds;
-    const at = slot * parts;
+    const at = w + countsAt;
     const counts = this.#counts;
     const flood = counts[at + part.flood]! - passed * perSecond;
-    const left = fade(passed, halfLife);
-    const slow = counts[at + part.slowGuesses]! * fade(passed, slowHalfLife);
+    const left = faded(passed);
+    const slow = counts[at + part.slowGuesses]! * fadedSlowly(passed);
     for (let i = at; i < at + parts; i += 1) counts[i] = counts[i]! * left;
     counts[at + part.slowGuesses] = slow;
     counts[at + part.flood] = Math.max(0, flood);
     const told = this.#words[w + words.toldAt]!;
-    if (told !== 0 && seconds - told >= retellSeconds) this.#words[w + words.told] = 0;
+    if (told !== 0 && seconds - told >= retellSeconds)
+      this.#words[w + words.state] = this.#words[w + words.state]! & ~toldBits;
     // What it has tried counts as new again once the evidence of it is forgotten.
     if (passed > 3 * halfLife) {
       this.#words.fill(0, w + words.unknownLow, w + words.provenAccounts + 1);
-      this.#words[w + words.methods] = 0;
+      this.#words[w + words.state] = this.#words[w + words.state]! & (toldBits | provenFlag);
     }
   }
 
@@ -281,7 +293,7 @@ export class SourceJudge {
 
   /** Two methods are what a phone uses before it is asked: REGISTER, and one of INVITE, SUBSCRIBE, PUBLISH, OPTIONS. */
   #methods(at: number, w: number): void {
-    let bits = this.#words[w + words.methods]!;
+    let bits = this.#words[w + words.state]! >>> methodShift;
     let count = 0;
     for (; bits !== 0; bits &= bits - 1) count += 1;
     if (count >= 2) this.#add(at, part.methods, 1);
@@ -325,10 +337,11 @@ export class SourceJudge {
 
   /** The first rule whose bound is passed and that was not told of lately. */
   #judge(slot: number, seconds: number): Finding | undefined {
-    const at = slot * parts;
-    const told = this.#words[slot * wordCount + words.told]!;
+    const w = this.#table.at(slot) + keyWords;
+    const at = w + countsAt;
+    const state = this.#words[w + words.state]!;
     for (let i = 0; i < ruleNames.length; i += 1) {
-      if ((told & (1 << i)) !== 0) continue;
+      if ((state & (1 << i)) !== 0) continue;
       const rule = ruleNames[i]!;
       if (!this.#grew && rule !== 'flood') continue;
       const threshold = rule === 'flood' ? floodThreshold : this.#bounds.upper;
@@ -337,8 +350,7 @@ export class SourceJudge {
       for (let n = 0; n < summed.length; n += 1) bits += bitsFor(summed[n]!, this.#counts[at + summed[n]!]!);
       if (bits >= worthKeeping) this.#table.keep(slot, seconds + keepSeconds);
       if (bits < threshold) continue;
-      const w = slot * wordCount;
-      this.#words[w + words.told] = told | (1 << i);
+      this.#words[w + words.state] = state | (1 << i);
       this.#words[w + words.toldAt] = seconds;
       this.found += 1;
       return makeFinding(rule, threshold, this.#parts(sourceRules[rule], at));

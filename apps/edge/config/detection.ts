@@ -39,7 +39,7 @@ export const DetectionSettings = Type.Object(
       maximum: 5_000_000,
       default: 100_000,
       description:
-        'Addresses (IPv6: /64) remembered at a time; 175 octets of memory each, at most. Where more send, those go first of whom nothing bad is known. Takes effect at the next start.',
+        'Addresses (IPv6: /64) remembered at a time; 170 octets of memory each, at most. Where more send, those go first of whom nothing bad is known. Takes effect at the next start.',
     }),
     rules: Type.Object(
       {

@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { largePages } from '@ringfence/datagram/socket.ts';
 import type { SipRequest, Uri } from '@ringfence/sip/message/types.ts';
 import type { Flow } from '@ringfence/sip/transport/flow.ts';
 import { AccountJudge } from '@ringfence/threat/accounts.ts';
@@ -328,6 +329,7 @@ export class Detection {
       sources: this.#settings.sources,
       preset: this.#settings.sensitivity,
       seed: this.#seed,
+      memory: largePages,
     });
     return this.#sources;
   }

@@ -16,6 +16,7 @@
 #include <endian.h>
 #include <fcntl.h>
 #include <linux/sock_diag.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <uv.h>
 
@@ -661,6 +662,23 @@ napi_value name(napi_env env, napi_callback_info info) {
   return out;
 }
 
+// largePages(bytes): asks the kernel for pages of 2 MB where these lie (madvise(2)); true where it will try
+napi_value largePages(napi_env env, napi_callback_info info) {
+  std::size_t count = 1;
+  napi_value values[1] = {};
+  napi_get_cb_info(env, info, &count, values, nullptr, nullptr);
+  std::uint8_t* bytes = nullptr;
+  std::size_t length = 0;
+  if (!bytesOf(env, values[0], &bytes, &length)) return badArgument(env);
+  const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
+  const auto begin = (reinterpret_cast<std::uintptr_t>(bytes) + page - 1) / page * page;
+  const auto end = (reinterpret_cast<std::uintptr_t>(bytes) + length) / page * page;
+  const bool taken = end > begin && madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE) == 0;
+  napi_value out = nullptr;
+  napi_get_boolean(env, taken, &out);
+  return out;
+}
+
 napi_value initialise(napi_env env, napi_value exports) {
   const napi_property_descriptor functions[] = {
       {"open", nullptr, open, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
@@ -675,6 +693,7 @@ napi_value initialise(napi_env env, napi_value exports) {
       {"backlog", nullptr, backlog, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"close", nullptr, close_, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"bound", nullptr, bound, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"largePages", nullptr, largePages, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"pack", nullptr, pack, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"name", nullptr, name, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
   };
