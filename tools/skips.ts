@@ -17,11 +17,6 @@ export const toleratedSkips: readonly {
     why: "programs that are built by hand from others' sources; linphonec is the implementation that every run meets",
   },
   {
-    reason: /RINGFENCE_SIPPTS is not set/,
-    where: 'anywhere',
-    why: 'a scanner that no distribution has; SIPVicious is the one that every run meets',
-  },
-  {
     reason: /not installed|missing program|no such program/i,
     where: 'outside CI',
     why: "other people's software",

@@ -337,9 +337,9 @@ const family = (peer: string, version: () => string | null, rows: readonly Row[]
 
 export const cases: readonly Case[] = [
   ...family('SIPVicious', sipViciousVersion, [
-    ['svmap', 'svmap as shipped scans while two phones talk', (c) => unanswered(c, 'svmap', [])],
+    ['svmap-shipped', 'svmap as shipped scans while two phones talk', (c) => unanswered(c, 'svmap', [])],
     [
-      'svwar',
+      'svwar-shipped',
       'svwar as shipped looks for extensions while two phones talk',
       (c) => unanswered(c, 'svwar', ['-e', '90-400', '--maximumtime', '3']),
     ],
@@ -368,7 +368,7 @@ export const cases: readonly Case[] = [
       sipptsExtensions,
     ],
     [
-      'sippts-rcrack',
+      'sippts-rcrack-one',
       'sippts rcrack guesses a password from one address while two phones talk',
       sipptsGuesses,
     ],

@@ -1,6 +1,5 @@
 /** Options, order, table and exit code of a run of interop cases; for one script as for all of them. */
 import { parseArgs } from 'node:util';
-import { isTolerated } from '../../../tools/skips.ts';
 import { edgePresent } from '../edge.ts';
 import { type Case, type Outcome, runCase } from './case.ts';
 
@@ -12,7 +11,7 @@ const BESIDE = 6;
  *
  * `--only TEXT[,TEXT]` takes those whose name contains one of the texts, `--json` prints a JSON line a case in place of the table,
  * `--peers-only` joins the peers without the edge. A case whose program is missing is skipped by name; with CI=true
- * in the environment it fails, unless `tools/skips.ts` tolerates that it is not there.
+ * in the environment it fails, but for what no distribution has (`unset`).
  */
 export async function runCases(cases: readonly Case[]): Promise<void> {
   const { values } = parseArgs({
@@ -49,8 +48,8 @@ export async function runCases(cases: readonly Case[]): Promise<void> {
       if (outcome.result === 'passed')
         outcome = { ...outcome, evidence: `${outcome.evidence}; IN THE SECOND RUN, the first: ${first}` };
     }
-    if (strict && outcome.result === 'skipped' && !isTolerated(outcome.evidence, true))
-      outcome = { ...outcome, result: 'failed' };
+    const may = one.unset !== undefined && process.env[one.unset] === undefined;
+    if (strict && outcome.result === 'skipped' && !may) outcome = { ...outcome, result: 'failed' };
     outcomes.push(outcome);
     if (values.json) process.stdout.write(`${JSON.stringify(outcome)}\n`);
     else process.stderr.write(`${outcome.result.padEnd(8)}${outcome.name} (${outcome.seconds} s)\n`);
