@@ -139,11 +139,10 @@ export class Follower {
         ...(done && until !== undefined ? { until } : {}),
         ...(mark === undefined ? {} : { mark }),
       };
-      if (found >= 0)
-        incident.steps[found] = {
-          ...current,
-          done: [...current.done.filter((d) => d.target !== target), entry],
-        };
+      const written = { ...current, done: [...current.done.filter((d) => d.target !== target), entry] };
+      // A step that was on its way when another playbook came stays in the incident, as those do that were done.
+      if (found >= 0) incident.steps[found] = written;
+      else incident.steps.push({ ...written, waiting: [] });
       this.#parts.told(
         incident,
         current,

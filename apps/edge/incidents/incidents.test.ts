@@ -259,6 +259,31 @@ describe('incidents', () => {
     assert.equal(new Set(next.incidents.list().map((one) => one.id)).size, 2, 'numbers go on');
   });
 
+  it('what is on its way when a graver kind takes over is written down, and done once', async () => {
+    const { found, take, did, only } = make();
+    found('registration-hijack', '192.0.2.1', { account: 'alice', domain: 'example.test' });
+    take({
+      type: 'account.quarantined',
+      domain: 'example.test',
+      user: 'alice',
+      device: 'desk',
+      network: '',
+      phone: '',
+      by: 'detection',
+      why: 'somebody else',
+      evidence: {},
+    });
+    await Promise.resolve();
+    await Promise.resolve();
+    assert.equal(only().playbook, 'compromised-device 2');
+    const told = only().steps.filter(({ action, done }) => action === 'tellUser' && done.length > 0);
+    assert.deepEqual(
+      told.map(({ done }) => done.map(({ outcome }) => outcome)),
+      [['done']],
+    );
+    assert.equal(did.filter((what) => what.startsWith('tell ')).length, 1);
+  });
+
   it('what has run out is done again to who gives new cause, and not for an ordinary call', () => {
     const { found, did, take, incidents, state } = make();
     const hijack = (): void =>

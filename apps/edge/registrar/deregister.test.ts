@@ -31,6 +31,21 @@ test('every phone of the account has to prove itself anew, and hears so by the e
   assert.equal(world.edge.deregister(domain, 'nobody'), 0);
 });
 
+test('a phone whose place somebody took by naming its instance hears of it, too (RFC 5626 §5.3)', async () => {
+  const world = new World({ objects: { users: [user('alice')] } });
+  const as = ({ contact }: Phone): string =>
+    `${contact};+sip.instance="<urn:uuid:00000000-0000-1000-8000-000000000001>";reg-id=1`;
+  const flows: number[] = [];
+  for (const address of ['203.0.113.1', '192.0.2.66']) {
+    const phone = new Phone(world, { name: 'alice', address, ...tls });
+    assert.equal((await phone.register(3600, [as(phone)])).status, 200);
+    const [binding] = world.edge.registrar.lookup(domain, 'alice', world.time.now);
+    flows.push(binding!.flow!);
+  }
+  assert.equal(world.edge.deregister(domain, 'alice'), 1);
+  for (const flow of flows) assert.equal(world.network.flow(flow), undefined);
+});
+
 test('a connection that carries an emergency call stays', async () => {
   const world = new World({
     objects: {

@@ -46,9 +46,12 @@ export function deregister(parts: DeregisterParts, domain: string, user: string)
       expires: 0,
     });
   const urgent = urgentFlows(parts);
-  for (const { flow, path } of gone)
-    if (flow !== undefined && path === undefined && !registrar.serves(flow) && !urgent.has(flow))
-      transports().drop(flow, 'registration ended');
+  const left = [...new Set(gone.map((one) => one.user))].flatMap((name) =>
+    registrar.leftBy(gone[0]?.domain ?? domain, name),
+  );
+  const own = gone.flatMap(({ flow, path }) => (flow === undefined || path !== undefined ? [] : [flow]));
+  for (const flow of new Set([...own, ...left]))
+    if (!registrar.serves(flow) && !urgent.has(flow)) transports().drop(flow, 'registration ended');
   return gone.length;
 }
 

@@ -275,6 +275,12 @@ export class Registrar {
     return this.#lost.has(flow);
   }
 
+  /** Flows that phones of a user have left: whoever named the instance of a phone has taken its place, not its connection. */
+  leftBy(domain: string, user: string): number[] {
+    const key = ownerKey(domain, user);
+    return [...this.#lost.entries()].flatMap(([flow, { owner }]) => (owner === key ? [flow] : []));
+  }
+
   /** Takes out what has run out. */
   expire(now: number): { removed: LiveBinding[] } {
     const removed: LiveBinding[] = [];
