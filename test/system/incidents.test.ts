@@ -31,7 +31,7 @@ test('an incident that an administrator opens: quarantine, calls ended, password
       '--json',
     ),
   ) as Incident;
-  assert.equal(opened.playbook, 'compromised-device 1');
+  assert.match(opened.playbook ?? '', /^compromised-device \d+$/);
   const step = (action: string): number => 1 + opened.steps.findIndex((one) => one.action === action);
   assert.match(await does('show', opened.id), new RegExp(`done: alice@${domain} until`));
   await until('the evidence is on disk', async () => /evidence\/INC-/.test(await does('show', opened.id)));

@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
-import { setImmediate as turn } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { Flow } from '@ringfence/sip/transport/flow.ts';
 import type { Call } from '../call/call.ts';
@@ -88,7 +88,8 @@ export class EvidenceDesk implements MessageTap {
   async preserve(incident: () => Incident): Promise<Outcome> {
     const { folderMegabytes } = this.#config.evidence;
     try {
-      await this.#pause(this.#parts.settleMilliseconds ?? settleMs);
+      const { signal } = this.#stopped;
+      await delay(this.#parts.settleMilliseconds ?? settleMs, undefined, { signal }).catch(() => undefined);
       if ((await sizeOf(this.#folder)) >= folderMegabytes * mebibyte)
         return {
           done: false,
@@ -156,6 +157,10 @@ export class EvidenceDesk implements MessageTap {
         worker.once('error', reject);
         worker.once('exit', () => reject(new Error('the thread that makes evidence has ended')));
       });
+    } catch (error) {
+      // It may still wait for an answer that does not come.
+      await worker.terminate();
+      throw error;
     } finally {
       clearTimeout(timer);
       this.#worker = undefined;
@@ -165,22 +170,6 @@ export class EvidenceDesk implements MessageTap {
   async #find(incident: Incident, callIds: readonly string[]): Promise<ToWorker> {
     const found = await this.#ring?.find(wantedBy(incident, new Set(callIds)), mostMessages, turn);
     return { kind: 'found', ...(found ?? { messages: [], left: 0 }) };
-  }
-
-  async #pause(milliseconds: number): Promise<void> {
-    const { signal } = this.#stopped;
-    if (signal.aborted) return;
-    await new Promise<void>((done) => {
-      const timer = setTimeout(done, milliseconds);
-      signal.addEventListener(
-        'abort',
-        () => {
-          clearTimeout(timer);
-          done();
-        },
-        { once: true },
-      );
-    });
   }
 
   /** What is being made or waits has so long; what is not done by then is not made. */
