@@ -54,6 +54,8 @@ async function startOurs(workspace: Workspace, places: Places, calledPort: numbe
     target: `sip:${address}:${port};transport=udp`,
     addresses: [`${address}/32`],
     encryption: 'none' as const,
+    // Thousands of calls a second would spend any cap.
+    free: true,
   });
   const edge = await startEdge({
     workspace,

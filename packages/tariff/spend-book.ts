@@ -71,6 +71,8 @@ export interface SpendBookParts {
 export class SpendBook {
   readonly #parts: SpendBookParts;
   readonly #buckets = new Map<string, Bucket>();
+  /** The bucket of each period that was asked for last. */
+  readonly #present = new Map<string, { readonly [P in Period]?: Bucket }>();
 
   constructor(parts: SpendBookParts) {
     this.#parts = parts;
@@ -163,6 +165,7 @@ export class SpendBook {
     for (const [key, bucket] of this.#buckets)
       if (bucket.end <= now && bucket.reserved === 0) {
         this.#buckets.delete(key);
+        if (this.#present.get(bucket.scope)?.[bucket.period] === bucket) this.#present.delete(bucket.scope);
         gone.push(bucket);
       }
     return gone;
@@ -190,11 +193,15 @@ export class SpendBook {
 
   #bucket(scope: string, period: Period, at: number): Bucket {
     const { start, end } = this.#parts.calendar().span(period, at);
+    const present = this.#present.get(scope)?.[period];
+    if (present !== undefined && present.start === start) return present;
     const key = `${scope}|${period}|${start}`;
-    const known = this.#buckets.get(key);
-    if (known !== undefined) return known;
-    const bucket: Bucket = { scope, period, start, end, spent: 0, reserved: 0, warned: 0 };
-    this.#buckets.set(key, bucket);
+    let bucket = this.#buckets.get(key);
+    if (bucket === undefined) {
+      bucket = { scope, period, start, end, spent: 0, reserved: 0, warned: 0 };
+      this.#buckets.set(key, bucket);
+    }
+    this.#present.set(scope, { ...this.#present.get(scope), [period]: bucket });
     return bucket;
   }
 

@@ -49,6 +49,7 @@ export type EdgeObjects = {
     readonly domain?: string;
     readonly name: string;
     readonly codecs?: readonly string[];
+    readonly free?: boolean;
     readonly forwardings?: 'diversion' | 'history-info' | 'both' | 'none';
     readonly limits?: Readonly<Record<string, number>>;
     readonly messages?: boolean;

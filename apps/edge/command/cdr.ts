@@ -59,6 +59,7 @@ const opened = (call: CallRecord) => ({
   ...call,
   decision: value(call.decision),
   grade: value(call.grade),
+  ...(call.cost === undefined ? {} : { cost: value(call.cost) }),
   legs: call.legs.map((leg) => ({ ...leg, protection: value(leg.protection), quality: value(leg.quality) })),
 });
 

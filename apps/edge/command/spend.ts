@@ -5,7 +5,7 @@ import { domainOf } from '../fraud/account.ts';
 import { capsOf, workingHoursOf } from '../fraud/caps.ts';
 import { readKept } from '../fraud/keep.ts';
 import { Directory } from '../routing/directory.ts';
-import { assembleObjects, readObjectRows } from '../store/object-rows.ts';
+import { assembleObjects, type ObjectRows, readObjectRows } from '../store/object-rows.ts';
 import { ObjectWriter } from '../store/object-writer.ts';
 import { listSpend } from '../store/spend-rows.ts';
 import { flag, type Invocation, text, type Values } from './command.ts';
@@ -121,7 +121,7 @@ function set({ names: [name = ''], values }: Invocation): number {
         : undefined;
       if (found !== undefined) writer.putUser(change(found));
       else if (trunk !== undefined) writer.putTrunk(change(trunk));
-      else if (scope.startsWith('domain:'))
+      else if (scope.startsWith('domain:') && domainsOf(rows, domain).has(owner))
         writer.putDomain(
           change(rows.domains.find((one) => one.domain === owner) ?? { domain: owner, name: owner }),
         );
@@ -151,6 +151,13 @@ function set({ names: [name = ''], values }: Invocation): number {
     );
   return exitCode.done;
 }
+
+/** The usual one, and those that something belongs to. */
+const domainsOf = (rows: ObjectRows, usual: string): ReadonlySet<string> =>
+  new Set([
+    usual,
+    ...[...rows.domains, ...rows.users, ...rows.trunks, ...rows.routes, ...rows.pbx].map((one) => one.domain),
+  ]);
 
 const said = (caps: SpendCaps, currency: string): string =>
   periods

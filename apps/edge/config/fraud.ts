@@ -184,7 +184,7 @@ export const FraudSettings = Type.Object(
         'shared-cost': price('0.20'),
         satellite: price('8'),
         'high-risk': price('2'),
-        unallocated: price('1'),
+        unallocated: price('0.30'),
         unknown: price('0.05'),
       },
       {

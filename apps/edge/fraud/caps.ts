@@ -14,7 +14,7 @@ export const workingHoursOf = ({ workingHours }: FraudSettings): WorkingHours =>
 
 const minutes = (clock: string): number => Number(clock.slice(0, 2)) * 60 + Number(clock.slice(3));
 
-/** Caps of somebody: his own where there are any, else those of everybody, in millionths. */
+/** Caps of somebody: his own, and, for periods that he has none for, those of everybody; in millionths. */
 export function capsOf(
   scope: string,
   directory: Pick<DomainDirectory, 'users' | 'trunks' | 'spend'> | undefined,
@@ -23,10 +23,10 @@ export function capsOf(
 ): Caps {
   const name = nameOf(scope);
   const caps = scope.startsWith('domain:')
-    ? (directory?.spend ?? settings.domainCaps)
+    ? { ...settings.domainCaps, ...directory?.spend }
     : scope.startsWith('trunk:')
-      ? (directory?.trunks.get(name)?.spend ?? settings.trunkCaps)
-      : (directory?.users.get(name)?.spend ?? settings.userCaps);
+      ? { ...settings.trunkCaps, ...directory?.trunks.get(name)?.spend }
+      : { ...settings.userCaps, ...directory?.users.get(name)?.spend };
   return offHours && scope.startsWith('user:') && directory?.users.get(name)?.spend?.hour === undefined
     ? {
         ...inMillionths(caps),

@@ -29,7 +29,7 @@ export function judgeDestination(
   trunk: Trunk,
   settings: FraudSettings,
   home: string,
-  works: boolean,
+  works: () => boolean,
 ): FraudVerdict | undefined {
   const name = nameOf(call.account);
   const payer = call.account.startsWith('user:')
@@ -74,7 +74,7 @@ export function judgeDestination(
       `Calls to the country ${country} are closed`,
       countryClosedBy,
     );
-  if (offHoursBy !== undefined && !works)
+  if (offHoursBy !== undefined && !works())
     return closed(
       'fraud.off-hours',
       call,

@@ -181,10 +181,10 @@ export class Toll {
     const scopes = [...new Set([account, owner, `domain:${directory.name}`])];
     const consulted = { call, rate, scopes };
     if (call.lifted) return { ...consulted, verdict: undefined };
-    const works = this.calendar.works(workingHoursOf(settings), now);
     const verdict =
-      judgeDestination(call, directory, trunk, settings, home, works) ??
-      severer(this.gate.judge(call), this.#judgeSpend(call, rate, scopes, now));
+      judgeDestination(call, directory, trunk, settings, home, () =>
+        this.calendar.works(workingHoursOf(settings), now),
+      ) ?? severer(this.gate.judge(call), this.#judgeSpend(call, rate, scopes, now));
     return { ...consulted, verdict };
   }
 
@@ -281,7 +281,7 @@ export class Toll {
     const all = this.#running.get(id);
     if (all === undefined) return undefined;
     this.#running.delete(id);
-    this.#keep(id);
+    if (all.some(({ answeredAt }) => answeredAt !== undefined)) this.#keep(id);
     const now = this.#parts.now();
     let sum = 0;
     for (const running of all) sum += this.#settle(running, now, status, cause);

@@ -35,6 +35,7 @@ export function callEntry(record: CallRecord, endedAt: number): LedgerEntry {
           as: 'caller',
           caller: record.caller,
           principal: record.principal,
+          ...(record.cost === undefined ? {} : { cost: value(record.cost) }),
           decision: value(record.decision),
           legs: first === undefined ? [] : [legData(first)],
         },

@@ -192,7 +192,7 @@ const edge = new Edge({
     users: [],
     trunks: [
       trunk('in', { addresses: ['192.0.2.10'] }),
-      trunk('out', { addresses: ['192.0.2.20'], target: 'sip:192.0.2.20:5060' }),
+      trunk('out', { addresses: ['192.0.2.20'], target: 'sip:192.0.2.20:5060', free: true }),
     ],
     routes: [route('default', { trunk: 'out' }, { from: 'trunks' })],
   },
