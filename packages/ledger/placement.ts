@@ -4,6 +4,7 @@ import type { DamageList } from './damage.ts';
 export interface Placed {
   readonly runs: readonly Readonly<Run>[];
   readonly gaps: readonly Range[];
+  readonly beyond: Beyond | undefined;
 }
 
 interface Run {
@@ -14,46 +15,66 @@ interface Run {
 
 type Range = readonly [from: number, to: number];
 
+/** What was too much to be kept one by one. */
+interface Beyond {
+  readonly from: number;
+  readonly to: number;
+  readonly count: number;
+}
+
+/** Runs and gaps that are kept, some 100 octets each: a ledger that was shuffled must not fill the memory. */
+const mostKept = 100_000;
+
 /**
  * Tells what was dropped from what was moved: entries that do not carry the number of their place, as runs.
  *
  * A gap that was closed by moving up the rest is one run, however long the ledger is.
  */
 export class Placement {
+  readonly #most: number;
   readonly #runs: Run[] = [];
   readonly #gaps: Range[] = [];
+  #beyond: Beyond | undefined;
+
+  constructor(most = mostKept) {
+    this.#most = most;
+  }
 
   get state(): Placed {
-    return { runs: this.#runs, gaps: this.#gaps };
+    return { runs: this.#runs, gaps: this.#gaps, beyond: this.#beyond };
   }
 
   misplaced(place: number, sequence: number): void {
-    const last = this.#runs.at(-1);
-    if (last !== undefined && last.place + last.length === place && last.sequence + last.length === sequence)
-      last.length += 1;
-    else this.#runs.push({ place, sequence, length: 1 });
+    this.#run({ place, sequence, length: 1 });
   }
 
   gap(from: number, to: number): void {
-    this.#gaps.push([from, to]);
+    if (this.#gaps.length < this.#most) this.#gaps.push([from, to]);
+    else this.#tooMuch({ from, to, count: to - from + 1 });
   }
 
   /** Takes what another has seen of later places. */
-  join({ runs, gaps }: Placed): void {
-    for (const { place, sequence, length } of runs) {
-      const last = this.#runs.at(-1);
-      if (
-        last !== undefined &&
-        last.place + last.length === place &&
-        last.sequence + last.length === sequence
-      )
-        last.length += length;
-      else this.#runs.push({ place, sequence, length });
-    }
-    for (const gap of gaps) this.#gaps.push(gap);
+  join({ runs, gaps, beyond }: Placed): void {
+    for (const run of runs) this.#run(run);
+    for (const [from, to] of gaps) this.gap(from, to);
+    if (beyond !== undefined) this.#tooMuch(beyond);
+  }
+
+  #run({ place, sequence, length }: Readonly<Run>): void {
+    const last = this.#runs.at(-1);
+    if (last !== undefined && last.place + last.length === place && last.sequence + last.length === sequence)
+      last.length += length;
+    else if (this.#runs.length < this.#most) this.#runs.push({ place, sequence, length });
+    else this.#tooMuch({ from: place, to: place + length - 1, count: length });
+  }
+
+  #tooMuch({ from, to, count }: Beyond): void {
+    const { from: first, to: last, count: before } = this.#beyond ?? { from, to, count: 0 };
+    this.#beyond = { from: Math.min(first, from), to: Math.max(last, to), count: before + count };
   }
 
   tell(damages: DamageList): void {
+    if (this.#beyond !== undefined) return this.#tellMany(damages, this.#beyond);
     const missing: Range[] = this.#runs.map(({ place, length }): Range => [place, place + length - 1]);
     const found = this.#runs
       .map(({ sequence, length }): Range => [sequence, sequence + length - 1])
@@ -66,6 +87,26 @@ export class Placement {
           ? `${range} is not in its place: number ${sequence} stands there`
           : `${range} are not in their places: numbers from ${sequence} on stand there`,
       );
+  }
+
+  /** So many that what was dropped can no longer be told from what was moved. */
+  #tellMany(damages: DamageList, { from, to, count }: Beyond): void {
+    for (const [first, last] of this.#gaps)
+      damages.add('dropped', first, last, (range) => `${range} is not in its place, and perhaps nowhere`);
+    for (const { place, sequence, length } of this.#runs)
+      damages.add(
+        'reordered',
+        place,
+        place + length - 1,
+        (range) => `${range} is not in its place: numbers from ${sequence} on stand there`,
+      );
+    damages.add(
+      'reordered',
+      from,
+      to,
+      (range) =>
+        `${count} more among ${range} are not in their places, or dropped: too many to be told apart`,
+    );
   }
 }
 

@@ -3,8 +3,10 @@ import { generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
 import { canonicalJson } from './canonical-json.ts';
 import { Chain, type ChainedEntry } from './chain.ts';
+import { DamageList } from './damage.ts';
 import { decodeHeader, type EntryClass, encodeHeader } from './entry.ts';
 import { decodeHead, encodeHead, type SignedHead } from './head.ts';
+import { Placement } from './placement.ts';
 import { asRemovalAct, Removals } from './removal.ts';
 import { encodeParts, sealPart } from './sealed.ts';
 import { Verdict, type Verification } from './verdict.ts';
@@ -122,6 +124,22 @@ test('the stored form stays: octets and hashes are those of the first ledgers', 
     Buffer.from(chain.state.subtrees[0]?.hash ?? none).toString('hex'),
     'e330c64ef577a85d0502342f2affd5a7a4a1f5a898e42920eb57facb224fee86',
   );
+});
+
+test('a ledger that was shuffled altogether is told of within bounds', () => {
+  const placement = new Placement(2);
+  for (let place = 0; place < 10; place += 2) placement.misplaced(place, 100 - place);
+  for (let place = 20; place < 30; place += 2) placement.gap(place, place);
+  const joined = new Placement(2);
+  joined.join(placement.state);
+  assert.equal(joined.state.runs.length + joined.state.gaps.length, 4);
+  const damages = new DamageList();
+  joined.tell(damages);
+  assert.deepEqual(
+    damages.named.map(({ kind, from, to }) => `${kind} ${from}-${to}`),
+    ['dropped 20-20', 'dropped 22-22', 'reordered 0-0', 'reordered 2-2', 'reordered 4-28'],
+  );
+  assert.match(damages.named.at(-1)?.text ?? '', /^6 more among entries 4 to 28 /);
 });
 
 test('an edited content is named', () => {

@@ -48,7 +48,7 @@ class Reader {
       name: 'ledger verification',
       workerData: options,
       execArgv: ['--disable-warning=ExperimentalWarning'],
-      resourceLimits: { maxOldGenerationSizeMb: 256 },
+      resourceLimits: { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 256 },
     });
     this.#worker.on('message', (reply: VerifyThreadReply) => {
       const waiting = this.#waiting.shift();
