@@ -14,6 +14,7 @@ import { cases as kamailioPbx } from './kamailio-pbx.ts';
 import { cases as kamailioProvider } from './kamailio-provider.ts';
 import { cases as linphone } from './linphone.ts';
 import { cases as nat } from './nat.ts';
+import { cases as roam } from './roam.ts';
 import { cases as rtpengine } from './rtpengine.ts';
 import { cases as sipp } from './sipp.ts';
 import { cases as sippFlows } from './sipp-flows.ts';
@@ -29,6 +30,7 @@ await runCases([
   ...accountPage,
   ...linphone,
   ...nat,
+  ...roam,
   ...ice,
   ...kamailio,
   ...kamailioPbx,

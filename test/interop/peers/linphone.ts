@@ -27,6 +27,8 @@ export type LinphoneOptions = {
   /** It runs in another network. */
   readonly network?: PeerNetwork;
   readonly server?: Server;
+  /** Bound to no address: it uses the one that leads to its server, whichever that is at the time. */
+  readonly roams?: boolean;
 };
 
 export class Linphone implements Phone {
@@ -73,8 +75,7 @@ export class Linphone implements Phone {
       ...(['udp', 'tcp', 'tls'] as const).map(
         (each) => `${each === 'udp' ? 'sip_port' : `sip_${each}_port`}=${each === transport ? port : 0}`,
       ),
-      `bind_address=${address}`,
-      `contact=sip:${name}@${address}`,
+      ...(options.roams ? [] : [`bind_address=${address}`, `contact=sip:${name}@${address}`]),
       `root_ca=${options.certificates.authority}`,
       // Its TLS library knows names in certificates but no addresses; the chain is verified.
       ...['verify_server_certs=1', 'verify_server_cn=0'],
@@ -84,7 +85,7 @@ export class Linphone implements Phone {
       `media_encryption_mandatory=${options.media === 'srtp' ? 1 : 0}`,
       ...['ipv6_migration_done=1', 'use_ipv6=0', `default_proxy=${server ? 0 : -1}`],
       '[rtp]',
-      ...[`audio_rtp_port=${rtp}`, `bind_address=${address}`],
+      ...[`audio_rtp_port=${rtp}`, ...(options.roams ? [] : [`bind_address=${address}`])],
       '[net]',
       'dns_srv_enabled=0',
       '[video]',
