@@ -51,8 +51,11 @@ async function verifyRecords({ names: [name], values }: Invocation): Promise<num
       },
     });
     const fingerprint = keyFingerprint(key);
-    if (flag(values, 'json')) printJson({ ledger: backend.ledger, key: fingerprint, ...result });
-    else {
+    if (flag(values, 'json')) {
+      const { stamped, ...found } = result;
+      const newest = stamped === undefined ? {} : { stamped: stampJson(stamped) };
+      printJson({ ledger: backend.ledger, key: fingerprint, ...found, ...newest });
+    } else {
       for (const { kind, text: sentence } of result.damages) print(`${kind.padEnd(12)} ${sentence}`);
       if (result.more > 0) print(`and ${result.more} more`);
       const content =
@@ -71,3 +74,11 @@ async function verifyRecords({ names: [name], values }: Invocation): Promise<num
 
 const stampText = (stamps: number, { head, time, authority, trusted, fingerprint }: StampedHead): string =>
   `${stamps} time ${stamps === 1 ? 'stamp' : 'stamps'}; the newest says that the first ${head.size} entries were there at ${new Date(time).toISOString()}: ${printable(authority)}${trusted ? '' : ` (nobody was named in --timestamp-ca to stand behind it; its certificate is ${fingerprint})`}`;
+
+const stampJson = ({ head, time, authority, fingerprint, trusted }: StampedHead) => ({
+  entries: head.size,
+  time: new Date(time).toISOString(),
+  authority,
+  fingerprint,
+  trusted,
+});
