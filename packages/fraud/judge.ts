@@ -37,6 +37,8 @@ export interface FraudJudgeOptions {
   /** Of a tenant; default: what the edge begins with. */
   readonly rules?: (domain: string) => RuleSet;
   readonly bounds?: Partial<Bounds>;
+  /** An account or tenant that had to make room, by its key. */
+  readonly forgotten?: (kind: 'account' | 'domain', key: string) => void;
 }
 
 /**
@@ -49,7 +51,7 @@ export class FraudJudge {
   readonly accounts: BoundedMap<string, Account>;
   readonly domains: BoundedMap<string, Domain>;
   readonly #calls: BoundedMap<string, LiveCall>;
-  readonly #bounds: Bounds;
+  readonly bounds: Bounds;
   readonly #rules: (domain: string) => RuleSet;
   #last: { readonly name: string; readonly domain: Domain } | undefined;
   /** The call that was asked for last. */
@@ -57,16 +59,19 @@ export class FraudJudge {
   /** Accounts, tenants and calls that had to make room. */
   evicted = 0;
 
-  constructor({ rules = () => shippedRules, bounds = {} }: FraudJudgeOptions = {}) {
-    this.#bounds = { ...defaultBounds, ...bounds };
+  constructor({ rules = () => shippedRules, bounds = {}, forgotten }: FraudJudgeOptions = {}) {
+    this.bounds = { ...defaultBounds, ...bounds };
     this.#rules = rules;
-    const onEvict = (): void => {
-      this.evicted += 1;
-    };
-    this.accounts = new BoundedMap({ capacity: this.#bounds.accounts, onEvict });
-    this.domains = new BoundedMap({ capacity: this.#bounds.domains, onEvict });
+    const onEvict =
+      (kind: 'account' | 'domain') =>
+      (key: string): void => {
+        this.evicted += 1;
+        forgotten?.(kind, key);
+      };
+    this.accounts = new BoundedMap({ capacity: this.bounds.accounts, onEvict: onEvict('account') });
+    this.domains = new BoundedMap({ capacity: this.bounds.domains, onEvict: onEvict('domain') });
     this.#calls = new BoundedMap({
-      capacity: this.#bounds.calls,
+      capacity: this.bounds.calls,
       order: 'insertion',
       onEvict: (_id, { scene }) => {
         this.evicted += 1;
@@ -228,7 +233,7 @@ export class FraudJudge {
     const key = keyOf({ domain, account: name });
     let found = this.accounts.get(key);
     if (found === undefined) {
-      found = new Account(this.#bounds.perAccount);
+      found = new Account(this.bounds.perAccount);
       this.accounts.set(key, found);
     }
     return found;
@@ -238,7 +243,7 @@ export class FraudJudge {
     if (this.#last?.name === name) return this.#last.domain;
     let found = this.domains.get(name);
     if (found === undefined) {
-      found = new Domain(this.#bounds);
+      found = new Domain(this.bounds);
       this.domains.set(name, found);
     }
     this.#last = { name, domain: found };

@@ -1,0 +1,48 @@
+import { type Static, Type } from '@sinclair/typebox';
+import type { Report } from './validate.ts';
+
+const set = (description: string) =>
+  Type.String({ default: 'standard', minLength: 1, maxLength: 1024, description });
+
+/** What accounts usually do, and what is done about what is unlike it. */
+export const BehaviourSettings = Type.Object(
+  {
+    enabled: Type.Boolean({
+      default: true,
+      description: 'Learns what accounts usually call, and judges calls by trunks that are unlike it.',
+    }),
+    rules: set('`standard`, `call-centre`, `carrier`, or a file of rules (docs/fraud-detection.md).'),
+    tenants: Type.Array(
+      Type.Object(
+        {
+          domain: Type.String({ minLength: 1, maxLength: 253, description: 'Tenant.' }),
+          rules: set('Its rules.'),
+        },
+        { additionalProperties: false },
+      ),
+      { default: [], maxItems: 1_000, description: 'Tenants with rules of their own.' },
+    ),
+    mostTouched: Type.Integer({
+      minimum: 0,
+      maximum: 10_000,
+      default: 30,
+      description:
+        "A rule that would have stopped more of a tenant's calls of yesterday, in hundredths of a percent, is not let from `watch` to a mode that stops calls without `--force`.",
+    }),
+  },
+  {
+    additionalProperties: false,
+    default: {},
+    description: 'Judges calls by trunks by what their accounts usually do.',
+  },
+);
+export type BehaviourSettings = Static<typeof BehaviourSettings>;
+
+export function checkBehaviour({ tenants }: BehaviourSettings, key: string, report: Report): void {
+  const seen = new Set<string>();
+  for (const [i, { domain }] of tenants.entries()) {
+    const name = domain.toLowerCase();
+    if (seen.has(name)) report.value(`${key}.tenants[${i}].domain`, `\`${domain}\` stands here twice`, 'Keep one of the two.');
+    seen.add(name);
+  }
+}
