@@ -17,6 +17,7 @@ import { Edge } from './edge.ts';
 import type { EventBus } from './events/bus.ts';
 import { handleEvidence } from './evidence/commands.ts';
 import { EvidenceDesk } from './evidence/desk.ts';
+import { handleBehaviour } from './fraud/behaviour/commands.ts';
 import { type FraudControl, handleFraud, loadRates } from './fraud/commands.ts';
 import { handleIncidents } from './incidents/commands.ts';
 import { IncidentDesk } from './incidents/desk.ts';
@@ -407,6 +408,12 @@ export class Daemon {
         now,
       };
       handleFraud(money);
+      handleBehaviour({
+        ...money,
+        behaviour: edge.fraud.behaviour,
+        mostTouched: () => edge.fraud.sets.mostTouched,
+        hasDomain: (domain) => edge.directory.domain(domain) !== undefined,
+      });
       await loadRates(money);
       cleanup.push(async () => daemon.control.close());
       await daemon.control.listen(home);

@@ -17,6 +17,7 @@ import type { Detection } from './detection/detection.ts';
 import { joinDetection } from './detection/join.ts';
 import type { EventBus } from './events/bus.ts';
 import { Troubles } from './events/troubles.ts';
+import { BehaviourDesk } from './fraud/behaviour/join.ts';
 import { joinToll } from './fraud/join.ts';
 import type { Toll } from './fraud/toll.ts';
 import { MethodGate } from './hygiene/methods.ts';
@@ -138,6 +139,7 @@ export class Edge {
   readonly accounts: Accounts;
   readonly detection: Detection;
   readonly toll: Toll;
+  readonly fraud: BehaviourDesk;
   readonly #parts: EdgeParts;
   readonly #callServices: CallServices;
   readonly #dialogs = new Map<string, DialogOwner>();
@@ -207,6 +209,16 @@ export class Edge {
       directory: () => this.#directory,
       calls: this.calls,
       after: (milliseconds, run) => this.#after(milliseconds, () => this.run(run)),
+      failed: (error) => this.#storeFailed(error),
+    });
+    this.fraud = new BehaviourDesk({
+      bus: parts.bus,
+      store: parts.store,
+      rows: parts.spend ?? [],
+      gate: this.toll.gate,
+      config: () => this.#config,
+      now: () => parts.now(),
+      after: (milliseconds, run) => this.#after(milliseconds, run),
       failed: (error) => this.#storeFailed(error),
     });
     const digest = new DigestServer({
@@ -418,6 +430,7 @@ export class Edge {
     this.#numbers = numbersOf(config);
     this.#encryption = encryptionOf(config);
     this.detection.configure();
+    this.fraud.configure();
     this.#methods.configure(config);
     this.#patches.load(this.#parts.patches?.(config), config.patches);
     this.#parts.sounds?.forget();
@@ -532,6 +545,7 @@ export class Edge {
   hold(): void {
     this.signalling.hold();
     this.toll.flush();
+    this.fraud.behaviour.flush();
   }
 
   /** Calls that nobody has taken yet, and how many of them are emergency calls. */
@@ -639,6 +653,7 @@ export class Edge {
   stop(): void {
     this.#started = false;
     this.toll.flush();
+    this.fraud.behaviour.flush();
     this.#pbxFront.stop();
     this.health.stop();
     this.registrations.halt();

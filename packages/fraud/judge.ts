@@ -221,14 +221,6 @@ export class FraudJudge {
     this.account(domain, account).liftedUntil = until;
   }
 
-  /** An administrator says that calls there are well. False: nobody has called there. */
-  trust(domain: string, destination: string): boolean {
-    const found = this.domains.peek(domain)?.destinations.peek(destination);
-    if (found === undefined) return false;
-    found.proven = true;
-    return true;
-  }
-
   account(domain: string, name: string): Account {
     const key = keyOf({ domain, account: name });
     let found = this.accounts.get(key);

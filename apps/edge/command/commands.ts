@@ -772,7 +772,7 @@ export const commands: readonly Command[] = [
   },
   {
     name: 'fraud',
-    summary: 'Lets calls pass for a time that toll-fraud rules stop.',
+    summary: 'Shows and sets toll-fraud rules, and lets calls pass for a time that they stop.',
     forms: [
       {
         words: 'lift',
@@ -807,6 +807,30 @@ export const commands: readonly Command[] = [
         },
       },
       { words: 'lifts', description: 'What is lifted now.', options: { json: jsonOption } },
+      {
+        words: 'rules',
+        description:
+          'Rules about the behaviour of accounts (docs/fraud-detection.md): their modes, and how many calls of yesterday those in `watch` would have stopped.',
+        options: { domain: domainOption, config: configOption, json: jsonOption },
+      },
+      {
+        words: 'mode RULE MODE',
+        description:
+          "Puts a rule into `off`, `watch`, `challenge`, `block` or `cut-off`. One in `watch` that would have stopped more of yesterday's calls than `fraud.behaviour.mostTouched` stays there.",
+        options: {
+          domain: domainOption,
+          force: { type: 'boolean', description: 'All the same; kept in the ledger.' },
+          config: configOption,
+          json: jsonOption,
+        },
+        examples: ['ringfence fraud mode rotation watch'],
+      },
+      {
+        words: 'why WHAT',
+        description:
+          'What was found about a call, an account (`user:alice@example.test`) or a number lately, with its parts.',
+        options: { json: jsonOption },
+      },
     ],
     load: () => import('./fraud.ts'),
   },

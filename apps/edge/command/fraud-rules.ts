@@ -1,5 +1,5 @@
-import type { FraudRulesAnswer } from '../fraud/behaviour/commands.ts';
 import type { Judged } from '../fraud/behaviour/behaviour.ts';
+import type { FraudRulesAnswer } from '../fraud/behaviour/commands.ts';
 import { askEdge } from './ask-edge.ts';
 import { flag, type Invocation, text } from './command.ts';
 import { exitCode } from './exit-code.ts';

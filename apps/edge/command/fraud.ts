@@ -8,9 +8,11 @@ import { configurationOf } from './home.ts';
 import { print, printJson, table } from './terminal.ts';
 import { UsageError } from './usage-error.ts';
 
-/** `ringfence fraud …`: lets pass for a time what is blocked. */
+/** `ringfence fraud …`: lets pass for a time what is blocked, and shows why. */
 export async function run(invocation: Invocation): Promise<number> {
   const { action, values } = invocation;
+  if (action === 'rules' || action === 'mode' || action === 'why')
+    return (await import('./fraud-rules.ts')).run(invocation);
   if (action === 'lifts') return lifts(flag(values, 'json'));
   const about = aboutOf(invocation);
   const wanted = text(values, 'for') ?? '1h';

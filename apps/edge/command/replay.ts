@@ -3,7 +3,7 @@ import { type RuleSet, shippedRuleSets, shippedRules } from '@ringfence/fraud/ru
 import { readRuleFile } from '../fraud/behaviour/rule-file.ts';
 import type { RowProblem } from '../fraud/replay/csv.ts';
 import { readZone } from '../fraud/replay/moment.ts';
-import { pricingOf, usualPrices } from '../fraud/replay/pricing.ts';
+import { pricingOf } from '../fraud/replay/pricing.ts';
 import { readCalls, UnusableFile } from '../fraud/replay/read-calls.ts';
 import { Replay, type ReplayResult } from '../fraud/replay/replay.ts';
 import { flag, type Invocation, text } from './command.ts';
@@ -24,6 +24,9 @@ export async function run({ names, values }: Invocation): Promise<number> {
   if (zoneText !== undefined && zone === undefined)
     throw new UsageError('--zone is a time zone such as +01:00 or Z', 'replay');
   const { config } = configurationOf(values);
+  const prices = Object.fromEntries(
+    Object.entries(config.fraud.prices).map(([kind, price]) => [kind, Number(price)]),
+  );
   const replay = new Replay(() => rules);
   const bar = new ProgressBar();
   let problems = 0;
@@ -37,7 +40,7 @@ export async function run({ names, values }: Invocation): Promise<number> {
     for await (const call of readCalls(file, {
       zone,
       domain: text(values, 'domain') ?? config.domain,
-      price: pricingOf(usualPrices, config.numbers.country.toUpperCase()),
+      price: pricingOf(prices, config.numbers.country.toUpperCase()),
       problem,
       progress: (read, of) => bar.show(read, of, replay.calls),
     }))

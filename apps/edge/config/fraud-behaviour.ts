@@ -1,4 +1,8 @@
+import { isAbsolute } from 'node:path';
+import { shippedRuleSets } from '@ringfence/fraud/rules.ts';
 import { type Static, Type } from '@sinclair/typebox';
+import { readRuleFile } from '../fraud/behaviour/rule-file.ts';
+import { formatProblem } from './problem.ts';
 import type { Report } from './validate.ts';
 
 const set = (description: string) =>
@@ -11,7 +15,9 @@ export const BehaviourSettings = Type.Object(
       default: true,
       description: 'Learns what accounts usually call, and judges calls by trunks that are unlike it.',
     }),
-    rules: set('`standard`, `call-centre`, `carrier`, or a file of rules (docs/fraud-detection.md).'),
+    rules: set(
+      '`standard`, `call-centre`, `carrier`, or the whole path of a file of rules ([fraud-detection.md](fraud-detection.md)).',
+    ),
     tenants: Type.Array(
       Type.Object(
         {
@@ -38,11 +44,34 @@ export const BehaviourSettings = Type.Object(
 );
 export type BehaviourSettings = Static<typeof BehaviourSettings>;
 
-export function checkBehaviour({ tenants }: BehaviourSettings, key: string, report: Report): void {
+export function checkBehaviour({ rules, tenants }: BehaviourSettings, key: string, report: Report): void {
+  checkRules(rules, `${key}.rules`, report);
   const seen = new Set<string>();
   for (const [i, { domain }] of tenants.entries()) {
     const name = domain.toLowerCase();
-    if (seen.has(name)) report.value(`${key}.tenants[${i}].domain`, `\`${domain}\` stands here twice`, 'Keep one of the two.');
+    if (seen.has(name))
+      report.value(`${key}.tenants[${i}].domain`, `\`${domain}\` stands here twice`, 'Keep one of the two.');
     seen.add(name);
   }
+  for (const [i, tenant] of tenants.entries()) checkRules(tenant.rules, `${key}.tenants[${i}].rules`, report);
+}
+
+function checkRules(name: string, key: string, report: Report): void {
+  if (shippedRuleSets.some((one) => one.name === name)) return;
+  const names = shippedRuleSets.map((one) => one.name).join(', ');
+  if (!isAbsolute(name)) {
+    report.value(
+      key,
+      `\`${name}\` is no set of rules`,
+      `Write one of ${names}, or the whole path of a file.`,
+    );
+    return;
+  }
+  const read = readRuleFile(name);
+  if (!read.ok)
+    report.value(
+      key,
+      `the rules cannot be used: ${read.error.map(formatProblem).join('; ')}`,
+      'Mend the file.',
+    );
 }

@@ -1,5 +1,6 @@
 import { Calendar } from '@ringfence/tariff/calendar.ts';
 import { type Static, Type } from '@sinclair/typebox';
+import { BehaviourSettings, checkBehaviour } from './fraud-behaviour.ts';
 import type { Report } from './validate.ts';
 
 /** Classes that a rule may close; emergency calls pass whatever is written. */
@@ -193,6 +194,7 @@ export const FraudSettings = Type.Object(
         description: 'What a minute costs where no rate sheet has the number, per class of destination.',
       },
     ),
+    behaviour: BehaviourSettings,
   },
   {
     additionalProperties: false,
@@ -202,7 +204,8 @@ export const FraudSettings = Type.Object(
 );
 export type FraudSettings = Static<typeof FraudSettings>;
 
-export function checkFraud({ timeZone, workingHours }: FraudSettings, report: Report): void {
+export function checkFraud({ timeZone, workingHours, behaviour }: FraudSettings, report: Report): void {
+  checkBehaviour(behaviour, 'fraud.behaviour', report);
   if (timeZone !== '') {
     try {
       new Calendar(timeZone);

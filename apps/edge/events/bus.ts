@@ -53,6 +53,7 @@ export const severities: Readonly<Record<EdgeEventType, Severity>> = {
   'fraud.watched': 'notice',
   'fraud.lifted': 'notice',
   'fraud.lift-ended': 'notice',
+  'fraud.rule-changed': 'notice',
   'spend.warning': 'warning',
   'spend.exhausted': 'warning',
   'call.media-recovered': 'notice',

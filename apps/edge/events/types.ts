@@ -426,6 +426,19 @@ export type EdgeEvent =
       readonly until: number;
       readonly by: string;
     }
+  /** A rule about the behaviour of accounts has another mode; `forced`: though it would have stopped too many calls. */
+  | {
+      readonly type: 'fraud.rule-changed';
+      readonly domain: string;
+      readonly rule: string;
+      readonly from: string;
+      readonly to: string;
+      readonly forced: boolean;
+      /** Calls that it was tried on, and those that it would have stopped. */
+      readonly calls: number;
+      readonly wouldStop: number;
+      readonly by: string;
+    }
   | {
       readonly type: 'fraud.lift-ended';
       readonly what: 'number' | 'account' | 'domain';

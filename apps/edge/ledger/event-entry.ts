@@ -16,6 +16,7 @@ const classes: readonly (readonly [beginning: string, entryClass: EntryClass | u
   ['call.ended-by-hand', 'administration'],
   ['edge.', 'administration'],
   ['fraud.lift', 'administration'],
+  ['fraud.rule-changed', 'administration'],
   ['fraud.', 'decision'],
   ['spend.', 'decision'],
   ['call.tampering', 'security'],

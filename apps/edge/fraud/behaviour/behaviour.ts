@@ -135,6 +135,10 @@ export class Behaviour implements FraudJudge {
       if (incoming === undefined) return;
       this.#incoming.delete(event.call);
       this.judgeOf.incomingEnded({ ...incoming, at: this.#parts.now() }, event.disposition === 'answered');
+    } else if (event.type === 'fraud.lifted' && event.what === 'account') {
+      // Calls in progress are left alone, too.
+      const domain = event.value.slice(event.value.lastIndexOf('@') + 1);
+      this.judgeOf.lift(domain, event.value, event.until);
     }
   };
 
@@ -173,7 +177,18 @@ export class Behaviour implements FraudJudge {
     };
   }
 
-  #factsOf({ id, at, domain, account, caller, number, dialled, destination, perMinute, by }: OutgoingCall): CallFacts {
+  #factsOf({
+    id,
+    at,
+    domain,
+    account,
+    caller,
+    number,
+    dialled,
+    destination,
+    perMinute,
+    by,
+  }: OutgoingCall): CallFacts {
     const rate = perMinute / million;
     return {
       id,

@@ -36,7 +36,14 @@ export interface FraudRulesAnswer {
 const stops = (mode: Mode): boolean => modes.indexOf(mode) >= modes.indexOf('challenge');
 
 /** Commands about rules that judge the behaviour of accounts. */
-export function handleBehaviour({ control, behaviour, bus, mostTouched, hasDomain, now }: BehaviourControl): void {
+export function handleBehaviour({
+  control,
+  behaviour,
+  bus,
+  mostTouched,
+  hasDomain,
+  now,
+}: BehaviourControl): void {
   const known = (domain: string): string => {
     const name = domain.toLowerCase();
     if (!hasDomain(name)) throw new CommandRefused('no-such-domain', `There is no tenant ${name}.`);
@@ -56,7 +63,12 @@ export function handleBehaviour({ control, behaviour, bus, mostTouched, hasDomai
         rules: fraudRules.map((rule) => {
           const { mode, weight } = set.rules[rule];
           const share = mode === 'watch' ? behaviour.touched.share(domain, rule, now()) : undefined;
-          return { rule, mode, weight, ...(share === undefined ? {} : { calls: share.calls, wouldStop: share.stopped }) };
+          return {
+            rule,
+            mode,
+            weight,
+            ...(share === undefined ? {} : { calls: share.calls, wouldStop: share.stopped }),
+          };
         }),
       };
     },

@@ -10,10 +10,7 @@ export interface BehaviourJoint {
   readonly store: ProfileStore;
   readonly rows: readonly ProfileRow[];
   readonly gate: FraudGate;
-  readonly home: string;
   config(): Configuration;
-  /** Minutes that the site's clock is east of UTC. */
-  offset(): number;
   now(): number;
   after(milliseconds: number, run: () => void): () => void;
   failed(error: unknown): void;
@@ -46,9 +43,18 @@ export class BehaviourDesk {
 
   /** After a reload. @throws MisuseError where a file of rules is wrong; what held before goes on to hold */
   configure(): void {
-    const { config, offset, home } = this.#joint;
-    const { behaviour, workingHours } = config().fraud;
+    const { config, now } = this.#joint;
+    const { behaviour, workingHours, timeZone } = config().fraud;
     const { days, from, to, holidays } = workingHours;
-    this.sets.configure(behaviour, { offset: offset(), days, from, to, holidays }, home);
+    this.sets.configure(behaviour, { offset: offsetOf(timeZone, now()), days, from, to, holidays });
   }
+}
+
+/** Minutes that clocks there are east of UTC at that moment; an empty zone is that of the machine. */
+function offsetOf(timeZone: string, at: number): number {
+  if (timeZone === '') return -new Date(at).getTimezoneOffset();
+  const parts = new Intl.DateTimeFormat('en-US', { timeZone, timeZoneName: 'longOffset' }).formatToParts(at);
+  const [, sign = '+', hours = '0', minutes = '0'] =
+    /GMT([+-])(\d{2}):(\d{2})/.exec(parts.find(({ type }) => type === 'timeZoneName')?.value ?? '') ?? [];
+  return (sign === '-' ? -1 : 1) * (Number(hours) * 60 + Number(minutes));
 }

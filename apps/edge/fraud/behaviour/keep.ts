@@ -122,7 +122,8 @@ export class ProfileKeeper {
     } else if (key.startsWith(modeRow)) {
       const of = new Map<FraudRule, Mode>();
       for (const [rule, mode] of pairs(value))
-        if (fraudRules.includes(rule as FraudRule) && modes.includes(mode as Mode)) of.set(rule as FraudRule, mode as Mode);
+        if (fraudRules.includes(rule as FraudRule) && modes.includes(mode as Mode))
+          of.set(rule as FraudRule, mode as Mode);
       this.#modes.set(key.slice(modeRow.length), of);
     }
   }
@@ -131,7 +132,9 @@ export class ProfileKeeper {
 function pairs(text: string): readonly (readonly [unknown, unknown])[] {
   try {
     const value: unknown = JSON.parse(text);
-    return Array.isArray(value) ? value.filter((one): one is [unknown, unknown] => Array.isArray(one) && one.length === 2) : [];
+    return Array.isArray(value)
+      ? value.filter((one): one is [unknown, unknown] => Array.isArray(one) && one.length === 2)
+      : [];
   } catch {
     return [];
   }

@@ -1,4 +1,3 @@
-import { isAbsolute, join } from 'node:path';
 import { MisuseError } from '@ringfence/bytes/misuse.ts';
 import { type Calendar, type RuleSet, shippedRuleSets, shippedRules } from '@ringfence/fraud/rules.ts';
 import type { BehaviourSettings } from '../../config/fraud-behaviour.ts';
@@ -24,9 +23,9 @@ export class RuleSets {
   #tenants = new Map<string, RuleSet>();
 
   /** @throws MisuseError with file, line and what to write instead; what held before goes on to hold */
-  configure(settings: BehaviourSettings, hours: SiteHours, home: string): void {
+  configure(settings: BehaviourSettings, hours: SiteHours): void {
     const calendar = calendarOf(hours);
-    const read = (name: string): RuleSet => ({ ...readRules(name, home), calendar });
+    const read = (name: string): RuleSet => ({ ...readRules(name), calendar });
     const usual = read(settings.rules);
     const tenants = new Map(settings.tenants.map(({ domain, rules }) => [domain.toLowerCase(), read(rules)]));
     this.#settings = settings;
@@ -56,10 +55,10 @@ const calendarOf = ({ offset, days, from, to, holidays }: SiteHours): Calendar =
   holidays,
 });
 
-function readRules(name: string, home: string): RuleSet {
+function readRules(name: string): RuleSet {
   const shipped = shippedRuleSets.find((set) => set.name === name);
   if (shipped !== undefined) return shipped;
-  const read = readRuleFile(isAbsolute(name) ? name : join(home, name));
+  const read = readRuleFile(name);
   if (!read.ok) throw new MisuseError('fraud-rules-invalid', read.error.map(formatProblem).join('\n'));
   return read.value;
 }

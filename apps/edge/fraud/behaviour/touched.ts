@@ -15,7 +15,9 @@ interface Day {
 
 /** What rules in `watch` would have done to the calls of today and yesterday, by the UTC day. */
 export class Touched {
-  readonly #tenants = new BoundedMap<string, { today: Day; before: Day | undefined }>({ capacity: mostTenants });
+  readonly #tenants = new BoundedMap<string, { today: Day; before: Day | undefined }>({
+    capacity: mostTenants,
+  });
 
   /** A call that goes out, with its verdict where it was judged. */
   count(domain: string, at: number, set: RuleSet, verdict: FraudVerdict | undefined): void {
@@ -32,7 +34,11 @@ export class Touched {
   }
 
   /** Of yesterday's calls, or of today's where there were none; undefined: nothing is known yet. */
-  share(domain: string, rule: FraudRule, at: number): { readonly calls: number; readonly stopped: number } | undefined {
+  share(
+    domain: string,
+    rule: FraudRule,
+    at: number,
+  ): { readonly calls: number; readonly stopped: number } | undefined {
     const { today, before } = this.#day(domain, at);
     const day = before !== undefined && before.calls > 0 ? before : today;
     return day.calls === 0 ? undefined : { calls: day.calls, stopped: day.stopped.get(rule) ?? 0 };
