@@ -121,6 +121,13 @@ export class SourceTable {
     }
     if (words[from + ways + least] === 0) this.#used += 1;
     else this.#evicted += 1;
+    // Who has another slot for his own gives this one back, so that most are found at the first look.
+    if (least !== home && (words[from + home]! & (ways - 1)) !== home) {
+      words[from + least] = words[from + home]!;
+      words[from + ways + least] = words[from + ways + home]!;
+      words.copyWithin(from + header + least * this.#record, own, own + this.#record);
+      least = home;
+    }
     words[from + least] = this.#tag;
     words[from + ways + least] = Math.max(1, until);
     const at = from + header + least * this.#record;
