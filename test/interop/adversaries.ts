@@ -4,59 +4,30 @@
  */
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { canBuild } from '../system/harness/namespaces.ts';
 import {
-  before,
   bystander,
   eventsOf,
+  evidenceOf,
   extension,
   type Field,
+  family,
+  over,
   passwords,
-  type Seen,
   shapesOf,
   underAttack,
 } from './harness/adversary.ts';
 import { type Case, type CaseContext, expect } from './harness/case.ts';
-import { amongNetworks, attackers, oneAddress, takeAddress } from './harness/networks.ts';
-import { type Program, until } from './harness/process.ts';
+import { attackers, takeAddress } from './harness/networks.ts';
+import { until } from './harness/process.ts';
 import { runCases } from './harness/run-cases.ts';
-import { baresipVersion } from './peers/baresip.ts';
 import { sippVersion } from './peers/sipp.ts';
-import { sippts, sipptsVersion } from './peers/sippts.ts';
 import { type SipViciousTool, sipVicious, sipViciousVersion } from './peers/sipvicious.ts';
 
 const SCENARIOS = join(dirname(fileURLToPath(import.meta.url)), 'scenarios');
-/** A tool that gets no answer goes on for ever. */
-const LIMIT_MS = 8_000;
 /** Refusals are told of once in ten seconds. */
 const TOLD_MS = 12_000;
 /** Attackers of a row that has many. */
 const MANY = 16;
-
-/** Waits until it ends by itself, or ends it: what it found it has said by then. */
-async function over(program: Program, limitMs = LIMIT_MS): Promise<string> {
-  await program.waitForExit(limitMs).catch(() => program.stop());
-  return program.output;
-}
-
-/** Numbers that every row has, in words. */
-function account(seen: Seen): string {
-  expect(seen.accepted === 0, `${seen.accepted} requests of attackers were accepted`);
-  return described(seen);
-}
-
-function described({ sent, answers, bans, found, call }: Seen): string {
-  const from = new Set(sent.map((one) => one.from.replace(/:\d+$/, ''))).size;
-  const told =
-    bans.length === 0
-      ? 'nobody banned'
-      : bans
-          .slice(0, 2)
-          .map((ban) => `${ban.source}: ${before(ban, sent)}`)
-          .join('; ');
-  const rest = bans.length > 2 ? ` and ${bans.length - 2} more` : '';
-  return `${sent.length} messages from ${from} address(es), ${answers.length} answered; found: ${found.join(', ') || 'nothing'}; ${told}${rest}; ${call}`;
-}
 
 const at = ({ edge, port }: Field, args: readonly string[]): string[] => [
   ...['-p', String(port), ...args, edge.address],
@@ -80,7 +51,7 @@ async function unanswered(
   expect(seen.answers.length === 0, `${seen.answers.length} answers to ${tool}`);
   expect(!output.includes('| SIP Device'), `${tool} has found the edge`);
   expect(seen.found.includes('scanner'), `found was ${seen.found.join(', ') || 'nothing'}`);
-  return `no answer at all; ${account(seen)}`;
+  return `no answer at all; ${evidenceOf(seen)}`;
 }
 
 /** A name in User-Agent that telephones have: it is answered, as everybody is, and hears nothing of who answers. */
@@ -92,7 +63,7 @@ async function noBanner(context: CaseContext): Promise<string> {
   });
   const row = /\| 198\.51\.100\.1:\d+\s*\| ([^|]*?)\s*\|/.exec(output)?.[1];
   expect(row === 'unknown', `svmap says of the edge: ${row ?? output.slice(-300)}`);
-  return `svmap: something answers, of kind "unknown"; ${account(seen)}`;
+  return `svmap: something answers, of kind "unknown"; ${evidenceOf(seen)}`;
 }
 
 /** The same answer for an extension that is there and for four that are not, each asked for from another address. */
@@ -115,7 +86,7 @@ async function noExtension(context: CaseContext): Promise<string> {
   expect(shapes.length === 1, `answers of ${shapes.length} kinds:\n${shapes.join('\n\n')}`);
   const asked = new Set(seen.sent.flatMap(({ text }) => /^To: .*<sip:(\d+)@/m.exec(text)?.[1] ?? []));
   expect(asked.has(extension), `nobody asked for ${extension}`);
-  return `svwar: found nothing, one kind of answer to ${asked.size} names of which one is there; ${account(seen)}`;
+  return `svwar: found nothing, one kind of answer to ${asked.size} names of which one is there; ${evidenceOf(seen)}`;
 }
 
 /** A list of passwords with the right one in it: the guesser is banned before he comes to it. */
@@ -134,7 +105,7 @@ async function noPassword(context: CaseContext): Promise<string> {
   });
   expect(!output.includes(passwords[extension]), 'svcrack has found the password');
   const ban = seen.bans.find(({ scope }) => scope === 'source');
-  expect(ban !== undefined, `svcrack was not banned: ${account(seen)}`);
+  expect(ban !== undefined, `svcrack was not banned: ${evidenceOf(seen)}`);
   const guessed = seen.sent.filter(({ time, text }) => time < ban.time && text.includes('response="')).length;
   expect(guessed < place, `${guessed} guesses before the ban`);
   // Whatever was on its way when the ban came has been answered half a second later.
@@ -142,7 +113,7 @@ async function noPassword(context: CaseContext): Promise<string> {
     ({ to, time }) => to.startsWith(`${ban.source}:`) && time > ban.time + 500,
   );
   expect(late.length === 0, `${late.length} answers after the ban`);
-  return `svcrack: no password, ${guessed} guesses; ${account(seen)}`;
+  return `svcrack: no password, ${guessed} guesses; ${evidenceOf(seen)}`;
 }
 
 /** That the row above is worth something: where the right password is the second of the list, svcrack does find it. */
@@ -198,7 +169,7 @@ async function flooded(context: CaseContext): Promise<string> {
   expect(seen.found.includes('flood'), `found was ${seen.found.join(', ') || 'nothing'}`);
   // Who answers no challenge may be forged: his socket is silenced, and no address.
   for (const { source, scope } of seen.bans) expect(scope === 'socket', `${source} was banned whole`);
-  return account(seen);
+  return evidenceOf(seen);
 }
 
 async function forged(context: CaseContext): Promise<string> {
@@ -209,134 +180,12 @@ async function forged(context: CaseContext): Promise<string> {
   const own = seen.sent.filter(({ from }) => from.startsWith(`${bystander}:`));
   expect(own.length > 300, `only ${own.length} messages were sent as ${bystander}`);
   expect(seen.bans.length === 0, `banned: ${seen.bans.map(({ source }) => source).join(', ')}`);
-  return `${own.length} messages of a scanner and a guesser as the phones' own address; ${account(seen)}`;
-}
-
-async function sipptsScan(context: CaseContext): Promise<string> {
-  let output = '';
-  const seen = await underAttack(context, async (field) => {
-    output = await over(
-      await field.start('sippts', [
-        ...sippts('scan'),
-        ...['-i', field.edge.address, '-r', String(field.port), '-ua', 'Grandstream', '-fp', '-t', '2'],
-      ]),
-    );
-  });
-  expect(seen.sent.length > 0, `sippts has sent nothing: ${output.slice(-300)}`);
-  for (const name of ['Ringfence', 'node', 'baresip', 'Asterisk', 'Kamailio'])
-    expect(!output.includes(name), `sippts takes the edge for ${name}`);
-  return account(seen);
-}
-
-async function sipptsExtensions(context: CaseContext): Promise<string> {
-  let output = '';
-  const seen = await underAttack(context, async (field) => {
-    output = await over(
-      await field.start('sippts', [
-        ...sippts('exten'),
-        ...[
-          '-i',
-          field.edge.address,
-          '-r',
-          String(field.port),
-          '-ua',
-          'Grandstream',
-          '-e',
-          '90-150',
-          '-t',
-          '2',
-          '-th',
-          '20',
-        ],
-      ]),
-    );
-  });
-  const shapes = shapesOf(seen.answers);
-  expect(shapes.length <= 1, `answers of ${shapes.length} kinds:\n${shapes.join('\n\n')}`);
-  const mentioned = new RegExp(`\\b${extension}\\b`).test(output);
-  const other = /\b102\b/.test(output);
-  expect(mentioned === other, `sippts tells ${extension} from 102: ${output.slice(-600)}`);
-  return `one kind of answer; ${account(seen)}`;
-}
-
-async function sipptsGuesses(context: CaseContext): Promise<string> {
-  const words = Array.from({ length: 300 }, (_, i) =>
-    i === 200 ? passwords[extension] : `wrong-guess-${i}`,
-  );
-  const list = context.workspace.write('passwords.txt', `${words.join('\n')}\n`);
-  let output = '';
-  const seen = await underAttack(context, async (field) => {
-    oneAddress();
-    output = await over(
-      await field.start('sippts', [
-        ...sippts('rcrack'),
-        ...[
-          '-i',
-          field.edge.address,
-          '-r',
-          String(field.port),
-          '-ua',
-          'Grandstream',
-          '-e',
-          extension,
-          '-w',
-          list,
-          '-t',
-          '1',
-          '-th',
-          '5',
-        ],
-      ]),
-    );
-  });
-  expect(!output.includes(passwords[extension]), 'sippts has found the password');
-  expect(seen.bans.length > 0, `sippts was not banned: ${account(seen)}`);
-  return `no password; ${account(seen)}`;
-}
-
-/**
- * 64 addresses with a few guesses each stay below every bound of a source, and may come to the password. The account is
- * seen to be attacked, and whoever registers as it from one of them is in quarantine at once: no call can be made.
- */
-async function manyGuess(context: CaseContext): Promise<string> {
-  const words = Array.from({ length: 300 }, (_, i) =>
-    i === 200 ? passwords[extension] : `wrong-guess-${i}`,
-  );
-  const list = context.workspace.write('passwords.txt', `${words.join('\n')}\n`);
-  let output = '';
-  let quarantined = false;
-  const seen = await underAttack(context, async (field) => {
-    output = await over(
-      await field.start('sippts', [
-        ...sippts('rcrack'),
-        ...['-i', field.edge.address, '-r', String(field.port), '-ua', 'Grandstream', '-e', extension],
-        ...['-w', list, '-t', '1', '-th', '5'],
-      ]),
-    );
-    quarantined = eventsOf(field.edge, 'account.quarantined').some(({ user }) => user === extension);
-  });
-  const guessed = output.includes(passwords[extension]) || seen.accepted > 0;
-  expect(seen.found.includes('account-attacked'), `found was ${seen.found.join(', ') || 'nothing'}`);
-  expect(!guessed || quarantined, 'whoever guessed the password can make calls');
-  return `${guessed ? 'the password was found, and the account was in quarantine at once' : 'no password'}; ${described(seen)}`;
+  return `${own.length} messages of a scanner and a guesser as the phones' own address; ${evidenceOf(seen)}`;
 }
 
 const file = fileURLToPath(import.meta.url);
-const present = (peer: () => string | null) => () =>
-  baresipVersion() === null || !canBuild() ? null : peer();
-const PORTABLE = 'baresip, and networks made by root';
-
-type Row = readonly [name: string, what: string, run: (context: CaseContext) => Promise<string>];
-const family = (peer: string, version: () => string | null, rows: readonly Row[]): Case[] =>
-  rows.map(([name, what, run]) =>
-    amongNetworks(
-      { name: `adversary-${name}`, peer: `${peer}; ${PORTABLE}`, version: present(version), what, run },
-      file,
-    ),
-  );
-
 export const cases: readonly Case[] = [
-  ...family('SIPVicious', sipViciousVersion, [
+  ...family(file, 'SIPVicious', sipViciousVersion, [
     ['svmap-shipped', 'svmap as shipped scans while two phones talk', (c) => unanswered(c, 'svmap', [])],
     [
       'svwar-shipped',
@@ -356,28 +205,10 @@ export const cases: readonly Case[] = [
     ],
     ['svcrack-finds', 'control: svcrack finds a password that it comes to before it is banned', guesserWorks],
   ]),
-  ...family('sipp', sippVersion, [
+  ...family(file, 'sipp', sippVersion, [
     ['flood', `INVITEs from ${MANY} addresses, 800 a second, while two phones talk`, flooded],
     ['forged', "a scanner and a guesser under the phones' own address, while they talk", forged],
   ]),
-  ...family('sippts', sipptsVersion, [
-    ['sippts-scan', 'sippts scan with fingerprinting while two phones talk', sipptsScan],
-    [
-      'sippts-exten',
-      'sippts exten looks for extensions, each from another address, while two phones talk',
-      sipptsExtensions,
-    ],
-    [
-      'sippts-rcrack-one',
-      'sippts rcrack guesses a password from one address while two phones talk',
-      sipptsGuesses,
-    ],
-    [
-      'sippts-rcrack-many',
-      'sippts rcrack guesses a password from 64 addresses while two phones talk',
-      manyGuess,
-    ],
-  ]).map((one) => ({ ...one, unset: 'RINGFENCE_SIPPTS' })),
 ];
 
 if (import.meta.main) await runCases(cases);

@@ -18,6 +18,7 @@ import { cases as roam } from './roam.ts';
 import { cases as rtpengine } from './rtpengine.ts';
 import { cases as sipp } from './sipp.ts';
 import { cases as sippFlows } from './sipp-flows.ts';
+import { cases as sippts } from './sippts.ts';
 import { cases as transfer } from './transfer.ts';
 import { cases as tshark } from './tshark.ts';
 import { cases as zrtp } from './zrtp.ts';
@@ -40,4 +41,5 @@ await runCases([
   ...tshark,
   ...zrtp,
   ...adversaries,
+  ...sippts,
 ]);

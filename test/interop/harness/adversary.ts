@@ -2,15 +2,15 @@
  * An edge with its defaults, two phones that talk through it, and attackers who meanwhile do what they do: what the edge
  * let them see, whom it banned and when, and whether the phones heard each other all the while.
  */
-import { addresses, become } from '../../system/harness/namespaces.ts';
+import { addresses, become, canBuild } from '../../system/harness/namespaces.ts';
 import { account } from '../baresip.ts';
 import { DOMAIN, type Edge } from '../edge.ts';
-import { Baresip } from '../peers/baresip.ts';
+import { Baresip, baresipVersion } from '../peers/baresip.ts';
 import { startCapture } from '../peers/capture.ts';
-import { type CaseContext, expect } from './case.ts';
+import { type Case, type CaseContext, expect } from './case.ts';
 import { certificatesIn, makeCertificates } from './certificates.ts';
 import { type Datagram, readDatagrams } from './datagrams.ts';
-import { amongAttackers, atHome } from './networks.ts';
+import { amongAttackers, amongNetworks, atHome } from './networks.ts';
 import { talk } from './phone-call.ts';
 import { Program, sleep } from './process.ts';
 
@@ -237,3 +237,50 @@ export function before(ban: Ban, sent: readonly Datagram[]): string {
   const seconds = ((ban.time - (own[0]?.time ?? ban.time)) / 1_000).toFixed(1);
   return `${ban.scope} banned for ${ban.seconds} s by ${ban.rule} after ${earlier.length} messages, ${seconds} s`;
 }
+
+/** A tool that gets no answer goes on for ever. */
+const LIMIT_MS = 8_000;
+/** Waits until it ends by itself, or ends it: what it found it has said by then. */
+export async function over(program: Program, limitMs = LIMIT_MS): Promise<string> {
+  await program.waitForExit(limitMs).catch(() => program.stop());
+  return program.output;
+}
+
+/** What a row tells of an attack that has come to nothing. */
+export function evidenceOf(seen: Seen): string {
+  expect(seen.accepted === 0, `${seen.accepted} requests of attackers were accepted`);
+  return described(seen);
+}
+
+/** Numbers that every row has, in words. */
+export function described({ sent, answers, bans, found, call }: Seen): string {
+  const from = new Set(sent.map((one) => one.from.replace(/:\d+$/, ''))).size;
+  const told =
+    bans.length === 0
+      ? 'nobody banned'
+      : bans
+          .slice(0, 2)
+          .map((ban) => `${ban.source}: ${before(ban, sent)}`)
+          .join('; ');
+  const rest = bans.length > 2 ? ` and ${bans.length - 2} more` : '';
+  return `${sent.length} messages from ${from} address(es), ${answers.length} answered; found: ${found.join(', ') || 'nothing'}; ${told}${rest}; ${call}`;
+}
+
+const present = (peer: () => string | null) => () =>
+  baresipVersion() === null || !canBuild() ? null : peer();
+const PORTABLE = 'baresip, and networks made by root';
+
+type Row = readonly [name: string, what: string, run: (context: CaseContext) => Promise<string>];
+/** Cases with one program as the attacker; `file` is the script that runs them among networks. */
+export const family = (
+  file: string,
+  peer: string,
+  version: () => string | null,
+  rows: readonly Row[],
+): Case[] =>
+  rows.map(([name, what, run]) =>
+    amongNetworks(
+      { name: `adversary-${name}`, peer: `${peer}; ${PORTABLE}`, version: present(version), what, run },
+      file,
+    ),
+  );
