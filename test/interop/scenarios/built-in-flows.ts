@@ -5,7 +5,7 @@ import { expect } from '../harness/case.ts';
 import { freePort } from '../harness/ports.ts';
 import { until } from '../harness/process.ts';
 import type { Flow } from '../harness/stage.ts';
-import { answer, describe, expectInvite, expectRequest, goodbye } from './steps.ts';
+import { answer, describe, expectInvite, expectRequest, goodbye, refusedWith, request } from './steps.ts';
 import { leftRight, trunkAt } from './trunk-flows.ts';
 
 const captures = '/usr/share/sip-tester';
@@ -107,13 +107,22 @@ const branch: Flow = {
   name: 'sn-branchc',
   what: 'sipp -sn branchc registers at a foreign domain without credentials: branchs hears nothing of it',
   objects: leftRight,
-  play: async (scene, { b, c }) => {
+  play: async (scene, { a, b, c }) => {
     await scene.party('branchs', { at: b, builtIn: 'branchs', called: true, endless: true });
     await scene.party('branchc', { at: c, builtIn: 'branchc', endless: true, extra: ['-m', '1'] });
     // Sent, and sent again since nothing comes of it.
     await until('REGISTER twice', 8_000, () =>
       scene.messages('branchc').split('REGISTER sip:').length > 2 ? true : null,
     );
+    // The edge is there, and answers those that it knows.
+    await scene.party('known', {
+      at: a,
+      steps: [
+        request('INVITE', 1, { body: describe(1) }).replace('Max-Forwards: 70', 'Max-Forwards: 0'),
+        ...refusedWith(483, 1),
+      ],
+    });
+    await scene.ended('known');
     expect(!/^SIP\/2.0 2/m.test(scene.messages('branchc')), 'it was let in');
     expect(scene.messages('branchs') === '', 'branchs has heard of it');
     return 'not let in, and nothing of it passed on';

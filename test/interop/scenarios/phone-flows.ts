@@ -249,7 +249,7 @@ const music: Flow = {
 /** Bob's phone sends the call on: to Carol, or to a number outside by a trusted trunk that is told why. */
 const forwarding: Flow = {
   name: 'forwarding',
-  what: '302 of a phone: at once, when busy, after ringing; a trusted trunk hears of it (RFC 5359 §2.7-2.9, RFC 5806)',
+  what: '302 of a phone: at once, after ringing, to a trusted trunk that hears of it; busy alone is busy (RFC 5359 §2.7, §2.9, RFC 5806)',
   objects: ({ d }: Places) => ({
     ...users,
     trunks: [{ ...trunkAt('carrier', d), trusted: true }],

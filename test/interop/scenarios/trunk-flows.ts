@@ -389,7 +389,7 @@ const codecs: Flow = {
 
 const failover: Flow = {
   name: 'failover',
-  what: 'the next target after 503 and 408, the next trunk after 500; 486 goes to the caller (RFC 3263 §4.3)',
+  what: 'the next target after 503, the next trunk after 408; 486 goes to the caller (RFC 3263 §4.3)',
   objects: ({ a, b, c, d }) => ({
     trunks: [
       trunkAt('left', a),
