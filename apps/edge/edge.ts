@@ -207,6 +207,7 @@ export class Edge {
       parts,
       config: () => this.#config,
       directory: () => this.#directory,
+      numbers: () => this.#numbers,
       calls: this.calls,
       after: (milliseconds, run) => this.#after(milliseconds, () => this.run(run)),
       failed: (error) => this.#storeFailed(error),

@@ -88,14 +88,30 @@ const risk: Readonly<Record<Destination['class'], number>> = {
  * @param text as dialled or as the trunk is told.
  * @param e164 what the dialling rules of the country make of it; taken as it stands where a numbering plan has it.
  * @param context of `contextOf`.
+ * @param national reads digits by the dialling rules of the country: what stands behind a service code (`*31#`) or a digit
+ *   for a line is tried by it.
  */
-export function readDestination(text: string, e164: string | undefined, home: string, context = ''): Reading {
+export function readDestination(
+  text: string,
+  e164: string | undefined,
+  home: string,
+  context = '',
+  national: (digits: string) => string | undefined = () => undefined,
+): Reading {
   const usual = e164 === undefined ? unknown : classify(e164, home);
   const known = usual.class !== 'unknown' && usual.class !== 'unallocated';
   if (known && context === '') return { e164: e164 as string, destination: usual, disguised: false };
   let best: Reading = { e164: known ? (e164 as string) : (e164 ?? ''), destination: usual, disguised: false };
   const digits = digitsIn(text);
   const tried = known ? [] : [...readings(digits)];
+  if (!known) {
+    const code = Math.max(text.lastIndexOf('#'), text.lastIndexOf('*'));
+    const behind = code === -1 ? digits : digitsIn(text.slice(code + 1));
+    for (const from of code === -1 ? [1, 2] : [0, 1]) {
+      const number = behind.length - from < 6 ? undefined : national(behind.slice(from));
+      if (number !== undefined) tried.push(number);
+    }
+  }
   if (context !== '')
     tried.push(`${context}${digits.startsWith('+') ? digits.slice(1) : digits}`.slice(0, 16));
   for (const one of tried) {

@@ -68,9 +68,11 @@ const placed = ({ decision }: Trace): boolean => decision.verdict === 'accept';
 /** Money as the store has it: what calls in progress have set aside is counted, and nothing is written. */
 async function tollOf(config: Configuration, objects: Objects, rows: readonly SpendRow[]): Promise<Toll> {
   const directory = new Directory(objects, config.domain);
+  const numbers = new Numbers(config.numbers.country, config.numbers.emergency);
   const toll = new Toll({
     settings: () => config.fraud,
     home: () => config.numbers.country.toUpperCase(),
+    e164: (digits) => numbers.e164(digits),
     directory: (name) => directory.domain(name),
     bus: new EventBus(Date.now),
     now: Date.now,

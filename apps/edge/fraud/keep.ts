@@ -55,7 +55,7 @@ export function readKept(rows: readonly SpendRow[]): Kept {
 }
 
 /** So long changes are gathered into one write. */
-const gatherMs = 100;
+const gatherMs = 20;
 
 /** Writes what changes of money behind the calls: a failed write is made again with the next one. */
 export class SpendKeeper {

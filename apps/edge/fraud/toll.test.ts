@@ -4,6 +4,7 @@ import type { Configuration } from '../config/schema.ts';
 import { registered } from '../testing/cast.ts';
 import { route, trunk, user } from '../testing/objects.ts';
 import { Phone } from '../testing/phone.ts';
+import { talk, transferCast } from '../testing/transfer-cast.ts';
 import { over } from '../testing/trunk-cast.ts';
 import { World, type WorldOptions } from '../testing/world.ts';
 
@@ -47,6 +48,7 @@ test('closed classes are refused, however they are dialled, with the reason for 
     '09001234567',
     '+499001234567',
     '01190053555123456',
+    '*31#09001234567',
     '+881612345678',
     '00252615000000',
   ]) {
@@ -60,7 +62,8 @@ test('closed classes are refused, however they are dialled, with the reason for 
     assert.deepEqual([record.cause, record.disposition], ['fraud', 'refused']);
     assert.match(record.decision, /fraud\.class-closed/);
   }
-  const [first, , third] = world.eventsOf('fraud.verdict');
+  const verdicts = world.eventsOf('fraud.verdict');
+  const [first, , third] = verdicts;
   assert.equal(first!.account, 'user:alice@example.test');
   assert.match(first!.sentence, /\+499001234567 is of class premium in DE \(closed by fraud\.destinations\)/);
   assert.match(third!.sentence, /dialled as 01190053555123456 is of class high-risk in CU/);
@@ -266,4 +269,31 @@ test("calls within the house have no price, and a trunk to a PBX of one's own ha
   }
   await over(world);
   assert.ok(world.finished.every(({ cost }) => cost === undefined));
+});
+
+test('RFC 3515: a transfer to outside is judged and paid by who refers, and what a party costs goes with it', async () => {
+  const { world, alice, bob, carol, carrier } = await transferCast({ config: dear });
+  const refer = (number: string) => [['Refer-To', `<sip:${number}@example.test>`]] as const;
+  const [, taken] = await talk(world, alice, bob, 'bob');
+  assert.equal(await taken.inside('REFER', refer('+252615000000')), 403);
+  const [verdict] = world.eventsOf('fraud.verdict');
+  assert.deepEqual([verdict!.account, verdict!.rule], ['user:bob@example.test', 'fraud.class-closed']);
+  carrier.onInvite = (call) => call.answer();
+  const [outward] = await talk(world, alice, carrier, '+4989123456');
+  await world.run(20_000);
+  assert.equal(await outward.inside('REFER', refer('carol')), 202);
+  await world.until(() => carol.calls.length === 1);
+  carol.calls[0]!.answer();
+  await world.until(() => outward.hungUpByPeer);
+  assert.ok(world.edge.toll.reserved > 0);
+  await world.run(60_000);
+  carol.calls[0]!.hangUp();
+  taken.hangUp();
+  await over(world);
+  const costs = world.finished.flatMap(({ cost }) => (cost === undefined ? [] : [JSON.parse(cost)]));
+  assert.deepEqual(
+    costs.map(({ account }) => account),
+    ['user:alice@example.test'],
+  );
+  assert.ok(Number(costs[0].amount) > 1.3 && Number(costs[0].amount) < 1.5, costs[0].amount);
 });

@@ -24,6 +24,8 @@ export interface TollParts {
   settings(): FraudSettings;
   /** ISO code of the country that numbers are dialled in. */
   home(): string;
+  /** What the dialling rules of the country make of digits. */
+  readonly e164?: (digits: string) => string | undefined;
   directory(domain: string): DomainDirectory | undefined;
   readonly bus: EventBus;
   now(): number;
@@ -158,6 +160,7 @@ export class Toll {
       dialled.e164,
       home,
       contextOf(dialled.text),
+      this.#parts.e164,
     );
     const owner = ownerOf(trunk);
     const rate = this.prices.find(owner, e164, destination.class, settings);
