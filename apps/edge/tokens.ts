@@ -2,7 +2,10 @@ import { randomFillSync } from 'node:crypto';
 
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 
-/** Unguessable names for branches, tags and Call-IDs: 6 bits a character, drawn from a pool so that it costs little. */
+/**
+ * Unguessable names for branches, tags, Call-IDs and calls: 6 bits a character, drawn from a pool so that it costs little.
+ * The first is one of 32 letters: a name that began with `-` would be an option where somebody types it.
+ */
 export class Tokens {
   readonly #pool = new Uint8Array(8192);
   #next = 8192;
@@ -12,9 +15,9 @@ export class Tokens {
       randomFillSync(this.#pool);
       this.#next = 0;
     }
-    let text = '';
+    let text: string = alphabet[(this.#pool[this.#next] as number) & 31] ?? '';
     const end = this.#next + length;
-    for (let i = this.#next; i < end; i += 1) text += alphabet[(this.#pool[i] as number) & 63];
+    for (let i = this.#next + 1; i < end; i += 1) text += alphabet[(this.#pool[i] as number) & 63];
     this.#next = end;
     return text;
   }
