@@ -50,7 +50,15 @@ function list({ values }: Invocation): number {
     for (const { charge } of charges)
       for (const { at, amount } of charge.bookings) for (const scope of charge.scopes) add(scope, at, amount);
   const wanted = text(values, 'domain')?.toLowerCase();
-  const rows = [...new Set([...spent.keys()].map((key) => key.slice(0, key.lastIndexOf('|'))))]
+  const { users = [], trunks = [], domains = [] } = stored?.objects ?? {};
+  const capped = [
+    ...users.map((user) => ({ ...user, scope: `user:${user.name.toLowerCase()}@${user.domain}` })),
+    ...trunks.map((trunk) => ({ ...trunk, scope: `trunk:${trunk.name}@${trunk.domain}` })),
+    ...domains.map((one) => ({ ...one, scope: `domain:${one.name}` })),
+  ].flatMap(({ scope, spend = {} }) => (Object.keys(spend).length === 0 ? [] : [scope]));
+  const rows = [
+    ...new Set([...[...spent.keys()].map((key) => key.slice(0, key.lastIndexOf('|'))), ...capped]),
+  ]
     .filter((scope) => wanted === undefined || domainOf(scope) === wanted)
     .sort()
     .map((scope) => {
@@ -76,7 +84,7 @@ function list({ values }: Invocation): number {
   }
   const cell = ({ spent: amount, cap }: { spent: number; cap?: number }): string =>
     `${moneyText(amount)}${cap === undefined ? '' : ` of ${moneyText(cap)}`}`;
-  if (rows.length === 0) print('Nothing has been spent this month.');
+  if (rows.length === 0) print('Nothing has been spent this month, and nobody has a cap of their own.');
   else
     print(
       table(
