@@ -12,14 +12,20 @@ function cast() {
     objects: {
       users: [user('alice')],
       trunks: [
-        trunk('friend', { addresses: [at.friend], target: `sip:${at.friend}:5060`, trusted: true }),
+        trunk('friend', {
+          addresses: [at.friend],
+          target: `sip:${at.friend}:5060`,
+          trusted: true,
+          free: true,
+        }),
         trunk('other', {
           addresses: [at.other],
           target: `sip:${at.other}:5060`,
           trusted: true,
+          free: true,
           forwardings: 'history-info',
         }),
-        trunk('stranger', { addresses: [at.stranger] }),
+        trunk('stranger', { addresses: [at.stranger], free: true }),
       ],
       routes: [
         route('+49*', { trunk: 'friend' }, { from: 'any' }),
