@@ -69,7 +69,7 @@ users:
   - { name: bob, devices: [ { name: bob, password: "${passwords.bob}", encryption: preferred } ] }
   - { name: carol, devices: [ { name: carol, password: "${passwords.carol}", encryption: required } ] }
 trunks:
-  - { name: carrier, target: "sip:${trunk.address}:${trunk.port}", addresses: ["127.0.0.77/32"], encryption: none }
+  - { name: carrier, target: "sip:${trunk.address}:${trunk.port}", addresses: ["127.0.0.77/32"], encryption: none, free: true }
 routes:
   - { match: "+*", to: { trunk: carrier } }
 `;

@@ -17,8 +17,6 @@ const dear = (config: Configuration): Configuration => ({
   fraud: {
     ...config.fraud,
     timeZone: 'UTC',
-    // what accounts usually do is tested by itself
-    behaviour: { ...config.fraud.behaviour, enabled: false },
     prices: { ...config.fraud.prices, domestic: '1' },
   },
 });

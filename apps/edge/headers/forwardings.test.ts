@@ -12,20 +12,14 @@ function cast() {
     objects: {
       users: [user('alice')],
       trunks: [
-        trunk('friend', {
-          addresses: [at.friend],
-          target: `sip:${at.friend}:5060`,
-          trusted: true,
-          free: true,
-        }),
+        trunk('friend', { addresses: [at.friend], target: `sip:${at.friend}:5060`, trusted: true }),
         trunk('other', {
           addresses: [at.other],
           target: `sip:${at.other}:5060`,
           trusted: true,
-          free: true,
           forwardings: 'history-info',
         }),
-        trunk('stranger', { addresses: [at.stranger], free: true }),
+        trunk('stranger', { addresses: [at.stranger] }),
       ],
       routes: [
         route('+49*', { trunk: 'friend' }, { from: 'any' }),
