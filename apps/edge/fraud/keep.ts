@@ -64,7 +64,8 @@ export class SpendKeeper {
   readonly #failed: (error: unknown) => void;
   #put = new Map<string, () => unknown>();
   #remove = new Set<string>();
-  #waiting = false;
+  /** Takes the waiting write back. */
+  #stop: (() => void) | undefined = undefined;
 
   constructor(
     store: Pick<Store, 'putSpend'>,
@@ -90,7 +91,8 @@ export class SpendKeeper {
   }
 
   flush(): void {
-    this.#waiting = false;
+    this.#stop?.();
+    this.#stop = undefined;
     if (this.#put.size === 0 && this.#remove.size === 0) return;
     const put = this.#put;
     const remove = this.#remove;
@@ -106,8 +108,6 @@ export class SpendKeeper {
   }
 
   #later(): void {
-    if (this.#waiting) return;
-    this.#waiting = true;
-    this.#after(gatherMs, () => this.flush());
+    this.#stop ??= this.#after(gatherMs, () => this.flush());
   }
 }

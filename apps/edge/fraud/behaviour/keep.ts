@@ -30,7 +30,8 @@ export class ProfileKeeper {
   readonly #modes = new Map<string, Map<FraudRule, Mode>>();
   readonly #changed = new Set<string>();
   readonly #gone = new Set<string>();
-  #waiting = false;
+  /** Takes the waiting write back. */
+  #stop: (() => void) | undefined = undefined;
 
   constructor(
     judge: FraudJudge,
@@ -75,8 +76,15 @@ export class ProfileKeeper {
     this.#later();
   }
 
+  /** Writes all that is left, at once: whoever calls this stops. Nothing waits for its time afterwards. */
   flush(): void {
-    this.#waiting = false;
+    this.#stop?.();
+    this.#stop = undefined;
+    do this.#write();
+    while (this.#changed.size > 0);
+  }
+
+  #write(): void {
     const put: ProfileRow[] = [];
     for (const key of this.#changed) {
       if (put.length >= mostAtOnce) break;
@@ -94,13 +102,14 @@ export class ProfileKeeper {
       for (const key of gone) this.#gone.add(key);
       this.#failed(error);
     });
-    if (this.#changed.size > 0) this.#later();
   }
 
   #later(): void {
-    if (this.#waiting) return;
-    this.#waiting = true;
-    this.#after(gatherMs, () => this.flush());
+    this.#stop ??= this.#after(gatherMs, () => {
+      this.#stop = undefined;
+      this.#write();
+      if (this.#changed.size > 0) this.#later();
+    });
   }
 
   #valueOf(key: string): string | undefined {
