@@ -1,6 +1,6 @@
 /** How many events one core judges, and what a table of a thousand and of a million sources costs. */
 
-import { largePages } from '@ringfence/datagram/socket.ts';
+import { preferLargePages } from '@ringfence/datagram/socket.ts';
 import { loadConfiguration } from '@ringfence/edge/config/load.ts';
 import { Detection } from '@ringfence/edge/detection/detection.ts';
 import { EventBus } from '@ringfence/edge/events/bus.ts';
@@ -28,7 +28,12 @@ const texts = Array.from({ length: 4096 }, (_, i) => `x${(i * 2_654_435_761).toS
 
 /** Requests and failures of `sources` senders in random order, straight into the judges. */
 export function judge(sources: number, room: number, events: number): Judged {
-  const judges = new SourceJudge({ sources: room, preset: 'standard', seed: 1, memory: largePages });
+  const pages = (octets: number): ArrayBuffer => {
+    const memory = new ArrayBuffer(octets);
+    preferLargePages(memory);
+    return memory;
+  };
+  const judges = new SourceJudge({ sources: room, preset: 'standard', seed: 1, memory: pages });
   const talkers = new HeavyHitters(1);
   const traffic = new TrafficWatch();
   const random = new SeededRandom(1);

@@ -92,13 +92,12 @@ export function know(address: string, seconds: number): void {
 }
 
 /**
- * Zeroed memory for tables in which each look is at another place: in pages of 2 MB where the system has such
- * (transparent huge pages), so that finding the page costs less than reading it. Ordinary memory elsewhere.
+ * Has tables in which each look is at another place lie in pages of 2 MB, where the system has such (transparent huge
+ * pages): finding the page then costs less than reading it. What was hardly written to takes all of its memory
+ * afterwards: for tables that are filling up.
  */
-export function largePages(octets: number): ArrayBuffer {
-  const memory = new ArrayBuffer(octets);
+export function preferLargePages(memory: ArrayBuffer): void {
   if (problem() === undefined) native().largePages(new Uint8Array(memory));
-  return memory;
 }
 
 export interface DatagramEvents {

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { largePages } from '@ringfence/datagram/socket.ts';
+import { preferLargePages } from '@ringfence/datagram/socket.ts';
 import type { SipRequest, Uri } from '@ringfence/sip/message/types.ts';
 import type { Flow } from '@ringfence/sip/transport/flow.ts';
 import { AccountJudge } from '@ringfence/threat/accounts.ts';
@@ -38,6 +38,8 @@ const methods = ['REGISTER', 'INVITE', 'OPTIONS', 'SUBSCRIBE', 'MESSAGE', 'PUBLI
 const kinds = [kind.register, kind.invite, kind.options];
 /** Bits of a honeypot: whoever uses one has told us. */
 const honeypotBits = 25;
+/** Share of the sources that there is room for. */
+const crowded = 1 / 16;
 const halveEverySeconds = 10;
 const accountsRemembered = 50_000;
 type RegistrationAdded = Pick<
@@ -71,6 +73,8 @@ export class Detection {
   };
   /** Made when the first stranger comes: its memory is taken then. */
   #sources: SourceJudge | undefined;
+  /** Memory of the sources, until there are so many of them that it is worth to hold all of it. */
+  #tables: ArrayBuffer[] = [];
   readonly #accounts: AccountJudge;
   readonly #sprays = new SprayWatch();
   readonly #registrations = new RegistrationWatch();
@@ -329,7 +333,11 @@ export class Detection {
       sources: this.#settings.sources,
       preset: this.#settings.sensitivity,
       seed: this.#seed,
-      memory: largePages,
+      memory: (octets) => {
+        const memory = new ArrayBuffer(octets);
+        this.#tables.push(memory);
+        return memory;
+      },
     });
     return this.#sources;
   }
@@ -346,6 +354,8 @@ export class Detection {
       this.#halved = second;
       this.#talkers.halve();
     }
+    if (this.#tables.length > 0 && this.size.sources > this.#settings.sources * crowded)
+      for (const memory of this.#tables.splice(0)) preferLargePages(memory);
     const surge = this.#traffic.tick(second);
     if (surge !== undefined) this.report.take(this.#withTalkers(surge), { source: '*', spoofable: false });
     return second;
