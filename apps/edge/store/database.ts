@@ -68,25 +68,55 @@ function refuseForeign(database: DatabaseSync, file: string): void {
   }
 }
 
+/**
+ * Opens the database of an edge, which may run, so that nothing in it can be changed.
+ * Throws `StoreError`: missing, newer or older than this program, another program's, damaged, locked.
+ */
+export function openReadOnly(file: string): DatabaseSync {
+  let database: DatabaseSync | undefined;
+  try {
+    if (!existsSync(file))
+      throw new StoreError('store-unwritable', `there is no database ${file}; check RINGFENCE_HOME`);
+    database = new DatabaseSync(file, { readOnly: true, timeout: 5000 });
+    refuseForeign(database, file);
+    const found = layoutOf(database);
+    refuseNewer(found, file);
+    if (found < layoutVersion)
+      throw new StoreError(
+        'store-unwritable',
+        `${file} was written by an older Ringfence (layout ${found}, this program reads ${layoutVersion}); start the edge once, which brings it up to date`,
+      );
+    return database;
+  } catch (error) {
+    database?.close();
+    throw asStoreError(error, file);
+  }
+}
+
+function layoutOf(database: DatabaseSync): number {
+  const row = database
+    .prepare("SELECT count(*) AS there FROM sqlite_schema WHERE name = 'migrations'")
+    .get() as { there: number };
+  if (row.there === 0) return 0;
+  const { version } = database
+    .prepare('SELECT coalesce(max(version), 0) AS version FROM migrations')
+    .get() as { version: number };
+  return version;
+}
+
+function refuseNewer(found: number, file: string): void {
+  if (found <= layoutVersion) return;
+  throw new StoreError(
+    'store-newer',
+    `${file} was written by a newer Ringfence (layout ${found}, this program knows ${layoutVersion}); install that version, or restore the backup from before the upgrade`,
+  );
+}
+
 /** Brings the layout up to date, each step in its own transaction. */
 export function prepareDatabase(database: DatabaseSync, file: string, now: number): void {
-  const current = (): number => {
-    const row = database
-      .prepare("SELECT count(*) AS there FROM sqlite_schema WHERE name = 'migrations'")
-      .get() as { there: number };
-    if (row.there === 0) return 0;
-    const { version } = database
-      .prepare('SELECT coalesce(max(version), 0) AS version FROM migrations')
-      .get() as { version: number };
-    return version;
-  };
+  const current = (): number => layoutOf(database);
   const found = current();
-  if (found > layoutVersion) {
-    throw new StoreError(
-      'store-newer',
-      `${file} was written by a newer Ringfence (layout ${found}, this program knows ${layoutVersion}); install that version, or restore the backup from before the upgrade`,
-    );
-  }
+  refuseNewer(found, file);
   for (const migration of migrations) {
     if (migration.version <= found) continue;
     inTransaction(database, () => {

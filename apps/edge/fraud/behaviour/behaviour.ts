@@ -5,7 +5,7 @@ import type { FraudRule, Mode, RuleSet } from '@ringfence/fraud/rules.ts';
 import type { FraudVerdict as Found } from '@ringfence/fraud/verdict.ts';
 import type { EdgeEvent } from '../../events/types.ts';
 import type { CallOutcome, FraudJudge, FraudVerdict, OutgoingCall } from '../gate.ts';
-import { ProfileKeeper, type ProfileRow, type ProfileStore } from './keep.ts';
+import { ProfileKeeper, type ProfileRow, type ProfileStore, withModes } from './keep.ts';
 import { riskOf } from './risk.ts';
 import { Touched } from './touched.ts';
 
@@ -68,17 +68,7 @@ export class Behaviour implements FraudJudge {
     const from = this.#parts.rules(domain);
     const known = this.#sets.peek(domain);
     if (known?.from === from) return known.set;
-    const changed = this.#keeper.modes(domain);
-    const set =
-      changed.length === 0
-        ? from
-        : {
-            ...from,
-            rules: {
-              ...from.rules,
-              ...Object.fromEntries(changed.map(([rule, mode]) => [rule, { ...from.rules[rule], mode }])),
-            },
-          };
+    const set = withModes(from, this.#keeper.modes(domain));
     this.#sets.set(domain, { from, set });
     return set;
   }

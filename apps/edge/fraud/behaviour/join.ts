@@ -4,6 +4,7 @@ import type { FraudGate } from '../gate.ts';
 import { Behaviour } from './behaviour.ts';
 import type { ProfileRow, ProfileStore } from './keep.ts';
 import { RuleSets } from './rule-sets.ts';
+import { siteHours } from './site-hours.ts';
 
 export interface BehaviourJoint {
   readonly bus: EventBus;
@@ -44,17 +45,7 @@ export class BehaviourDesk {
   /** After a reload. @throws MisuseError where a file of rules is wrong; what held before goes on to hold */
   configure(): void {
     const { config, now } = this.#joint;
-    const { behaviour, workingHours, timeZone } = config().fraud;
-    const { days, from, to, holidays } = workingHours;
-    this.sets.configure(behaviour, { offset: offsetOf(timeZone, now()), days, from, to, holidays });
+    const { fraud } = config();
+    this.sets.configure(fraud.behaviour, siteHours(fraud, now()));
   }
-}
-
-/** Minutes that clocks there are east of UTC at that moment; an empty zone is that of the machine. */
-function offsetOf(timeZone: string, at: number): number {
-  if (timeZone === '') return -new Date(at).getTimezoneOffset();
-  const parts = new Intl.DateTimeFormat('en-US', { timeZone, timeZoneName: 'longOffset' }).formatToParts(at);
-  const [, sign = '+', hours = '0', minutes = '0'] =
-    /GMT([+-])(\d{2}):(\d{2})/.exec(parts.find(({ type }) => type === 'timeZoneName')?.value ?? '') ?? [];
-  return (sign === '-' ? -1 : 1) * (Number(hours) * 60 + Number(minutes));
 }

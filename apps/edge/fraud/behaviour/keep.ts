@@ -1,6 +1,6 @@
 import type { FraudJudge } from '@ringfence/fraud/judge.ts';
 import { keepAccount, keepDomain, restoreAccount, restoreDomain } from '@ringfence/fraud/kept.ts';
-import { type FraudRule, fraudRules, type Mode, modes } from '@ringfence/fraud/rules.ts';
+import { type FraudRule, fraudRules, type Mode, modes, type RuleSet } from '@ringfence/fraud/rules.ts';
 
 export interface ProfileRow {
   readonly key: string;
@@ -129,13 +129,37 @@ export class ProfileKeeper {
       const domain = restoreDomain(value, this.#judge.bounds);
       if (domain !== undefined) this.#judge.domains.set(key.slice(domainRow.length), domain);
     } else if (key.startsWith(modeRow)) {
-      const of = new Map<FraudRule, Mode>();
-      for (const [rule, mode] of pairs(value))
-        if (fraudRules.includes(rule as FraudRule) && modes.includes(mode as Mode))
-          of.set(rule as FraudRule, mode as Mode);
-      this.#modes.set(key.slice(modeRow.length), of);
+      this.#modes.set(key.slice(modeRow.length), readModes(value));
     }
   }
+}
+
+/** Modes that commands have set, by tenant; those of `''` hold for all. Other rows are passed over. */
+export const modesIn = (rows: readonly ProfileRow[]): ReadonlyMap<string, ReadonlyMap<FraudRule, Mode>> =>
+  new Map(
+    rows
+      .filter(({ key }) => key.startsWith(modeRow))
+      .map(({ key, value }) => [key.slice(modeRow.length), readModes(value)]),
+  );
+
+/** The rules with other modes. */
+export const withModes = (from: RuleSet, changed: readonly (readonly [FraudRule, Mode])[]): RuleSet =>
+  changed.length === 0
+    ? from
+    : {
+        ...from,
+        rules: {
+          ...from.rules,
+          ...Object.fromEntries(changed.map(([rule, mode]) => [rule, { ...from.rules[rule], mode }])),
+        },
+      };
+
+function readModes(value: string): Map<FraudRule, Mode> {
+  const of = new Map<FraudRule, Mode>();
+  for (const [rule, mode] of pairs(value))
+    if (fraudRules.includes(rule as FraudRule) && modes.includes(mode as Mode))
+      of.set(rule as FraudRule, mode as Mode);
+  return of;
 }
 
 function pairs(text: string): readonly (readonly [unknown, unknown])[] {
