@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { writePcap } from '@ringfence/evidence/pcap.ts';
 import { openStore } from '../store/open.ts';
 import { call } from '../store/testing/records.ts';
 import { commands } from './commands.ts';
@@ -318,6 +319,68 @@ test('call records are listed and shown', async () => {
   assert.equal(shown.decision.verdict, 'accept');
   assert.equal(shown.legs[1]?.quality.mos, 4.4);
   shell.fails(1, ['cdr', 'show', 'no-such'], /no call no-such/);
+});
+
+test('fraud rules are tried on the calls of the store, which is only read, and on captures', async () => {
+  const shell = new Shell();
+  shell.fails(2, ['replay'], /name one file, or `--stored`/);
+  shell.fails(2, ['replay', 'x.csv', '--stored'], /name one file/);
+  shell.fails(2, ['replay', 'x.csv', '--since', '1d'], /--since goes with --stored/);
+  shell.fails(4, ['replay', '--stored'], /there is no database/);
+  const file = join(shell.home, 'ringfence.db');
+  const store = await openStore({ file, keyFile: join(shell.home, 'keys', 'store.key') });
+  const began = 1_790_000_000_000;
+  const cost = JSON.stringify({
+    amount: '1.00',
+    currency: 'EUR',
+    account: 'user:alice@example.test',
+    rate: 'x',
+    perMinute: '2',
+  });
+  for (let i = 0; i < 20; i += 1)
+    await store.putCall(
+      call(`fraud-${i}`, {
+        startedAt: began + i * 10_000,
+        answeredAt: began + i * 10_000 + 1_000,
+        endedAt: began + 3_600_000,
+        callee: `+53551234${i}`,
+        caller: 'alice',
+        route: 'trunk:carrier',
+        cost,
+      }),
+    );
+  await store.close();
+  const before = readFileSync(file);
+  const told = shell.ok(['replay', '--stored']);
+  assert.match(told, /^20 calls out and 0 in, judged by standard \(version 1\)/);
+  assert.match(told, / user:alice@example\.test -> .*bits/);
+  assert.deepEqual(readFileSync(file), before);
+  assert.match(shell.ok(['replay', '--stored', '--since', '2026-12-01T00:00:00Z']), /^0 calls out/);
+  const tried = shell.json(['replay', '--stored', '--rules', 'example.test=carrier']) as {
+    rules: { name: string }[];
+  };
+  assert.deepEqual(
+    tried.rules.map(({ name }) => name),
+    ['carrier'],
+  );
+  const rules = shell.file('rules.yaml', 'name: x\nversion: 1\nrules:\n  velocty: { mode: block }\n');
+  shell.fails(3, ['replay', '--stored', '--rules', `a.test=${rules}`], /rules\.yaml:4/);
+  const from = { address: '203.0.113.5', port: 5060 };
+  const invite =
+    'INVITE sip:0053512345678@example.test SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:alice@example.test>;tag=a\r\nTo: <sip:1@h>\r\nCall-ID: a\r\nCSeq: 1 INVITE\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n';
+  const messages = [invite, invite.replaceAll('INVITE', 'BYE').slice(0, 60)].map((text) => ({
+    time: began,
+    from,
+    to: from,
+    transport: 'udp',
+    sent: false,
+    bytes: Buffer.from(text),
+  }));
+  const pcap = join(shell.home, 'x.pcap');
+  writeFileSync(pcap, writePcap(messages));
+  const { stdout, stderr } = shell.run(['replay', pcap]);
+  assert.match(stdout, /^1 calls out/);
+  assert.match(stderr, /^packet 2: is no SIP/);
 });
 
 test('completion scripts are taken by their shells', (t) => {

@@ -514,25 +514,40 @@ export const commands: readonly Command[] = [
     summary: 'Shows what fraud rules would have done with calls that were.',
     forms: [
       {
-        words: 'FILE',
+        words: '[FILE]',
         description:
-          'Call records as CSV with a heading or as JSON lines; `-` is standard input. Prints what would have been stopped, the money saved, and false alarms where the records say which calls were fraud (docs/fraud-detection.md). Nothing is stored.',
+          'Call records as CSV with a heading or as JSON lines, `-` is standard input; captures (pcap, pcapng, JSON lines of HEP); or with `--stored` the calls of this edge, whose database is only read. Prints what would have been stopped, the money saved, and false alarms where the records say which calls were fraud (docs/fraud-detection.md). Nothing is stored.',
         options: {
           config: configOption,
+          stored: {
+            type: 'boolean',
+            description: "The edge's own records of ended calls, in place of a file.",
+          },
+          since: {
+            type: 'string',
+            value: 'TIME',
+            description:
+              'With `--stored`: calls that began in the last `12h`, `30d`, or from such a time on as `2026-05-01T00:00:00Z`.',
+          },
           rules: {
             type: 'string',
             value: 'RULES',
-            description: 'A file of rules, or `standard` (default), `call-centre` or `carrier`.',
+            description:
+              "Tried in place of each tenant's own: a file of rules, `standard`, `call-centre` or `carrier`; `a.test=carrier,b.test=my-rules.yaml` for these tenants alone. Default: those of the configuration.",
           },
           zone: {
             type: 'string',
             value: 'ZONE',
             description: 'Time zone of times that do not say theirs, such as `+01:00`.',
           },
-          domain: { ...domainOption, description: 'Tenant of records that name none.' },
+          domain: {
+            ...domainOption,
+            description: 'Tenant of records that name none; with `--stored` the one whose calls are read.',
+          },
           json: jsonOption,
         },
         examples: [
+          'ringfence replay --stored --since 30d --rules example.test=my-rules.yaml',
           'ringfence replay cdr.csv --zone +01:00',
           'ringfence replay calls.jsonl --rules my-rules.yaml --json',
         ],

@@ -6,6 +6,8 @@ export interface RowProblem {
   /** From 1; 0: the row as a whole. */
   readonly column: number;
   readonly problem: string;
+  /** What `row` counts; default: rows. */
+  readonly place?: 'row' | 'packet' | 'line';
 }
 
 /** Commas, semicolons or tabs: whichever the heading has most of. */

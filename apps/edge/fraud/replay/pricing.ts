@@ -1,5 +1,7 @@
+import { BoundedMap } from '@ringfence/bytes/bounded-map.ts';
 import type { DestinationClass } from '@ringfence/tariff/destination.ts';
-import { readDestination } from '@ringfence/tariff/dialled.ts';
+import { contextOf, digitsIn, type Reading, readDestination } from '@ringfence/tariff/dialled.ts';
+import { digitsOf, type Numbers } from '../../routing/numbers.ts';
 import { riskOf } from '../behaviour/risk.ts';
 import type { Pricing } from './record.ts';
 
@@ -23,23 +25,44 @@ export const usualPrices: ClassPrices = {
 const mostKnown = 20_000;
 
 /** Destinations by public numbering data and prices by class, for records that say neither. */
-export function pricingOf(prices: ClassPrices, home: string): Pricing {
+export const pricingOf = (prices: ClassPrices, home: string): Pricing =>
+  priced(prices, (called) => readDestination(called, `+${called}`, home));
+
+/** The same for what was dialled, read as the edge reads it: prefixes, separators, letters, `phone-context`. */
+export function dialledPricingOf(prices: ClassPrices, numbers: Numbers, home: string): Pricing {
+  const national = (digits: string): string | undefined => numbers.e164(digits);
+  return priced(prices, (text) => {
+    const digits = digitsOf(text);
+    const e164 = digits === undefined ? undefined : numbers.e164(digits);
+    const found = readDestination(text, e164, home, contextOf(text), national);
+    return found.e164 === '' ? { ...found, e164: digitsIn(text) } : found;
+  });
+}
+
+function priced(
+  prices: ClassPrices,
+  read: (called: string) => Pick<Reading, 'e164' | 'destination'>,
+): Pricing {
+  const at = (
+    called: string,
+    { e164, destination }: Pick<Reading, 'e164' | 'destination'>,
+    rate = prices[destination.class] ?? 0,
+  ): ReturnType<Pricing> => ({
+    called: e164 === '' ? called : e164.replace('+', ''),
+    country: destination.country,
+    prefix: destination.prefix.replace('+', ''),
+    risk: riskOf(destination.class, rate, prices.international ?? 0),
+    rate,
+  });
   // The same numbers come again and again.
-  const known = new Map<string, ReturnType<Pricing>>();
-  return (called) => {
-    const found = known.get(called);
-    if (found !== undefined) return found;
-    const { e164, destination } = readDestination(called, `+${called}`, home);
-    const rate = prices[destination.class] ?? 0;
-    const priced = {
-      called: e164 === '' ? called : e164.replace('+', ''),
-      country: destination.country,
-      prefix: destination.prefix.replace('+', ''),
-      risk: riskOf(destination.class, rate, prices.international ?? 0),
-      rate,
-    };
-    if (known.size >= mostKnown) known.clear();
-    known.set(called, priced);
-    return priced;
+  const known = new BoundedMap<string, ReturnType<Pricing>>({ capacity: mostKnown, order: 'insertion' });
+  return (called, rate) => {
+    if (rate !== undefined) return at(called, read(called), rate);
+    let found = known.get(called);
+    if (found === undefined) {
+      found = at(called, read(called));
+      known.set(called, found);
+    }
+    return found;
   };
 }

@@ -3,6 +3,7 @@ import { type RowProblem, separatorOf, splitRow } from './csv.ts';
 import { type Field, type Fields, fieldOf } from './fields.ts';
 import { linesOf } from './lines.ts';
 import { type RecordOptions, readCall } from './record.ts';
+import { UnusableFile } from './unusable-file.ts';
 
 export interface ReadOptions extends RecordOptions {
   problem(problem: RowProblem): void;
@@ -11,14 +12,6 @@ export interface ReadOptions extends RecordOptions {
 
 /** A clock that goes back further than calls last. */
 const jumpMs = 24 * 3_600_000;
-
-/** The file as a whole is of no use; the text says why, with row and column. */
-export class UnusableFile extends Error {
-  constructor(text: string) {
-    super(text);
-    this.name = 'UnusableFile';
-  }
-}
 
 const needed: readonly Field[] = ['start', 'called'];
 

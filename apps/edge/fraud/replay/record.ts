@@ -5,8 +5,11 @@ import type { RowProblem } from './csv.ts';
 import type { Field, Fields } from './fields.ts';
 import { readMoment } from './moment.ts';
 
-/** Where a number leads and what a minute costs, for records that do not say. */
-export type Pricing = (called: string) => Pick<CallFacts, 'called' | 'country' | 'prefix' | 'risk' | 'rate'>;
+/** Where a number leads and what a minute costs: `rate` where that is known, else what its class costs. */
+export type Pricing = (
+  called: string,
+  rate?: number,
+) => Pick<CallFacts, 'called' | 'country' | 'prefix' | 'risk' | 'rate'>;
 
 export interface RecordOptions {
   /** Minutes east of UTC, for times that do not say. */

@@ -32,6 +32,8 @@ export interface ReplayResult {
   /** The first ones, in words. */
   readonly examples: readonly Example[];
   readonly evicted: number;
+  /** Sets that calls were judged by. */
+  readonly rules: readonly { readonly name: string; readonly version: number }[];
 }
 
 export interface Example {
@@ -46,6 +48,7 @@ export interface Example {
 }
 
 const mostExamples = 20;
+const mostSets = 1_001;
 const mostFrauds = 100_000;
 
 /** Gives calls to the judge one after the other; memory does not grow with their number. */
@@ -57,6 +60,8 @@ export class Replay {
   readonly #frauds = new Set<string>();
   readonly #examples: Example[] = [];
   readonly #told = new Set<string>();
+  readonly #sets = new Map<string, RuleSet>();
+  #last: RuleSet | undefined;
   #calls = 0;
   #incoming = 0;
   #cost = 0;
@@ -69,8 +74,19 @@ export class Replay {
   #falseAlarms = 0;
 
   constructor(rules: (domain: string) => RuleSet) {
-    this.#judge = new FraudJudge({ rules });
+    this.#judge = new FraudJudge({
+      rules: (domain) => {
+        const set = rules(domain);
+        if (set !== this.#last) this.#used(set);
+        return set;
+      },
+    });
     this.#trial = new Trial(this.#judge, { found: (event) => this.#found(event), passed: () => undefined });
+  }
+
+  #used(set: RuleSet): void {
+    this.#last = set;
+    if (this.#sets.size < mostSets) this.#sets.set(`${set.name} ${set.version}`, set);
   }
 
   get calls(): number {
@@ -118,6 +134,7 @@ export class Replay {
       touchedShare: touched / Math.max(1, this.#calls - this.#fraudCalls),
       examples: this.#examples,
       evicted: this.#judge.evicted,
+      rules: [...this.#sets.values()].map(({ name, version }) => ({ name, version })),
     };
   }
 
