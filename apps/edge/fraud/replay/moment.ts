@@ -1,5 +1,6 @@
 const earliest = Date.UTC(1990, 0, 1);
-const latest = Date.UTC(2100, 0, 1);
+/** Unix ms; no time in a file is as late. */
+export const latest = Date.UTC(2100, 0, 1);
 
 /** `+02:00`, `-0500`, `Z` as minutes east of UTC; undefined for anything else. */
 export function readZone(text: string): number | undefined {

@@ -213,6 +213,12 @@ describe('captures', () => {
     );
     fragment[24 + 16 + 6] = 0x20;
     match((await read(fragment)).problems[0]!.problem, /fragment/);
+    // Whole seconds in place of nanoseconds.
+    const late = pcapng(call);
+    late[28 + 8 + 12] = 0;
+    const { calls: none, problems: times } = await read(late);
+    equal(none.length, 0);
+    ok(times.length > 3 && times.every(({ problem }) => /after 2100/.test(problem)), JSON.stringify(times));
     const lines = await read(
       `${JSON.stringify({ ts: began / 1_000, raw: sip('INVITE') })}\n{"ts":1}\n{"raw":"x`,
     );

@@ -2,7 +2,7 @@ import type { LabelledCall } from '@ringfence/fraud/simulate/types.ts';
 import { parseMessage } from '@ringfence/sip/message/parse.ts';
 import type { RowProblem } from '../csv.ts';
 import { linesOf } from '../lines.ts';
-import { readMoment } from '../moment.ts';
+import { latest, readMoment } from '../moment.ts';
 import { type AssemblerOptions, CallAssembler, type NotJudged } from './call-assembler.ts';
 import { datagramOf } from './datagram.ts';
 import { packetsOf } from './packets.ts';
@@ -34,6 +34,10 @@ export async function* capturedCalls(file: string, options: CaptureOptions): Asy
   for await (const packet of packetsOf(file, { problem, ...(progress === undefined ? {} : { progress }) })) {
     const datagram = datagramOf(packet);
     if (datagram === undefined || !isOfCalls(datagram.payload)) continue;
+    if (packet.at >= latest) {
+      problem(packet.number, 'is of a time after 2100');
+      continue;
+    }
     const message = parseMessage(datagram.payload);
     if (message.ok) yield* assembler.take(packet.number, packet.at, message.value);
     else
