@@ -100,8 +100,9 @@ async function passkey({ workspace, closes, edge: start }: CaseContext): Promise
   await until('the phone is confirmed', 5_000, () =>
     /"event":"account.confirmed"[^\n]*"by":"passkey"/.test(edge.log()) ? true : null,
   );
-  const unused = await page.$$eval('li[data-state="pending"]', (rows) => rows.length);
-  expect(unused === 0, 'the page says that it waits still');
+  await until('the page says that it waits no more', 5_000, async () =>
+    (await page.$$eval('li[data-state="pending"]', (rows) => rows.length)) === 0 ? true : null,
+  );
 
   // A copy of the key that has been used less often is refused: its counter does not go on.
   const { credentials } = await devtools.send('WebAuthn.getCredentials', { authenticatorId });
