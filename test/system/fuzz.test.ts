@@ -21,7 +21,7 @@ const mediaPackets = 6_000;
 /** Sent before somebody must get an answer: so that nothing overflows, and a hang is noticed where it happens. */
 const atOnce = 50;
 /** Half of it is the thread that makes the evidence of the incident that all of this is. */
-const grownKib = 120_000;
+const grownKib = 140_000;
 const trunkAddress = '127.0.0.77';
 
 let bed: Bed;
