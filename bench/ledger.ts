@@ -148,7 +148,7 @@ try {
       note: `${threads} threads, ${each(verified)}; no peer verifies`,
     }),
   ];
-  const text = `${machine()}, ${revision()}, ${count} entries.\n\n${table(rows)}`;
+  const text = `## Ledger\n\n${machine()}, ${revision()}, ${count} entries.\n\n${table(rows)}`;
   console.log(text);
   if (!values['no-write']) writeSection('ledger', text);
 } finally {
