@@ -1,3 +1,5 @@
+import { sipMethods } from '../hygiene/sip-methods.ts';
+
 /** Reads just enough of a message, on bytes, to decide whether parsing it is worth anything. */
 
 type Slice = (this: Uint8Array, from: number, to: number) => string;
@@ -6,24 +8,8 @@ const { latin1Slice } = Buffer.prototype as unknown as { latin1Slice: Slice };
 /** Text of octets, one character each; at half the cost of TextDecoder for a few octets. */
 const latin1 = (bytes: Uint8Array, from: number, to: number): string => latin1Slice.call(bytes, from, to);
 
-const methods = [
-  'INVITE',
-  'ACK',
-  'BYE',
-  'CANCEL',
-  'OPTIONS',
-  'REGISTER',
-  'PRACK',
-  'UPDATE',
-  'INFO',
-  'REFER',
-  'SUBSCRIBE',
-  'NOTIFY',
-  'MESSAGE',
-  'PUBLISH',
-] as const;
 /** Methods let through by default: those of RFC 3261, 3262, 3311, 6086, 3515, 6665, 3428 and 3903. */
-export const knownMethods: readonly string[] = methods;
+export const knownMethods: readonly string[] = sipMethods;
 
 const longestMethod = 32;
 

@@ -1,23 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox';
+import { sipMethods } from '../hygiene/sip-methods.ts';
 import type { Report } from './validate.ts';
-
-/** Those of RFC 3261, 3262, 3311, 3428, 3515, 3903, 6086 and 6665. */
-export const sipMethods = [
-  'INVITE',
-  'ACK',
-  'BYE',
-  'CANCEL',
-  'OPTIONS',
-  'REGISTER',
-  'PRACK',
-  'UPDATE',
-  'INFO',
-  'REFER',
-  'SUBSCRIBE',
-  'NOTIFY',
-  'MESSAGE',
-  'PUBLISH',
-] as const;
 
 /** What a peer, or whoever comes in over a listener, may send. */
 export const Methods = Type.Array(Type.Union(sipMethods.map((method) => Type.Literal(method))), {

@@ -3,7 +3,6 @@ import type { SipRequest } from '@ringfence/sip/message/types.ts';
 import type { Flow } from '@ringfence/sip/transport/flow.ts';
 import { allowedMethods, dialogMethods } from '../call/messages.ts';
 import { socketText } from '../call/services.ts';
-import { sipMethods } from '../config/hygiene.ts';
 import type { Configuration } from '../config/schema.ts';
 import type { EventBus } from '../events/bus.ts';
 import type { Objects } from '../objects/types.ts';
@@ -12,6 +11,7 @@ import { reasonOfRefusal } from '../policy/reject-reasons.ts';
 import type { Decision, Principal } from '../policy/types.ts';
 import { type DomainDirectory, isNodeTrunk } from '../routing/directory.ts';
 import { OnceInAWhile } from './once.ts';
+import { sipMethods } from './sip-methods.ts';
 
 export interface MethodGateParts {
   readonly bus: Pick<EventBus, 'emit'>;
